@@ -1,0 +1,2 @@
+//! The valkka command.
+fn main() {}

@@ -1,0 +1,203 @@
+//! Addresses of streams, which never show their credentials.
+
+use std::fmt;
+use std::str::FromStr;
+
+use url::Url;
+
+/// Where a stream is: an address such as `rtsp://user:password@host:554/path`, or the path of a file.
+///
+/// `Display` and `Debug` leave the user name and the password out; only [`Self::credentials`] tells them.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct StreamUrl {
+    location: Location,
+    credentials: Option<Credentials>,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Location {
+    /// Without user name and password.
+    Net(Url),
+    File(String),
+}
+
+/// A user name and a password. `Debug` shows neither.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Credentials {
+    /// The user name.
+    pub username: String,
+    /// The password.
+    pub password: String,
+}
+
+impl StreamUrl {
+    /// The scheme in lower case; `file` for a path.
+    pub fn scheme(&self) -> &str {
+        match &self.location {
+            Location::Net(url) => url.scheme(),
+            Location::File(_) => "file",
+        }
+    }
+
+    /// The address without credentials, if it is not a path.
+    pub fn url(&self) -> Option<&Url> {
+        match &self.location {
+            Location::Net(url) => Some(url),
+            Location::File(_) => None,
+        }
+    }
+
+    /// The path, if it is one.
+    pub fn file(&self) -> Option<&str> {
+        match &self.location {
+            Location::Net(_) => None,
+            Location::File(path) => Some(path),
+        }
+    }
+
+    /// `host:port`, with RTSP's default ports (554, and 322 with TLS), or the path of the file: the word by
+    /// which errors name the peer.
+    pub fn host(&self) -> String {
+        match &self.location {
+            Location::Net(url) => {
+                format!("{}:{}", url.host_str().unwrap_or_default(), self.port().unwrap_or_default())
+            }
+            Location::File(path) => path.clone(),
+        }
+    }
+
+    /// The port, with RTSP's default ports; `None` for a path and for schemes without one.
+    pub fn port(&self) -> Option<u16> {
+        let url = self.url()?;
+        url.port_or_known_default().or(match url.scheme() {
+            "rtsp" => Some(554),
+            "rtsps" => Some(322),
+            _ => None,
+        })
+    }
+
+    /// What to log in with.
+    pub fn credentials(&self) -> Option<&Credentials> {
+        self.credentials.as_ref()
+    }
+}
+
+impl FromStr for StreamUrl {
+    type Err = StreamUrlError;
+
+    fn from_str(text: &str) -> Result<Self, StreamUrlError> {
+        if text.is_empty() {
+            return Err(StreamUrlError { reason: "it is empty".into() });
+        }
+        if !text.contains("://") {
+            return Ok(Self { location: Location::File(text.into()), credentials: None });
+        }
+        let mut url = match Url::parse(text) {
+            Ok(url) => url,
+            Err(error) => return Err(StreamUrlError { reason: error.to_string() }),
+        };
+        if url.scheme() == "file" {
+            return Ok(Self { location: Location::File(url.path().into()), credentials: None });
+        }
+        if url.host_str().is_none_or(str::is_empty) {
+            return Err(StreamUrlError { reason: "it names no host".into() });
+        }
+        let credentials = (!url.username().is_empty() || url.password().is_some()).then(|| Credentials {
+            username: percent_decode(url.username()),
+            password: percent_decode(url.password().unwrap_or_default()),
+        });
+        // Both only fail for addresses without a host.
+        let _ = url.set_username("");
+        let _ = url.set_password(None);
+        Ok(Self { location: Location::Net(url), credentials })
+    }
+}
+
+impl fmt::Display for StreamUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.location {
+            Location::Net(url) => url.fmt(f),
+            Location::File(path) => f.write_str(path),
+        }
+    }
+}
+
+impl fmt::Debug for StreamUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Credentials(hidden)")
+    }
+}
+
+/// Why a text is no address of a stream. It does not repeat the text, which may hold a password.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not an address: {reason}")]
+pub struct StreamUrlError {
+    reason: String,
+}
+
+/// Undoes percent-encoding; bytes that are no UTF-8 become U+FFFD.
+fn percent_decode(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&byte, tail)) = rest.split_first() {
+        let digit = |i: usize| tail.get(i).and_then(|&c| char::from(c).to_digit(16));
+        match (byte, digit(0), digit(1)) {
+            (b'%', Some(high), Some(low)) => {
+                bytes.push((high * 16 + low) as u8);
+                rest = &tail[2..];
+            }
+            _ => {
+                bytes.push(byte);
+                rest = tail;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_are_told_only_when_asked() {
+        let url: StreamUrl = "rtsp://admin:p%40ss%2fw@cam.local/live?channel=1".parse().unwrap();
+        assert_eq!(url.to_string(), "rtsp://cam.local/live?channel=1");
+        assert_eq!(format!("{url:?}"), "rtsp://cam.local/live?channel=1");
+        let credentials = url.credentials().unwrap();
+        assert_eq!((credentials.username.as_str(), credentials.password.as_str()), ("admin", "p@ss/w"));
+        assert!(!format!("{credentials:?}").contains("p@ss"));
+        assert_eq!(url.host(), "cam.local:554");
+    }
+
+    #[test]
+    fn paths_are_files() {
+        let url: StreamUrl = "/tmp/stream.sdp".parse().unwrap();
+        assert_eq!((url.scheme(), url.file()), ("file", Some("/tmp/stream.sdp")));
+        let url: StreamUrl = "file:///tmp/a.mkv".parse().unwrap();
+        assert_eq!(url.file(), Some("/tmp/a.mkv"));
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused_without_repeating_it() {
+        for text in ["", "rtsp://", "rtsp://user:secret@", "rtsp://user:secret@host:99999/"] {
+            let error = text.parse::<StreamUrl>().unwrap_err().to_string();
+            assert!(!error.contains("secret"), "{error}");
+        }
+    }
+
+    #[test]
+    fn ports_have_defaults() {
+        let port = |text: &str| text.parse::<StreamUrl>().unwrap().port();
+        assert_eq!(port("rtsp://h/"), Some(554));
+        assert_eq!(port("rtsps://h/"), Some(322));
+        assert_eq!(port("rtsp://h:8554/"), Some(8554));
+        assert_eq!("rtsp://[::1]:8554/x".parse::<StreamUrl>().unwrap().host(), "[::1]:8554");
+    }
+}
