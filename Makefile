@@ -1,0 +1,45 @@
+# The commands of the project; `make` lists them.
+
+# How long the demonstration runs, and of how many cameras. Plain assignments, so that a variable of the same
+# name in the environment (bash has its own SECONDS) means nothing; `make demo SECONDS=60` does.
+SECONDS = 20
+CAMERAS = 4
+unexport SECONDS CAMERAS
+
+# Where rustup puts cargo, also right after `setup` has installed it.
+export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
+
+.DEFAULT_GOAL := help
+
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+demo: setup-demo ## show CAMERAS synthetic cameras for SECONDS seconds: make demo SECONDS=60 CAMERAS=9
+	cargo build --release --locked --package valkka-cli
+	target/release/valkka demo --cameras $(CAMERAS) --seconds $(SECONDS)
+
+test: setup-test ## run every test
+	cargo test --workspace --locked
+
+build: setup-demo ## build the command: target/release/valkka
+	cargo build --release --locked --package valkka-cli
+
+setup: ## install what demo, test and lint need
+	@scripts/setup demo test lint
+
+setup-demo:
+	@scripts/setup demo
+
+setup-test:
+	@scripts/setup demo test
+
+format: ## format the sources
+	cargo fmt --all
+
+lint: ## check format, warnings, documentation, scripts, licences, words
+	@scripts/lint
+
+bench: setup-test ## measure, and print the table of docs/performance.md
+	cargo bench --locked --package valkka --bench performance
+
+.PHONY: help demo test build setup setup-demo setup-test format lint bench
