@@ -1,4 +1,12 @@
-//! Codecs and their parameters.
+//! Codecs, their parameters, and what their bytes say without decoding them.
+
+pub mod aac;
+pub mod bits;
+pub mod h264;
+pub mod h265;
+pub mod mjpeg;
+pub mod nal;
+mod vui;
 
 use std::fmt;
 
@@ -46,6 +54,26 @@ impl Codec {
             Self::Opus => "Opus",
         }
     }
+
+    /// Whether decoding can start at this payload, laid out as the codec's documentation says.
+    pub fn is_keyframe(self, payload: &[u8]) -> bool {
+        match self {
+            Self::H264 => h264::is_keyframe(payload),
+            Self::H265 => h265::is_keyframe(payload),
+            Self::Mjpeg | Self::Aac | Self::PcmMulaw | Self::PcmAlaw | Self::Opus => true,
+        }
+    }
+
+    /// The parameters that a payload carries in itself: of H.264 and H.265 the parameter sets before a key
+    /// frame, of MJPEG the size of the picture.
+    pub fn params_in(self, payload: &[u8]) -> Option<CodecParams> {
+        match self {
+            Self::H264 => h264::params(payload),
+            Self::H265 => h265::params(payload),
+            Self::Mjpeg => mjpeg::params(payload),
+            Self::Aac | Self::PcmMulaw | Self::PcmAlaw | Self::Opus => None,
+        }
+    }
 }
 
 impl fmt::Display for Codec {
@@ -74,11 +102,24 @@ impl CodecParams {
         Self { codec, media: MediaParams::Video(VideoParams::default()), extra }
     }
 
+    /// Parameters of an audio track.
+    pub fn audio(codec: Codec, sample_rate_hz: u32, channels: u16, extra: Bytes) -> Self {
+        Self { codec, media: MediaParams::Audio(AudioParams { sample_rate_hz, channels }), extra }
+    }
+
     /// Its video parameters, if it is a video track.
     pub fn as_video(&self) -> Option<&VideoParams> {
         match &self.media {
             MediaParams::Video(video) => Some(video),
             MediaParams::Audio(_) => None,
+        }
+    }
+
+    /// Its audio parameters, if it is an audio track.
+    pub fn as_audio(&self) -> Option<&AudioParams> {
+        match &self.media {
+            MediaParams::Audio(audio) => Some(audio),
+            MediaParams::Video(_) => None,
         }
     }
 }
@@ -112,7 +153,7 @@ pub struct AudioParams {
     pub channels: u16,
 }
 
-/// Frames per second as a fraction; the denominator is never zero.
+/// Frames per second as a fraction in lowest terms; neither number is ever zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FrameRate {
     numerator: u32,
@@ -122,6 +163,17 @@ pub struct FrameRate {
 impl FrameRate {
     /// `numerator / denominator` frames per second; `None` if either is zero.
     pub fn new(numerator: u32, denominator: u32) -> Option<Self> {
+        Self::reduced(numerator.into(), denominator.into())
+    }
+
+    /// As [`Self::new`]; `None` too if the lowest terms have more than 32 bits.
+    fn reduced(numerator: u64, denominator: u64) -> Option<Self> {
+        let (mut divisor, mut rest) = (numerator, denominator);
+        while rest > 0 {
+            (divisor, rest) = (rest, divisor % rest);
+        }
+        let numerator = u32::try_from(numerator.checked_div(divisor)?).ok()?;
+        let denominator = u32::try_from(denominator.checked_div(divisor)?).ok()?;
         (numerator > 0 && denominator > 0).then_some(Self { numerator, denominator })
     }
 
@@ -138,5 +190,32 @@ impl FrameRate {
     /// Frames per second.
     pub fn hz(self) -> f64 {
         f64::from(self.numerator) / f64::from(self.denominator)
+    }
+}
+
+/// Bytes that are not what they should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{what} of {length} bytes is malformed or cut short at byte {at}")]
+pub struct Malformed {
+    /// What they should be.
+    pub what: &'static str,
+    /// Up to where they made sense, at most.
+    pub at: usize,
+    /// How many there are.
+    pub length: usize,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frame_rates_are_in_lowest_terms() {
+        assert_eq!(FrameRate::new(50, 2), FrameRate::new(25, 1));
+        assert_eq!(FrameRate::new(60_000, 2002).map(FrameRate::denominator), Some(1001));
+        assert_eq!(FrameRate::new(0, 1), None);
+        assert_eq!(FrameRate::new(1, 0), None);
+        assert_eq!(FrameRate::new(0, 0), None);
+        assert_eq!(FrameRate::reduced(u64::MAX, 1), None);
     }
 }
