@@ -1,0 +1,56 @@
+//! How sources are opened, and what they are.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use valkka_core::sink::Sink;
+use valkka_core::source::{Source, SourceError, SourceRequest, Transport};
+
+use crate::client::RtspTcp;
+
+/// Finds the source for a request.
+///
+/// It is called in the live thread, before each connection and with the transport to use
+/// ([`Transport::Auto`] never reaches it), and must return at once.
+pub trait Opener: Send + Sync {
+    /// The source for `request`; nothing is connected yet.
+    ///
+    /// # Errors
+    /// If nothing can receive it.
+    fn open(&self, request: &SourceRequest) -> Result<Opened, SourceError>;
+}
+
+/// A source, by the way it waits.
+pub enum Opened {
+    /// It waits asynchronously, as a task of the live thread.
+    Task(Box<dyn TaskSource>),
+    /// It blocks, and gets a thread of its own.
+    Thread(Box<dyn Source>),
+}
+
+/// Produces the frames of one stream as a task of the live thread: [`Source`] for those who do not block.
+pub trait TaskSource: Send {
+    /// Connects, delivers frames to `sink` and returns when the connection ends, with the reason.
+    ///
+    /// The first frame is [`Signal::Online`](valkka_core::frame::Signal::Online). The source neither retries
+    /// nor emits `Offline`: the supervisor does. To stop it, the future is dropped. It may be run again.
+    fn run<'a>(&'a mut self, sink: &'a dyn Sink) -> Received<'a>;
+}
+
+/// The future of [`TaskSource::run`]. It needs the live thread's reactor.
+pub type Received<'a> = Pin<Box<dyn Future<Output = SourceError> + Send + 'a>>;
+
+/// Opens `rtsp://` addresses over TCP, and nothing else.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RtspOpener;
+
+impl Opener for RtspOpener {
+    fn open(&self, request: &SourceRequest) -> Result<Opened, SourceError> {
+        let unsupported = |detail: String| SourceError::Unsupported { what: request.url.to_string(), detail };
+        match (request.url.scheme(), request.options.transport) {
+            ("rtsp", Transport::Tcp) => Ok(Opened::Task(Box::new(RtspTcp::new(request.clone())))),
+            ("rtsp", transport) => Err(unsupported(format!("no RTP over {transport} here, only over tcp"))),
+            (scheme, _) => Err(unsupported(format!("{scheme} is not rtsp"))),
+        }
+    }
+}

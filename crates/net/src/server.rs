@@ -1,0 +1,195 @@
+//! A small RTSP server (RFC 2326).
+//!
+//! A [`Server`] listens on one address and runs on one thread of its own. A stream is served under a path for
+//! as long as its [`Mount`] lives; a mount is a [`Sink`](valkka_core::sink::Sink), and whatever packets are put
+//! into it go to all its viewers, over UDP or interleaved in the RTSP connection, as they ask.
+//!
+//! Packets are cut into RTP once, in the thread that puts them, and kept in a ring that the viewers share; a
+//! viewer is a position in it. So a viewer costs no queue of its own, a new one starts at the last key
+//! frame with a picture at once, and one that does not keep up falls out of the ring at its far end and goes on at
+//! the last key frame: it loses whole groups of pictures, never half a picture, and nobody else notices.
+//!
+//! Over UDP no viewer gets more than a few packets at a time (`PACED_PACKETS`), because a key frame sent at
+//! once overflows the receive buffers of simple clients.
+//!
+//! ```no_run
+//! use valkka_core::sink::Sink;
+//! use valkka_net::server::{Server, ServerOptions};
+//! # fn frames() -> Vec<valkka_core::frame::Frame> { Vec::new() }
+//!
+//! let server = Server::bind("127.0.0.1:8554".parse()?, ServerOptions::default())?;
+//! let mount = server.mount("cam1")?;
+//! println!("rtsp://{}/cam1", server.local_addr());
+//! for frame in frames() {
+//!     mount.put(frame);
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod activity;
+mod auth;
+mod channel;
+mod connection;
+mod describe;
+mod handler;
+mod mount;
+mod request;
+mod ring;
+mod sdp;
+mod session;
+mod tcp;
+mod transport;
+mod udp;
+mod viewer;
+
+pub use mount::{Mount, MountError, MountStats};
+
+use std::io;
+use std::net::{SocketAddr, TcpListener as StdListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::runtime::{self, Handle};
+use tokio::sync::{Notify, Semaphore};
+use tracing::{debug, warn};
+use valkka_core::url::Credentials;
+use valkka_core::worker::{StopToken, Worker};
+
+use mount::Registry;
+
+/// How a server is to run. All fields are free.
+#[derive(Clone, Debug)]
+pub struct ServerOptions {
+    /// What viewers must log in with, by Digest or Basic authentication; nothing if `None`.
+    pub credentials: Option<Credentials>,
+    /// The index of the CPU its thread is bound to.
+    pub affinity: Option<usize>,
+    /// Connections at the same time; more are closed as they come.
+    pub max_connections: usize,
+    /// A viewer that gives no sign of life (requests, RTCP, or reading what it is sent over TCP) for so long is
+    /// closed.
+    pub session_timeout: Duration,
+    /// A connection without a session is closed when it has sent nothing for so long.
+    pub idle_timeout: Duration,
+    /// How long DESCRIBE waits for the parameters of a stream that has only just been mounted.
+    pub describe_timeout: Duration,
+    /// Bytes kept per mount at most. A group of pictures that is larger is not kept whole: new viewers wait for
+    /// the next key frame then.
+    pub kept_bytes: usize,
+}
+
+impl Default for ServerOptions {
+    fn default() -> Self {
+        Self {
+            credentials: None,
+            affinity: None,
+            max_connections: 1024,
+            session_timeout: Duration::from_secs(60),
+            idle_timeout: Duration::from_secs(20),
+            describe_timeout: Duration::from_secs(2),
+            kept_bytes: 32 << 20,
+        }
+    }
+}
+
+/// An RTSP server. Dropping it says goodbye to all viewers and ends its thread.
+#[derive(Debug)]
+pub struct Server {
+    local_addr: SocketAddr,
+    shared: Arc<Shared>,
+    /// Of the worker's runtime.
+    handle: Handle,
+    _worker: Worker,
+}
+
+/// What all connections of a server share.
+#[derive(Debug)]
+struct Shared {
+    options: ServerOptions,
+    registry: Arc<Registry>,
+}
+
+impl Server {
+    /// Listens on `addr` (port 0 takes any free one) and starts serving. Nothing is served before something is
+    /// [mounted](Self::mount).
+    ///
+    /// # Errors
+    /// If the address is not to be had, or the system gives no thread.
+    pub fn bind(addr: SocketAddr, options: ServerOptions) -> io::Result<Self> {
+        let listener = StdListener::bind(addr)?;
+        listener.set_nonblocking(true)?;
+        let local_addr = listener.local_addr()?;
+        let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+        let handle = runtime.handle().clone();
+        let affinity = options.affinity;
+        let shared = Arc::new(Shared { options, registry: Arc::default() });
+        let serving = shared.clone();
+        let worker = Worker::spawn("rtsp-server", affinity, move |stop| {
+            runtime.block_on(serve(listener, serving, &stop));
+            // Tasks that are left end here: there is nothing in them that blocks.
+        })?;
+        Ok(Self { local_addr, shared, handle, _worker: worker })
+    }
+
+    /// The address it listens on.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local_addr
+    }
+
+    /// Serves what is put into the mount under `path` (`cam1`, `live/east`; a slash at either end makes no
+    /// difference), until the mount is dropped.
+    ///
+    /// # Errors
+    /// If something is mounted there, or `path` is no path.
+    pub fn mount(&self, path: &str) -> Result<Mount, MountError> {
+        Mount::new(path, &self.shared.registry, self.shared.options.kept_bytes, &self.handle)
+    }
+}
+
+/// Accepts connections until `stop` says stop.
+async fn serve(listener: StdListener, shared: Arc<Shared>, stop: &StopToken) {
+    let listener = match TcpListener::from_std(listener) {
+        Ok(listener) => listener,
+        Err(error) => return warn!(%error, "the RTSP server cannot listen"),
+    };
+    let stopping = Arc::new(Notify::new());
+    let wake = stopping.clone();
+    stop.on_stop(move || wake.notify_one());
+    let max_connections = shared.options.max_connections.clamp(1, Semaphore::MAX_PERMITS);
+    let connections = Arc::new(Semaphore::new(max_connections));
+    loop {
+        let accepted = tokio::select! {
+            () = stopping.notified() => break,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, peer)) => match connections.clone().try_acquire_owned() {
+                Ok(permit) => {
+                    let shared = shared.clone();
+                    tokio::spawn(async move {
+                        connection::serve(stream, peer, &shared).await;
+                        drop(permit);
+                    });
+                }
+                // Dropping the stream closes it.
+                Err(_) => debug!(%peer, max_connections, "too many connections, closed"),
+            },
+            // Out of descriptors, or the peer was gone before it was accepted: neither is cured by haste.
+            Err(error) => {
+                warn!(%error, "the RTSP server cannot accept a connection");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    shared.registry.close_all();
+    // Let connections say goodbye: all permits are back when the last is gone.
+    let all = u32::try_from(max_connections).unwrap_or(u32::MAX);
+    let _ = tokio::time::timeout(GOODBYE_TIMEOUT, connections.acquire_many(all)).await;
+}
+
+/// Pause after a failed accept.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long stopping waits for connections to end by themselves.
+const GOODBYE_TIMEOUT: Duration = Duration::from_millis(500);

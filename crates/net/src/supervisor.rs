@@ -1,0 +1,207 @@
+//! The only loop that retries: runs the source of one stream again and again.
+
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::FutureExt;
+use tokio::time::{sleep, timeout};
+use tracing::{debug, error};
+use valkka_core::clock::{Clock, SystemClock};
+use valkka_core::frame::{Frame, Signal};
+use valkka_core::source::{SourceError, Transport};
+
+use crate::backoff::Backoff;
+use crate::gate::{Gate, Intake};
+use crate::live::StreamConfig;
+use crate::opener::{Opened, TaskSource};
+use crate::reconnect::Reconnect;
+use crate::state::{Status, StreamState};
+use crate::thread_source::{Leaving, ThreadSource};
+use crate::transport::TransportPlan;
+
+/// Runs one stream until it fails for good. Stopped by dropping [`Self::run`]'s future.
+pub(crate) struct Supervisor {
+    config: StreamConfig,
+    gate: Arc<Gate>,
+    status: Arc<Status>,
+    leaving: Arc<Leaving>,
+    /// The source of the last connection, if it was a task: it may have learnt something.
+    source: Option<(Transport, Box<dyn TaskSource>)>,
+}
+
+/// How a connection ended.
+struct End {
+    error: SourceError,
+    frames: u64,
+    was_online: bool,
+}
+
+impl Supervisor {
+    pub(crate) fn new(
+        mut config: StreamConfig,
+        gate: Arc<Gate>,
+        status: Arc<Status>,
+        leaving: Arc<Leaving>,
+    ) -> Self {
+        let options = &mut config.request.options;
+        options.silence_timeout = config.reconnect.silence(options.silence_timeout);
+        Self { config, gate, status, leaving, source: None }
+    }
+
+    pub(crate) async fn run(mut self) {
+        // Whatever ends this (failure, the handle, the live thread), the state says so.
+        let status = self.status.clone();
+        let _stopped = StopOnDrop(status.clone());
+        let mut backoff = Backoff::default();
+        let mut plan = TransportPlan::new(self.config.request.options.transport);
+        let mut told_offline = false;
+        let mut connected_before = false;
+        loop {
+            status.set(StreamState::Connecting);
+            let mut transport = plan.first();
+            let end = loop {
+                let end = self.connect(transport, plan.is_on_trial(transport)).await;
+                match plan.next(transport, end.frames, &end.error) {
+                    Some(other) => {
+                        debug!(host = self.host(), %transport, reason = %end.error, "trying {other} instead");
+                        transport = other;
+                    }
+                    None => break end,
+                }
+            };
+            if end.frames > 0 {
+                backoff.reset();
+            }
+            if end.was_online {
+                told_offline = false;
+                if connected_before {
+                    self.config.stats.reconnects.add(1);
+                }
+                connected_before = true;
+            }
+            let reason: Arc<str> = end.error.to_string().into();
+            let wait = match self.config.reconnect {
+                Reconnect::Never => None,
+                Reconnect::After(_) => backoff.next(end.error.retry(), fastrand::f64()),
+            };
+            status.set_error(Arc::new(end.error));
+            status.set(match wait {
+                Some(wait) => {
+                    StreamState::Waiting { reason: reason.clone(), retry_at: Instant::now() + wait }
+                }
+                None => StreamState::Failed { reason: reason.clone() },
+            });
+            if !told_offline {
+                told_offline = true;
+                debug!(host = self.host(), %reason, "offline");
+                self.tell(Signal::Offline(reason));
+            }
+            let Some(wait) = wait else { return };
+            sleep(wait).await;
+        }
+    }
+
+    /// Makes one connection and sees it to its end.
+    async fn connect(&mut self, transport: Transport, trial: bool) -> End {
+        let (gate, status) = (self.gate.clone(), self.status.clone());
+        let intake = Arc::new(Intake::new(gate, status, self.config.stats.clone(), trial));
+        let error = self.receive(transport, trial, &intake).await;
+        End { error, frames: intake.frames(), was_online: intake.was_online() }
+    }
+
+    async fn receive(&mut self, transport: Transport, trial: bool, intake: &Arc<Intake>) -> SourceError {
+        let host = self.host();
+        match self.open(transport) {
+            Ok(Opened::Task(mut source)) => {
+                let error = {
+                    let run = pin!(AssertUnwindSafe(source.run(&**intake)).catch_unwind());
+                    tokio::select! { biased;
+                        end = run => end,
+                        error = lost_trial(&host, intake), if trial => Ok(error),
+                    }
+                };
+                match error {
+                    Ok(error) => {
+                        self.source = Some((transport, source));
+                        error
+                    }
+                    Err(_) => {
+                        error!(host, "receiving panicked; the connection is given up");
+                        SourceError::Protocol { host, detail: "receiving failed on what was sent".into() }
+                    }
+                }
+            }
+            Ok(Opened::Thread(source)) => {
+                let name = format!("source {}", self.config.request.slot);
+                let leaving = self.leaving.clone();
+                let started = ThreadSource::start(&name, host.clone(), source, intake.clone(), leaving);
+                let mut source = match started {
+                    Ok(source) => source,
+                    Err(error) => return error,
+                };
+                let error = tokio::select! { biased;
+                    error = source.end() => return error,
+                    error = lost_trial(&host, intake), if trial => error,
+                };
+                // A camera that serves one client at a time must see this one leave first.
+                source.stop();
+                let _ = timeout(STOP_TIMEOUT, source.end()).await;
+                error
+            }
+            Err(error) => error,
+        }
+    }
+
+    fn open(&mut self, transport: Transport) -> Result<Opened, SourceError> {
+        match self.source.take() {
+            Some((same, source)) if same == transport => Ok(Opened::Task(source)),
+            _ => {
+                let mut request = self.config.request.clone();
+                request.options.transport = transport;
+                self.config.opener.open(&request)
+            }
+        }
+    }
+
+    /// Emits `signal` after the frames of the last connection, of which none comes any more.
+    fn tell(&self, signal: Signal) {
+        let connection = self.gate.next_connection();
+        let frame = Frame::signal(self.config.request.slot, SystemClock.now(), signal);
+        self.gate.put(connection, frame, |_| ());
+    }
+
+    fn host(&self) -> String {
+        self.config.request.url.host()
+    }
+}
+
+struct StopOnDrop(Arc<Status>);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
+}
+
+/// Waits for a connection that brings no frame within [`TRIAL`]; forever if a frame comes.
+async fn lost_trial(host: &str, intake: &Intake) -> SourceError {
+    while !intake.is_held() && intake.frames() == 0 {
+        intake.progress.notified().await;
+    }
+    let first = async {
+        while intake.frames() == 0 {
+            intake.progress.notified().await;
+        }
+    };
+    match timeout(TRIAL, first).await {
+        Ok(()) => std::future::pending().await,
+        Err(_) => SourceError::Silent { host: host.into(), silence: TRIAL },
+    }
+}
+
+/// How long a transport on trial has, from the answer to PLAY to the first frame.
+const TRIAL: Duration = Duration::from_secs(1);
+/// How long the next transport waits for a blocking source to leave.
+const STOP_TIMEOUT: Duration = Duration::from_secs(2);
