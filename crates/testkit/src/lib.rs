@@ -1,1 +1,36 @@
-//! Placeholder.
+//! What the tests of all crates share: other people's programs as peers, a screen, faults, and time.
+//!
+//! Only tests, examples and benches depend on this crate.
+//!
+//! - [`gst::RtspServer`], [`media`]: GStreamer's RTSP server and the `ffmpeg` program as peers that nobody here
+//!   wrote, and the files they send.
+//! - [`fake::Server`], [`lossy::Proxy`]: servers that misbehave, and networks that do.
+//! - [`xvfb::Display`], [`window::Window`]: a screen without a screen, and a window of another process.
+//! - [`clock::SimClock`], [`wait::until`], [`watchdog::Watchdog`]: time by hand, waiting for a condition rather than
+//!   for a time, and an end to whatever hangs.
+//!
+//! A test that needs what a machine may lack says so first, and is skipped there with a printed reason:
+//!
+//! ```no_run
+//! use std::time::Duration;
+//! use valkka_testkit::{gst, require, watchdog::Watchdog};
+//!
+//! # fn main() {
+//! require!(gst::available());
+//! let _watchdog = Watchdog::start(Duration::from_secs(60));
+//! let server = gst::RtspServer::builder().mount("/bars", gst::Launch::h264_bars(640, 360)).spawn().unwrap();
+//! println!("{}", server.url("/bars"));
+//! # }
+//! ```
+#![forbid(unsafe_code)]
+
+pub mod clock;
+pub mod gst;
+pub mod media;
+pub mod picture;
+pub mod process;
+pub mod skip;
+pub mod temp;
+pub mod wait;
+pub mod watchdog;
+pub mod xvfb;
