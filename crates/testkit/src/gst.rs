@@ -5,11 +5,10 @@ mod launch;
 pub use launch::Launch;
 
 use std::io;
-use std::process::Command;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use crate::process::{self, Child};
+use crate::process::{self, Child, PYTHON};
 
 /// Whether GStreamer's RTSP server can be run.
 ///
@@ -17,21 +16,7 @@ use crate::process::{self, Child};
 /// What is missing, in words.
 pub fn available() -> Result<(), String> {
     static AVAILABLE: OnceLock<Result<(), String>> = OnceLock::new();
-    AVAILABLE
-        .get_or_init(|| {
-            let mut python = Command::new(PYTHON);
-            python.args(["-c", PROBE]);
-            match python.output() {
-                Ok(output) if output.status.success() => Ok(()),
-                Ok(output) => {
-                    let said = String::from_utf8_lossy(&output.stderr);
-                    let last = said.lines().last().unwrap_or("its probe failed");
-                    Err(format!("GStreamer's RTSP server cannot be run: {last}"))
-                }
-                Err(error) => Err(format!("GStreamer's RTSP server cannot be run: {PYTHON}: {error}")),
-            }
-        })
-        .clone()
+    AVAILABLE.get_or_init(|| process::python_can(PROBE, "GStreamer's RTSP server cannot be run")).clone()
 }
 
 /// A running server; it ends when this is dropped.
@@ -93,14 +78,7 @@ impl RtspServer {
     }
 
     fn command(&mut self, line: &str) -> io::Result<()> {
-        let done = format!("done {line}");
-        let before = self.server.output().lines().filter(|&said| said == done).count();
-        self.server.write_line(line)?;
-        let mut seen = 0;
-        self.server.wait_line(ANSWER, |said| {
-            seen += usize::from(said == done);
-            (seen > before).then_some(())
-        })
+        self.server.ask(line, &format!("done {line}"), ANSWER)
     }
 }
 
@@ -171,9 +149,6 @@ impl Builder {
         self
     }
 }
-
-/// The system's own Python, for which Debian's packages are. Another one may come first in the path.
-const PYTHON: &str = "/usr/bin/python3";
 
 const SCRIPT: &str = include_str!("gst/server.py");
 

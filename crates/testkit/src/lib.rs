@@ -33,4 +33,5 @@ pub mod skip;
 pub mod temp;
 pub mod wait;
 pub mod watchdog;
+pub mod window;
 pub mod xvfb;

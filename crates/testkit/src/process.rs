@@ -21,6 +21,23 @@ pub fn available(program: &str) -> Result<(), String> {
     find(program).map(|_| ()).ok_or_else(|| format!("{program} is not installed"))
 }
 
+/// Runs `script` in the system's own Python, which is the one that Debian's packages are for (another may come
+/// first in the path), to see whether it can.
+pub(crate) fn python_can(script: &str, what: &str) -> Result<(), String> {
+    let mut python = Command::new(PYTHON);
+    python.args(["-c", script]);
+    match python.output() {
+        Ok(output) if output.status.success() => Ok(()),
+        Ok(output) => {
+            let said = String::from_utf8_lossy(&output.stderr);
+            Err(format!("{what}: {}", said.lines().last().unwrap_or("no reason given")))
+        }
+        Err(error) => Err(format!("{what}: {PYTHON}: {error}")),
+    }
+}
+
+pub(crate) const PYTHON: &str = "/usr/bin/python3";
+
 /// A command line for `program` that is killed together with this process, however this process ends.
 ///
 /// # Errors
@@ -112,6 +129,21 @@ impl Child {
         let stdin = self.stdin.as_mut().ok_or(io::ErrorKind::BrokenPipe)?;
         stdin.write_all(format!("{line}\n").as_bytes())?;
         stdin.flush()
+    }
+
+    /// Writes `line`, and waits until the program has answered with the line `answer`.
+    ///
+    /// # Errors
+    /// If it no longer reads, or `timeout` is over.
+    pub fn ask(&mut self, line: &str, answer: &str, timeout: Duration) -> io::Result<()> {
+        let answered = |lines: &Lines| lines.kept.iter().filter(|&said| said == answer).count();
+        let before = answered(&self.output.lock());
+        self.write_line(line)?;
+        let mut seen = 0;
+        self.wait_line(timeout, |said| {
+            seen += usize::from(said == answer);
+            (seen > before).then_some(())
+        })
     }
 
     /// Closes its standard input.
