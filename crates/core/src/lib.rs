@@ -38,6 +38,9 @@ pub mod sink;
 pub mod source;
 pub mod stats;
 pub mod stream;
+#[cfg(test)]
+mod testing;
+mod thread_mark;
 pub mod time;
 pub mod url;
 pub mod worker;

@@ -308,7 +308,8 @@ fn skip_to_vui(bits: &mut BitReader<'_>, max_sub_layer: u32) -> Option<()> {
     if bits.flag()? && bits.flag()? {
         skip_scaling_lists(bits)?;
     }
-    let _asymmetric_and_offset = bits.skip(2)?;
+    // Asymmetric partitions, sample adaptive offset.
+    bits.skip(2)?;
     if bits.flag()? {
         let _pcm_bit_depths = bits.bits(8)?;
         let _pcm_sizes = (bits.ue()?, bits.ue()?);
@@ -317,10 +318,11 @@ fn skip_to_vui(bits: &mut BitReader<'_>, max_sub_layer: u32) -> Option<()> {
     skip_short_term_sets(bits)?;
     if bits.flag()? {
         for _ in 0..bits.ue_up_to(32)? {
-            let _order_and_used = bits.skip(lsb_bits + 1)?;
+            bits.skip(lsb_bits + 1)?;
         }
     }
-    let _prediction_and_smoothing = bits.skip(2)?;
+    // Temporal prediction, smoothing.
+    bits.skip(2)?;
     bits.flag()?.then_some(())
 }
 

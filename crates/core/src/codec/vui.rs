@@ -28,7 +28,8 @@ impl Vui {
     pub(super) fn read_h265(bits: &mut BitReader<'_>) -> Self {
         let mut vui = Self::default();
         let _ = vui.read_common(bits).and_then(|()| {
-            let _neutral_chroma_field_sequence_and_info = bits.skip(3)?;
+            // Neutral chroma, field sequence, field information.
+            bits.skip(3)?;
             if bits.flag()? {
                 for _ in 0..4 {
                     let _default_display_offset = bits.ue()?;

@@ -1,0 +1,158 @@
+//! Correcting the moments frames stand for.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::Filter;
+use crate::frame::{Body, Frame};
+use crate::stream::Slot;
+use crate::time::WallTime;
+
+/// How [`CorrectTimestamp`] corrects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Correction {
+    /// Not at all.
+    None,
+    /// Each frame stands for the moment of its arrival.
+    Dummy,
+    /// A frame that is more than `tolerance` away from its arrival is moved there, and those behind it by as
+    /// much, so that the distances between frames stay as the camera has them.
+    Smart {
+        /// How far a camera's clock may be off without being corrected.
+        tolerance: Duration,
+        /// After so much time of the stream the offset is forgotten, so that a camera whose clock has been set
+        /// right is believed again; `None` for never.
+        reset: Option<Duration>,
+    },
+}
+
+impl Correction {
+    /// [`Self::Smart`] with a tolerance of 2 s and a reset every 60 s.
+    pub const SMART: Self =
+        Self::Smart { tolerance: Duration::from_secs(2), reset: Some(Duration::from_secs(60)) };
+}
+
+/// Corrects the moments that frames stand for ([`FrameTime::wall`](crate::frame::FrameTime)) by the times of
+/// their arrival. Signals stay as they are.
+#[derive(Debug)]
+pub struct CorrectTimestamp {
+    correction: Correction,
+    /// Of the smart correction, per stream: its tracks share the camera's clock. Bounded by the number of slots.
+    offsets: BTreeMap<Slot, Offset>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Offset {
+    micros: i64,
+    /// The frame's own time at the last reset.
+    reset_at: WallTime,
+}
+
+impl CorrectTimestamp {
+    /// Corrects by `correction`.
+    pub fn new(correction: Correction) -> Self {
+        Self { correction, offsets: BTreeMap::new() }
+    }
+
+    fn smart(
+        &mut self,
+        slot: Slot,
+        time: WallTime,
+        now: WallTime,
+        tolerance: Duration,
+        reset: Option<Duration>,
+    ) -> WallTime {
+        let fresh = Offset { micros: 0, reset_at: time };
+        let offset = self.offsets.entry(slot).or_insert(fresh);
+        // A clock that was set back counts as one that has gone far.
+        if reset.is_some_and(|reset| distance(time, offset.reset_at) > reset) {
+            *offset = fresh;
+        }
+        if distance(time.offset_micros(offset.micros), now) > tolerance {
+            offset.micros = now.micros_since(time);
+        }
+        time.offset_micros(offset.micros)
+    }
+}
+
+impl Filter for CorrectTimestamp {
+    fn push(&mut self, mut frame: Frame, emit: &mut dyn FnMut(Frame)) {
+        if !matches!(frame.body, Body::Signal(_)) {
+            let (time, now) = (frame.time.wall, frame.time.arrival);
+            frame.time.wall = match self.correction {
+                Correction::None => time,
+                Correction::Dummy => now,
+                Correction::Smart { tolerance, reset } => self.smart(frame.slot, time, now, tolerance, reset),
+            };
+        }
+        emit(frame);
+    }
+}
+
+fn distance(a: WallTime, b: WallTime) -> Duration {
+    Duration::from_micros(a.micros_since(b).unsigned_abs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{online, packet_at, run};
+
+    /// Corrects frames with the given times and arrivals, all in milliseconds.
+    fn correct(correction: Correction, frames: &[(i64, i64)]) -> Vec<i64> {
+        let frames = frames.iter().map(|&(time, arrival)| {
+            let mut frame = packet_at('a', time);
+            frame.time.arrival = WallTime::from_micros(arrival * 1000);
+            frame
+        });
+        let out = run(&mut CorrectTimestamp::new(correction), frames);
+        out.iter().map(|frame| frame.time.wall.millis()).collect()
+    }
+
+    #[test]
+    fn none_and_dummy() {
+        let frames = [(5, 100), (1_000_000, 200)];
+        assert_eq!(correct(Correction::None, &frames), [5, 1_000_000]);
+        assert_eq!(correct(Correction::Dummy, &frames), [100, 200]);
+    }
+
+    #[test]
+    fn smart_leaves_small_errors_and_moves_large_ones_once() {
+        let camera = |error: i64| [0, 40, 80].map(|t| (1_000_000 + t + error, 1_000_000 + t));
+        assert_eq!(correct(Correction::SMART, &camera(-1500)), [998_500, 998_540, 998_580]);
+        assert_eq!(correct(Correction::SMART, &camera(2000)), [1_002_000, 1_002_040, 1_002_080]);
+        assert_eq!(correct(Correction::SMART, &camera(-3_600_000)), [1_000_000, 1_000_040, 1_000_080]);
+        // Distances between frames stay when arrivals jitter.
+        assert_eq!(correct(Correction::SMART, &[(0, 9000), (40, 9090), (80, 9085)]), [9000, 9040, 9080]);
+    }
+
+    #[test]
+    fn the_offset_is_forgotten_after_a_minute_of_the_stream() {
+        // The camera is 1.5 s late at last; only a reset makes that pass uncorrected.
+        let frames = [(0, 5000), (60_000, 64_500), (60_001, 61_501)];
+        assert_eq!(correct(Correction::SMART, &frames), [5000, 65_000, 60_001]);
+        let never = Correction::Smart { tolerance: Duration::from_secs(2), reset: None };
+        assert_eq!(correct(never, &frames), [5000, 65_000, 61_501]);
+    }
+
+    #[test]
+    fn a_clock_set_right_backwards_is_believed() {
+        let frames = [(3_600_000, 0), (40, 40)];
+        assert_eq!(correct(Correction::SMART, &frames), [0, 40]);
+    }
+
+    #[test]
+    fn extreme_times_and_signals() {
+        let extremes = [i64::MIN, i64::MAX, 0];
+        for time in extremes {
+            for arrival in extremes {
+                let mut frame = packet_at('a', 0);
+                (frame.time.wall, frame.time.arrival) =
+                    (WallTime::from_micros(time), WallTime::from_micros(arrival));
+                run(&mut CorrectTimestamp::new(Correction::SMART), [frame.clone(), frame]);
+            }
+        }
+        let signal = run(&mut CorrectTimestamp::new(Correction::Dummy), [online()]);
+        assert_eq!(signal[0].time.wall, WallTime::default());
+    }
+}
