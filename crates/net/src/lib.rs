@@ -39,6 +39,8 @@ mod gate;
 mod live;
 mod opener;
 mod reconnect;
+mod rtp;
+pub mod server;
 mod state;
 mod supervisor;
 mod thread_source;

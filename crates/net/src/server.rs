@@ -34,6 +34,7 @@ mod describe;
 mod handler;
 mod mount;
 mod request;
+mod response;
 mod ring;
 mod sdp;
 mod session;

@@ -11,7 +11,9 @@ use super::writer::{MAX_PAYLOAD, PacketWriter};
 
 pub(super) fn describe(params: &CodecParams, payload: &[u8]) -> Option<Encoding> {
     let sets = |kind| {
-        h26x::parameter_sets(&params.extra, payload, move |unit: &[u8]| nal_type(unit) == kind && unit.len() > 3)
+        h26x::parameter_sets(&params.extra, payload, move |unit: &[u8]| {
+            nal_type(unit) == kind && unit.len() > 3
+        })
     };
     let sps = sets(SPS)?;
     let pps = h26x::parameter_sets(&params.extra, payload, |unit| nal_type(unit) == PPS)?;

@@ -34,7 +34,7 @@ pub(super) fn packetize(packet: &Packet, out: &mut PacketWriter<'_>) -> Result<(
         }
         if rest.len() == image.scan.len() {
             head.extend([0, 0, 0, 2 * TABLE_BYTES as u8]);
-            head.extend(image.tables.iter().flatten());
+            head.extend(image.tables.iter().copied().flatten());
         }
         let (piece, tail) = rest.split_at(rest.len().min(MAX_PAYLOAD - head.len()));
         out.push(tail.is_empty(), &head, piece);
@@ -263,7 +263,10 @@ mod tests {
             cut(params(), &image).unwrap_err().to_string()
         };
         assert!(patched(&[0xff, SOF0], 1, 0xc2).ends_with("it is not baseline"));
-        assert!(patched(&[0xff, SOF0], 7, 16).contains("4224x360") || patched(&[0xff, SOF0], 7, 16).contains("x360"));
+        assert!(
+            patched(&[0xff, SOF0], 7, 16).contains("4224x360")
+                || patched(&[0xff, SOF0], 7, 16).contains("x360")
+        );
         assert!(patched(&[0xff, SOF0], 11, 0x11).contains("neither 4:2:0 nor 4:2:2 (11 11 11)"));
         assert!(patched(&[0xff, DHT], 6, 9).contains("Huffman"));
     }

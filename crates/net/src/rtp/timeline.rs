@@ -30,22 +30,18 @@ impl Timeline {
 
     /// Where a frame lies for viewers. Tracks share a timeline, so that they stay together.
     pub(crate) fn place(&mut self, media: MediaTime, arrival: WallTime) -> MediaTime {
-        let Some(last) = self.last else {
-            self.last = Some(Last { media, arrival });
-            return media;
-        };
+        let reconnected = std::mem::take(&mut self.reconnected);
+        let Some(last) = self.last.replace(Last { media, arrival }) else { return media };
         let passed = arrival.saturating_since(last.arrival);
         let expected = last.media + passed;
         let step = media.ticks().saturating_sub(last.media.ticks());
         let surprise = media.ticks().saturating_sub(expected.ticks());
         let jumped = step < -ticks(BACKWARDS)
             || surprise > ticks(AHEAD)
-            || (self.reconnected && surprise.saturating_abs() > ticks(AFTER_RECONNECTION));
+            || (reconnected && surprise.saturating_abs() > ticks(AFTER_RECONNECTION));
         if jumped {
             self.offset = self.offset.saturating_sub(surprise);
         }
-        self.reconnected = false;
-        self.last = Some(Last { media, arrival });
         MediaTime::from_ticks(media.ticks().saturating_add(self.offset))
     }
 }

@@ -1,0 +1,130 @@
+//! The Transport header (RFC 2326, section 12.39).
+
+/// How a viewer wants a track, of the kinds that are served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// In the RTSP connection, on these channels for RTP and RTCP if it has a wish.
+    Interleaved(Option<(u8, u8)>),
+    /// By UDP to these ports of the viewer.
+    Udp {
+        /// For RTP.
+        rtp: u16,
+        /// For RTCP.
+        rtcp: u16,
+    },
+}
+
+impl Wanted {
+    /// Takes the first alternative of `header` that is served; `None` if there is none.
+    pub(super) fn choose(header: &str) -> Option<Self> {
+        header.split(',').take(MAX_ALTERNATIVES).find_map(Self::parse)
+    }
+
+    fn parse(alternative: &str) -> Option<Self> {
+        let mut parts = alternative.split(';').map(str::trim);
+        let protocol = parts.next()?;
+        let tcp = protocol.eq_ignore_ascii_case("RTP/AVP/TCP");
+        let udp = ["RTP/AVP", "RTP/AVP/UDP"].iter().any(|name| protocol.eq_ignore_ascii_case(name));
+        if !tcp && !udp {
+            return None;
+        }
+        let (mut channels, mut ports) = (None, None);
+        for part in parts {
+            let (name, value) = part.split_once('=').map_or((part, ""), |(name, value)| (name.trim(), value));
+            match name.to_ascii_lowercase().as_str() {
+                "interleaved" => channels = Some(pair::<u8>(value)?),
+                "client_port" => ports = Some(pair::<u16>(value)?),
+                "multicast" => return None,
+                "mode" if !value.trim_matches('"').eq_ignore_ascii_case("play") => return None,
+                // `destination` is not followed: packets go to who asks for them, and to nobody else.
+                _ => {}
+            }
+        }
+        if tcp {
+            return Some(Self::Interleaved(channels));
+        }
+        let (rtp, rtcp) = ports?;
+        (rtp != 0 && rtcp != 0).then_some(Self::Udp { rtp, rtcp })
+    }
+}
+
+/// `4588-4589`, or `4588`, which means the same. The two must differ.
+fn pair<T>(value: &str) -> Option<(T, T)>
+where
+    T: std::str::FromStr + Copy + PartialEq + Into<u32> + TryFrom<u32>,
+{
+    let (first, second) = value.split_once('-').unwrap_or((value, ""));
+    let first: T = first.trim().parse().ok()?;
+    let second = match second.trim() {
+        "" => T::try_from(first.into() + 1).ok()?,
+        second => second.parse().ok()?,
+    };
+    (first != second).then_some((first, second))
+}
+
+/// Alternatives looked at.
+const MAX_ALTERNATIVES: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_alternative_that_is_served_is_taken() {
+        let cases = [
+            ("RTP/AVP/TCP;unicast;interleaved=0-1", Some(Wanted::Interleaved(Some((0, 1))))),
+            ("RTP/AVP/TCP;unicast", Some(Wanted::Interleaved(None))),
+            ("rtp/avp;unicast;client_port=4588-4589;mode=\"PLAY\"", Some(udp(4588, 4589))),
+            ("RTP/AVP/UDP; unicast; Client_Port=4588", Some(udp(4588, 4589))),
+            ("RTP/AVP;multicast,RTP/AVP;unicast;client_port=6-7,RTP/AVP/TCP", Some(udp(6, 7))),
+            (
+                "RTP/SAVP;unicast;client_port=1-2, RTP/AVP/TCP;interleaved=4-5",
+                Some(Wanted::Interleaved(Some((4, 5)))),
+            ),
+            ("RTP/AVP;unicast;client_port=1-2;destination=10.0.0.1", Some(udp(1, 2))),
+            ("RTP/AVP;multicast", None),
+            ("RTP/AVP;unicast", None),
+            ("RTP/AVP;unicast;client_port=0-1", None),
+            ("RTP/AVP;unicast;client_port=65535", None),
+            ("RTP/AVP;unicast;client_port=65536-65537", None),
+            ("RTP/AVP;unicast;client_port=-1", None),
+            ("RTP/AVP/TCP;interleaved=255", None),
+            ("RTP/AVP/TCP;interleaved=256-257", None),
+            ("RTP/AVP/TCP;interleaved=3-3", None),
+            ("RTP/AVP/TCP;mode=record", None),
+            ("", None),
+        ];
+        for (header, expected) in cases {
+            assert_eq!(Wanted::choose(header), expected, "{header}");
+        }
+    }
+
+    fn udp(rtp: u16, rtcp: u16) -> Wanted {
+        Wanted::Udp { rtp, rtcp }
+    }
+
+    #[test]
+    fn garbage_does_no_harm() {
+        let mut random = fastrand::Rng::with_seed(39);
+        let words = [
+            "RTP/AVP",
+            "/TCP",
+            ";",
+            ",",
+            "=",
+            "-",
+            "client_port",
+            "interleaved",
+            "0",
+            "65535",
+            "ü",
+            "\"",
+            " ",
+        ];
+        for _ in 0..20_000 {
+            let header: String =
+                (0..random.usize(..12)).map(|_| words[random.usize(..words.len())]).collect();
+            let _ = Wanted::choose(&header);
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! What the tests of the server share: streams to serve, and other people's programs that watch them.
+#![allow(dead_code, unreachable_pub)] // Each test file uses its part.
+#![allow(clippy::unwrap_used)] // Helpers of tests.
+
+pub mod streams;
+
+pub use streams::Stream;
+
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use valkka_core::clock::{Clock, SystemClock};
+use valkka_core::frame::{Body, Frame, FrameTime, Packet, Signal};
+use valkka_core::sink::Sink;
+use valkka_core::source::{StreamInfo, TrackInfo};
+use valkka_core::stream::{Slot, Track};
+use valkka_core::time::MediaTime;
+use valkka_core::worker::Worker;
+use valkka_net::server::{Mount, Server, ServerOptions};
+use valkka_testkit::process::{self, Child};
+
+/// For what must happen, however slow the machine is.
+pub const SOON: Duration = Duration::from_secs(60);
+
+/// A server with one stream under `/cam1` that plays at its real pace.
+pub struct Camera {
+    pub mount: Arc<Mount>,
+    pub server: Server,
+    /// Rounds through the streams so far.
+    pub rounds: Arc<AtomicU64>,
+    _player: Worker,
+}
+
+impl Camera {
+    pub fn new(tracks: Vec<Stream>) -> Self {
+        Self::with(tracks, ServerOptions::default())
+    }
+
+    pub fn with(tracks: Vec<Stream>, options: ServerOptions) -> Self {
+        let server = Server::bind("127.0.0.1:0".parse().unwrap(), options).unwrap();
+        let mount = Arc::new(server.mount("/cam1").unwrap());
+        let rounds = Arc::<AtomicU64>::default();
+        let (sink, counter) = (mount.clone(), rounds.clone());
+        let player = Worker::spawn("player", None, move |stop| {
+            sink.put(Frame::signal(Slot::new(1), SystemClock.now(), online(&tracks)));
+            let start = Instant::now();
+            let mut offset = MediaTime::default();
+            loop {
+                let mut all: Vec<_> = Vec::new();
+                for (index, track) in (0..).zip(&tracks) {
+                    all.extend(track.units.iter().map(|unit| (unit, index, &track.params)));
+                }
+                all.sort_by_key(|(unit, ..)| unit.time);
+                for (unit, index, params) in all {
+                    let media = MediaTime::from_ticks(offset.ticks() + unit.time.ticks());
+                    let due = start + Duration::from_micros(media.micros_since(MediaTime::default()) as u64);
+                    if stop.wait(due.saturating_duration_since(Instant::now())) {
+                        return;
+                    }
+                    let now = SystemClock.now();
+                    let (params, payload) = (params.clone(), unit.payload.clone());
+                    sink.put(Frame {
+                        slot: Slot::new(1),
+                        track: Track::new(index),
+                        time: FrameTime { media, arrival: now, capture: Some(now), wall: now },
+                        body: Body::Packet(Packet { params, payload, keyframe: unit.keyframe, lost: 0 }),
+                    });
+                }
+                let length = tracks.iter().map(|track| track.length.ticks()).max().unwrap();
+                offset = MediaTime::from_ticks(offset.ticks() + length);
+                counter.fetch_add(1, Ordering::SeqCst);
+            }
+        });
+        Self { mount, server, rounds, _player: player.unwrap() }
+    }
+
+    pub fn url(&self) -> String {
+        format!("rtsp://{}/cam1", self.server.local_addr())
+    }
+
+    /// The address with a user name and a password.
+    pub fn url_with(&self, credentials: &str) -> String {
+        format!("rtsp://{credentials}@{}/cam1", self.server.local_addr())
+    }
+}
+
+fn online(tracks: &[Stream]) -> Signal {
+    let info = |(index, track): (u8, &Stream)| TrackInfo {
+        track: Track::new(index),
+        medium: String::new(),
+        encoding: String::new(),
+        params: Some(track.params.clone()),
+        skipped: None,
+    };
+    let tracks = (0..).zip(tracks).map(info).collect();
+    Signal::Online(Arc::new(StreamInfo { tracks, ..StreamInfo::default() }))
+}
+
+/// What a program said until it ended.
+pub struct Said {
+    pub success: bool,
+    pub output: String,
+}
+
+/// Runs `program` with `arguments`, separated by spaces, to its end.
+pub fn run(program: &str, arguments: &str) -> Said {
+    let mut child = Child::spawn(command(program, arguments)).unwrap();
+    let status = child.wait(SOON).unwrap_or_else(|error| panic!("{error}\n{}", child.output()));
+    Said { success: status.success(), output: child.output() }
+}
+
+/// Starts `program` with `arguments`, separated by spaces.
+pub fn start(program: &str, arguments: &str) -> Child {
+    Child::spawn(command(program, arguments)).unwrap()
+}
+
+fn command(program: &str, arguments: &str) -> Command {
+    let mut command = process::command(program).unwrap();
+    command.args(arguments.split_ascii_whitespace());
+    command
+}
+
+/// Has the `ffmpeg` program decode `frames` frames of the first track of the kind (`v` or `a`) of `url`; returns
+/// how many it got, and what it complained of.
+pub fn ffmpeg(url: &str, transport: &str, kind: char, frames: u32) -> (u32, String) {
+    let said = run(
+        "ffmpeg",
+        &format!(
+            "-nostdin -hide_banner -loglevel warning -progress - -nostats -rtsp_transport {transport} -i {url} \
+             -map 0:{kind}:0 -frames:{kind} {frames} -f framecrc -"
+        ),
+    );
+    assert!(said.success, "{}", said.output);
+    // One line per frame; comments and the progress report do not start with the index of the stream.
+    let lines = said.output.lines().filter(|line| line.starts_with("0,")).count();
+    let warnings = said.output.lines().filter(|line| line.starts_with('[')).collect::<Vec<_>>().join("\n");
+    (lines.try_into().unwrap(), warnings)
+}
