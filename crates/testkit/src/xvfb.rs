@@ -3,6 +3,10 @@
 use std::io;
 use std::time::Duration;
 
+use x11rb::connection::Connection;
+use x11rb::protocol::xproto::{ConnectionExt as _, ImageFormat};
+
+use crate::picture::Picture;
 use crate::process::{self, Child};
 
 /// Whether Xvfb can be run.
@@ -55,18 +59,47 @@ impl Display {
         format!("{}.{screen}", self.name)
     }
 
+    /// What the whole of its first screen shows.
+    ///
+    /// # Errors
+    /// If the server is gone.
+    pub fn picture(&self) -> io::Result<Picture> {
+        let (connection, screen) = x11rb::connect(Some(&self.name)).map_err(io::Error::other)?;
+        let root = connection.setup().roots.get(screen).map(|screen| screen.root);
+        picture_of(&connection, root.unwrap_or_default())
+    }
+
+    /// What the part of the screen shows at which a window is; the window must lie within the screen, with nothing
+    /// above it.
+    ///
+    /// # Errors
+    /// If there is no such window, or it is not shown.
+    pub fn window_picture(&self, window: u32) -> io::Result<Picture> {
+        let (connection, _) = x11rb::connect(Some(&self.name)).map_err(io::Error::other)?;
+        picture_of(&connection, window)
+    }
+
     /// The server's process, to freeze it or to kill it.
     pub fn server(&mut self) -> &mut Child {
         &mut self.server
     }
 }
 
+/// As the server itself tells it, of 24 or 32 bits per pixel.
+fn picture_of(connection: &impl Connection, window: u32) -> io::Result<Picture> {
+    let geometry = connection.get_geometry(window).map_err(io::Error::other)?;
+    let geometry = geometry.reply().map_err(io::Error::other)?;
+    let (width, height) = (geometry.width, geometry.height);
+    let image = connection.get_image(ImageFormat::Z_PIXMAP, window, 0, 0, width, height, !0);
+    let image = image.map_err(io::Error::other)?.reply().map_err(io::Error::other)?;
+    let rgb = image.data.chunks_exact(4).flat_map(|pixel| [pixel[2], pixel[1], pixel[0]]);
+    Ok(Picture::new(width.into(), height.into(), rgb.collect()))
+}
+
 const STARTUP: Duration = Duration::from_secs(30);
 
 #[cfg(test)]
 mod tests {
-    use x11rb::connection::Connection as _;
-
     use super::*;
     use crate::require;
     use crate::watchdog::Watchdog;
@@ -82,5 +115,7 @@ mod tests {
         assert_eq!(screen, 1);
         let screens = &connection.setup().roots;
         assert_eq!(screens.iter().map(|screen| screen.width_in_pixels).collect::<Vec<_>>(), [640, 320]);
+        let picture = other.picture().unwrap();
+        assert_eq!((picture.width(), picture.height(), picture.pixel(0, 0)), (640, 480, [0, 0, 0]));
     }
 }
