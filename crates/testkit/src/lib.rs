@@ -25,6 +25,7 @@
 #![forbid(unsafe_code)]
 
 pub mod clock;
+pub mod fake;
 pub mod gst;
 pub mod media;
 pub mod picture;
