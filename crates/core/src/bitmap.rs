@@ -102,21 +102,57 @@ pub struct Bitmap {
 
 /// Why memory could not be taken as a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("plane {plane} of a {width}x{height} {format:?} picture needs {needed} bytes, got {got}")]
-pub struct BitmapError {
-    format: PixelFormat,
-    width: u32,
-    height: u32,
-    plane: usize,
-    needed: usize,
-    got: usize,
+#[non_exhaustive]
+pub enum BitmapError {
+    /// It would have no pixels.
+    #[error("a {width}x{height} picture has no pixels")]
+    Empty {
+        /// Width in pixels.
+        width: u32,
+        /// Height in pixels.
+        height: u32,
+    },
+    /// A plane has too few bytes.
+    #[error("plane {plane} of a {width}x{height} {format:?} picture needs {needed} bytes, got {got}")]
+    TooShort {
+        /// How its samples lie.
+        format: PixelFormat,
+        /// Width in pixels.
+        width: u32,
+        /// Height in pixels.
+        height: u32,
+        /// Index of the plane.
+        plane: usize,
+        /// Bytes it must have, with its stride.
+        needed: usize,
+        /// Bytes it has.
+        got: usize,
+    },
+    /// The rows of a plane overlap.
+    #[error(
+        "plane {plane} of a {width}x{height} {format:?} picture has rows of {row} bytes {stride} bytes apart"
+    )]
+    Overlap {
+        /// How its samples lie.
+        format: PixelFormat,
+        /// Width in pixels.
+        width: u32,
+        /// Height in pixels.
+        height: u32,
+        /// Index of the plane.
+        plane: usize,
+        /// Bytes of a row.
+        row: usize,
+        /// Bytes from row to row.
+        stride: usize,
+    },
 }
 
 impl Bitmap {
     /// Takes over a picture in `store`.
     ///
     /// # Errors
-    /// If a plane is too small for the format and size, or its stride shorter than a row.
+    /// If a side is zero, a plane is too small for the format and size, or its stride shorter than a row.
     pub fn new(
         format: PixelFormat,
         width: u32,
@@ -124,12 +160,18 @@ impl Bitmap {
         color: ColorSpec,
         store: Arc<dyn PlaneStore>,
     ) -> Result<Self, BitmapError> {
+        if width == 0 || height == 0 {
+            return Err(BitmapError::Empty { width, height });
+        }
         for plane in 0..format.planes() {
             let (row, rows) = format.plane_size(plane, width, height);
             let Plane { data, stride_bytes } = store.plane(plane);
             let needed = stride_bytes.saturating_mul(rows.saturating_sub(1)).saturating_add(row);
-            if data.len() < needed || stride_bytes < row {
-                return Err(BitmapError { format, width, height, plane, needed, got: data.len() });
+            if stride_bytes < row {
+                return Err(BitmapError::Overlap { format, width, height, plane, row, stride: stride_bytes });
+            }
+            if data.len() < needed {
+                return Err(BitmapError::TooShort { format, width, height, plane, needed, got: data.len() });
             }
         }
         Ok(Self { format, width, height, color, damaged: false, store })
@@ -138,7 +180,7 @@ impl Bitmap {
     /// Takes over tightly packed planes, one behind the other.
     ///
     /// # Errors
-    /// If `data` is too short.
+    /// If a side is zero or `data` is too short.
     pub fn from_packed(
         format: PixelFormat,
         width: u32,
@@ -205,8 +247,8 @@ impl PlaneStore for Packed {
             let (row, rows) = self.format.plane_size(i, self.width, self.height);
             row.saturating_mul(rows)
         };
-        let start = (0..index).map(size).sum::<usize>().min(self.data.len());
-        let end = (start + size(index)).min(self.data.len());
+        let start = (0..index).map(size).fold(0, usize::saturating_add).min(self.data.len());
+        let end = start.saturating_add(size(index)).min(self.data.len());
         Plane {
             data: &self.data[start..end],
             stride_bytes: self.format.plane_size(index, self.width, self.height).0,
@@ -234,5 +276,28 @@ mod tests {
         let error =
             Bitmap::from_packed(PixelFormat::Rgb24, 2, 2, ColorSpec::default(), vec![0; 11]).unwrap_err();
         assert_eq!(error.to_string(), "plane 0 of a 2x2 Rgb24 picture needs 12 bytes, got 11");
+    }
+
+    #[test]
+    fn absurd_sizes_are_refused() {
+        for format in [PixelFormat::Yuv420, PixelFormat::Yuv444, PixelFormat::Rgb24] {
+            for (width, height) in [(0, 0), (0, 2), (2, 0), (u32::MAX, u32::MAX), (u32::MAX, 1)] {
+                let packed = Bitmap::from_packed(format, width, height, ColorSpec::default(), vec![0; 64]);
+                assert!(packed.is_err(), "{width}x{height}");
+            }
+        }
+    }
+
+    #[test]
+    fn overlapping_rows_are_refused() {
+        struct Narrow(Vec<u8>);
+        impl PlaneStore for Narrow {
+            fn plane(&self, _: usize) -> Plane<'_> {
+                Plane { data: &self.0, stride_bytes: 3 }
+            }
+        }
+        let store = Arc::new(Narrow(vec![0; 64]));
+        let error = Bitmap::new(PixelFormat::Gray, 4, 2, ColorSpec::default(), store).unwrap_err();
+        assert_eq!(error.to_string(), "plane 0 of a 4x2 Gray picture has rows of 4 bytes 3 bytes apart");
     }
 }

@@ -1,19 +1,22 @@
 //! One stream to many branches that come and go while it runs.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, ThreadId};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use tracing::{error, warn};
 
 use crate::frame::Frame;
 use crate::sink::Sink;
+use crate::thread_mark::this_thread;
 
 /// Hands every frame to each of its branches, in the order of their tags.
 ///
 /// Clones are the same fork. Branches may be added and dropped from any thread at any time. A branch that
 /// joins gets the frames from then on; a decoder or recorder finds the codec parameters on each packet and
-/// starts at the next key frame.
+/// starts at the next key frame. Several threads may feed it, and are inside a branch at the same time then; a
+/// frame that comes back to a branch by a loop in the graph is dropped there.
 #[derive(Clone, Default)]
 pub struct Fork {
     shared: Arc<Shared>,
@@ -29,20 +32,31 @@ struct Shared {
 
 struct Output {
     tag: String,
-    sink: Mutex<Option<Arc<dyn Sink>>>,
-    /// The thread that is inside the sink, so that a branch can drop itself from within.
-    inside: Mutex<Option<ThreadId>>,
+    state: Mutex<State>,
+    /// Notified when a frame has left a branch that is being dropped.
+    left: Condvar,
+}
+
+struct State {
+    /// `None` once the branch is dropped.
+    sink: Option<Arc<dyn Sink>>,
+    /// The threads that are inside the sink, nearly always at most one.
+    inside: Vec<usize>,
 }
 
 /// Keeps a branch connected; dropping it disconnects the branch.
 ///
-/// When the drop returns, no frame is inside the branch any more. From within the branch itself (a consumer
-/// that leaves by its own decision), the drop returns at once and the frame is the last one.
+/// When the drop returns, no frame is inside the branch any more (or one has been for [`LEAVE_TIMEOUT`], which
+/// is logged). From within the branch itself (a consumer that leaves by its own decision), the drop returns at
+/// once and the frame is this thread's last one.
 #[must_use = "dropping the branch disconnects it"]
 pub struct Branch {
     shared: Arc<Shared>,
     output: Arc<Output>,
 }
+
+/// How long dropping a [`Branch`] waits for the frame inside.
+pub const LEAVE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The tag of a new branch is taken.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -67,8 +81,8 @@ impl Fork {
         let Err(index) = branches.binary_search_by(|output| output.tag.as_str().cmp(tag)) else {
             return Err(TagTaken { tag: tag.to_owned() });
         };
-        let output =
-            Arc::new(Output { tag: tag.to_owned(), sink: Mutex::new(Some(sink)), inside: Mutex::new(None) });
+        let state = Mutex::new(State { sink: Some(sink), inside: Vec::new() });
+        let output = Arc::new(Output { tag: tag.to_owned(), state, left: Condvar::new() });
         branches.insert(index, output.clone());
         self.shared.branches.store(Arc::new(branches));
         Ok(Branch { shared: self.shared.clone(), output })
@@ -97,20 +111,38 @@ impl fmt::Debug for Fork {
 
 impl Output {
     fn put(&self, frame: Frame) {
-        let sink = lock(&self.sink);
-        let Some(target) = sink.as_ref() else { return };
-        *lock(&self.inside) = Some(thread::current().id());
-        let _left = Left(self);
-        target.put(frame);
+        let thread = this_thread();
+        let sink = {
+            let mut state = lock(&self.state);
+            let Some(sink) = state.sink.clone() else { return };
+            if state.inside.contains(&thread) {
+                warn!(branch = self.tag, "the graph has a loop; what comes back by it is dropped");
+                return;
+            }
+            state.inside.push(thread);
+            sink
+        };
+        let left = Left { output: self, thread };
+        sink.put(frame);
+        // Whoever waits for the frame to leave may rely on the sink being gone then.
+        drop(sink);
+        drop(left);
     }
 }
 
 /// Notes that the frame has left the branch, also after a panic in it.
-struct Left<'a>(&'a Output);
+struct Left<'a> {
+    output: &'a Output,
+    thread: usize,
+}
 
 impl Drop for Left<'_> {
     fn drop(&mut self) {
-        *lock(&self.0.inside) = None;
+        let mut state = lock(&self.output.state);
+        state.inside.retain(|&thread| thread != self.thread);
+        if state.sink.is_none() {
+            self.output.left.notify_all();
+        }
     }
 }
 
@@ -122,11 +154,22 @@ impl Drop for Branch {
             branches.retain(|output| !Arc::ptr_eq(output, &self.output));
             self.shared.branches.store(Arc::new(branches));
         }
-        if *lock(&self.output.inside) == Some(thread::current().id()) {
-            return;
+        let mut state = lock(&self.output.state);
+        // The sink is dropped after the lock, for its drop may take a while.
+        let sink = state.sink.take();
+        if !state.inside.contains(&this_thread()) {
+            let occupied = |state: &mut State| !state.inside.is_empty();
+            let waited = self.output.left.wait_timeout_while(state, LEAVE_TIMEOUT, occupied);
+            let (occupied_state, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+            state = occupied_state;
+            if timeout.timed_out() {
+                error!(
+                    branch = self.output.tag,
+                    "a frame is still inside {LEAVE_TIMEOUT:?} after the branch was dropped"
+                );
+            }
         }
-        // Waits for the frame inside. The sink is dropped after the lock, for its drop may take a while.
-        let sink = lock(&self.output.sink).take();
+        drop(state);
         drop(sink);
     }
 }
@@ -144,6 +187,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use std::sync::mpsc;
+    use std::thread;
 
     use super::*;
     use crate::frame::Signal;
@@ -213,5 +257,56 @@ mod tests {
         fork.put(frame());
         fork.put(frame());
         assert_eq!(rx.try_iter().count(), 1);
+    }
+
+    #[test]
+    fn a_loop_does_not_hang() {
+        let fork = Fork::new();
+        let (tx, rx) = mpsc::channel();
+        let back = fork.clone();
+        let looping = FnSink(move |frame: Frame| {
+            tx.send(()).unwrap();
+            back.put(frame);
+        });
+        let branch = fork.branch("loop", Arc::new(looping)).unwrap();
+        fork.put(frame());
+        assert_eq!(rx.try_iter().count(), 1);
+        drop(branch);
+    }
+
+    #[test]
+    fn two_branches_may_drop_each_other() {
+        let fork = Fork::new();
+        let (tx, rx) = mpsc::channel();
+        let branches: Arc<Mutex<Vec<Branch>>> = Arc::default();
+        for tag in ["a", "b"] {
+            let (tx, all) = (tx.clone(), branches.clone());
+            let sink = FnSink(move |_| {
+                let dropped = std::mem::take(&mut *all.lock().unwrap());
+                drop(dropped);
+                tx.send(tag).unwrap();
+            });
+            branches.lock().unwrap().push(fork.branch(tag, Arc::new(sink)).unwrap());
+        }
+        fork.put(frame());
+        fork.put(frame());
+        assert_eq!(rx.try_iter().collect::<Vec<_>>(), ["a"]);
+    }
+
+    #[test]
+    fn the_sink_of_a_dropped_branch_is_gone() {
+        let fork = Fork::new();
+        let owned = Arc::new(());
+        let held = Arc::downgrade(&owned);
+        let sink = FnSink(move |_| {
+            let _ = &owned;
+        });
+        let branch = fork.branch("a", Arc::new(sink)).unwrap();
+        thread::scope(|scope| {
+            let feeding = scope.spawn(|| (0..1000).for_each(|_| fork.put(frame())));
+            drop(branch);
+            assert_eq!(held.strong_count(), 0);
+            feeding.join().unwrap();
+        });
     }
 }

@@ -10,7 +10,7 @@ use bytes::Bytes;
 pub const PADDING_BYTES: usize = 64;
 
 /// The bytes of one access unit, shared by reference count, with [`PADDING_BYTES`] zero bytes behind them.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Payload {
     /// The payload and its padding.
     padded: Bytes,
@@ -51,11 +51,18 @@ impl Payload {
     }
 }
 
+impl Default for Payload {
+    /// No bytes but the padding.
+    fn default() -> Self {
+        Self { padded: Bytes::from_static(&[0; PADDING_BYTES]) }
+    }
+}
+
 impl Deref for Payload {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        &self.padded[..self.padded.len().saturating_sub(PADDING_BYTES)]
+        &self.padded[..self.padded.len() - PADDING_BYTES]
     }
 }
 
@@ -76,6 +83,7 @@ mod tests {
         assert_eq!(payload.padded().len(), 3 + PADDING_BYTES);
         assert_eq!(payload.slice(1..3), [2, 3][..]);
         assert!(Payload::default().is_empty());
+        assert_eq!(Payload::default().padded().len(), PADDING_BYTES);
     }
 
     #[test]

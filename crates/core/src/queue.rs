@@ -14,7 +14,8 @@ use crate::stream::{Slot, Track};
 
 /// What happens to a frame that comes when the queue is full.
 ///
-/// Signals are never dropped for lack of room: a queue keeps room for [`SIGNAL_RESERVE`] of them.
+/// Signals never wait and push nothing out: a queue keeps room for [`SIGNAL_RESERVE`] of them. Only if nobody
+/// has read for so long that this is taken too is a signal dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Overflow {
     /// The writer waits for room, at most so long; then the frame is dropped.
@@ -24,8 +25,9 @@ pub enum Overflow {
     /// The new frame is dropped, and with it every packet of its track up to the next key frame, so that
     /// what arrives can be decoded. Other frames than packets are dropped singly.
     DropToKeyframe,
-    /// Everything in the queue is dropped, and the new frame as in [`Self::DropToKeyframe`]: after an
-    /// overflow the reader is up to date.
+    /// Everything in the queue is dropped, and the new frame too unless decoding can start at it (or it is a
+    /// picture): after an overflow the reader is up to date. Further packets are dropped as with
+    /// [`Self::DropToKeyframe`].
     Flush,
 }
 
@@ -39,7 +41,8 @@ pub fn queue(name: &str, capacity: usize, overflow: Overflow) -> (QueueSender, Q
         capacity: capacity.max(1),
         overflow,
         state: Mutex::default(),
-        changed: Condvar::new(),
+        filled: Condvar::new(),
+        freed: Condvar::new(),
         pushed: AtomicU64::new(0),
         dropped: AtomicU64::new(0),
     });
@@ -65,8 +68,10 @@ struct Shared {
     capacity: usize,
     overflow: Overflow,
     state: Mutex<State>,
-    /// Notified when a frame comes or goes, and when the queue closes.
-    changed: Condvar,
+    /// Notified when a frame comes while a reader waits, and when the queue closes.
+    filled: Condvar,
+    /// Notified when a frame goes while a writer waits, and when the queue closes.
+    freed: Condvar,
     pushed: AtomicU64,
     dropped: AtomicU64,
 }
@@ -76,6 +81,9 @@ struct State {
     frames: VecDeque<Frame>,
     /// No more frames will come, or nobody will take them.
     closed: bool,
+    /// Threads that wait, so that nobody is woken for nothing: each waking is a system call.
+    waiting_readers: u32,
+    waiting_writers: u32,
     /// Tracks of which packets are dropped until the next key frame. Bounded by [`MAX_BROKEN`].
     broken: HashSet<(Slot, Track)>,
     /// Called after each frame and when the queue closes, for readers that wait on something else too.
@@ -130,23 +138,24 @@ impl QueueReceiver {
     /// # Errors
     /// [`RecvError::Timeout`], or [`RecvError::Closed`] when no frame will ever come.
     pub fn recv(&self, timeout: Duration) -> Result<Frame, RecvError> {
-        let deadline = Instant::now() + timeout;
-        let mut state = self.shared.lock();
-        loop {
-            if let Some(frame) = state.frames.pop_front() {
-                drop(state);
-                self.shared.changed.notify_all();
-                return Ok(frame);
-            }
-            if state.closed {
-                return Err(RecvError::Closed);
-            }
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Err(RecvError::Timeout);
-            }
-            state = self.shared.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        let shared = &self.shared;
+        let mut state = shared.lock();
+        if state.frames.is_empty() && !state.closed && !timeout.is_zero() {
+            let empty = |state: &mut State| state.frames.is_empty() && !state.closed;
+            state.waiting_readers += 1;
+            let waited = shared.filled.wait_timeout_while(state, timeout, empty);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            state.waiting_readers -= 1;
         }
+        let Some(frame) = state.frames.pop_front() else {
+            return Err(if state.closed { RecvError::Closed } else { RecvError::Timeout });
+        };
+        let writer_waits = state.waiting_writers > 0;
+        drop(state);
+        if writer_waits {
+            shared.freed.notify_one();
+        }
+        Ok(frame)
     }
 
     /// Takes the next frame if there is one.
@@ -168,9 +177,18 @@ impl QueueReceiver {
     }
 
     /// Has `waker` called in the writer's thread after each frame, and when the queue closes, for a reader
-    /// that waits on descriptors too. It must return at once.
+    /// that waits on descriptors too; also now, if there is something to be read already. It must return at
+    /// once.
     pub fn set_waker(&self, waker: impl Fn() + Send + Sync + 'static) {
-        self.shared.lock().waker = Some(Arc::new(waker));
+        let waker: Arc<dyn Fn() + Send + Sync> = Arc::new(waker);
+        let mut state = self.shared.lock();
+        let before = state.waker.replace(waker.clone());
+        let ready = state.closed || !state.frames.is_empty();
+        drop(state);
+        drop(before);
+        if ready {
+            waker();
+        }
     }
 
     /// Returns a function that closes the queue, to be called when the reader is asked to stop.
@@ -186,9 +204,11 @@ impl QueueReceiver {
 
 impl Drop for QueueReceiver {
     fn drop(&mut self) {
+        // Nobody is left to be woken, and what the waker holds may be gone soon.
+        let waker = self.shared.lock().waker.take();
         self.shared.close();
         let rest = std::mem::take(&mut self.shared.lock().frames);
-        drop(rest);
+        drop((waker, rest));
     }
 }
 
@@ -215,11 +235,14 @@ impl Drop for Senders {
 impl Shared {
     fn push(&self, frame: Frame) -> bool {
         let signal = matches!(frame.body, Body::Signal(_));
+        let mut gone = Vec::new();
         let mut state = self.lock();
         if let (Overflow::Block(timeout), false) = (self.overflow, signal) {
             let full = |state: &mut State| state.frames.len() >= self.capacity && !state.closed;
-            let waited = self.changed.wait_timeout_while(state, timeout, full);
+            state.waiting_writers += 1;
+            let waited = self.freed.wait_timeout_while(state, timeout, full);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            state.waiting_writers -= 1;
         }
         if state.closed {
             return false;
@@ -227,18 +250,24 @@ impl Shared {
         let accepted = if signal {
             state.frames.len() < self.capacity + SIGNAL_RESERVE
         } else {
-            self.make_room(&mut state, &frame)
+            self.make_room(&mut state, &frame, &mut gone)
         };
+        let dropped = gone.len() as u64 + u64::from(!accepted);
+        self.dropped.fetch_add(dropped, Ordering::Relaxed);
+        let (mut reader_waits, mut waker) = (false, None);
         if accepted {
             state.frames.push_back(frame);
             self.pushed.fetch_add(1, Ordering::Relaxed);
-        } else {
-            self.count_drops(&mut state, 1);
+            reader_waits = state.waiting_readers > 0;
+            waker = state.waker.clone();
         }
-        let waker = if accepted { state.waker.clone() } else { None };
+        let report = state.report(dropped);
+        // What follows may take a while: foreign memory is freed, a log is written, another thread runs.
         drop(state);
-        if accepted {
-            self.changed.notify_all();
+        drop(gone);
+        self.log(report);
+        if reader_waits {
+            self.filled.notify_one();
         }
         if let Some(wake) = waker {
             wake();
@@ -246,62 +275,62 @@ impl Shared {
         accepted
     }
 
-    /// Whether `frame` may go in; drops what the policy says if the queue is full.
-    fn make_room(&self, state: &mut State, frame: &Frame) -> bool {
-        let full = state.frames.len() >= self.capacity;
+    /// Whether `frame` may go in. If the queue is full, moves what the policy says to `gone`.
+    fn make_room(&self, state: &mut State, frame: &Frame, gone: &mut Vec<Frame>) -> bool {
+        let full = |state: &State| state.frames.len() >= self.capacity;
         match self.overflow {
-            Overflow::Block(_) => !full,
+            Overflow::Block(_) => !full(state),
             Overflow::DropOldest => {
-                if full {
+                if full(state) {
                     let oldest = state.frames.iter().position(|frame| !matches!(frame.body, Body::Signal(_)));
-                    let Some(oldest) = oldest else { return false };
-                    state.frames.remove(oldest);
-                    self.count_drops(state, 1);
+                    gone.extend(oldest.and_then(|oldest| state.frames.remove(oldest)));
                 }
-                true
+                !full(state)
             }
             Overflow::DropToKeyframe | Overflow::Flush => {
                 let key = (frame.slot, frame.track);
-                let keyframe = frame.packet().is_none_or(|packet| packet.keyframe);
-                if !keyframe && state.broken.contains(&key) {
+                let chained = chained(frame);
+                if chained == Some(Link::Continues) && state.broken.contains(&key) {
                     return false;
                 }
-                if !full {
+                if full(state) && self.overflow == Overflow::Flush {
+                    state.flush(gone);
+                    if chained == Some(Link::Continues) {
+                        state.mark_broken(key);
+                        return false;
+                    }
+                }
+                if full(state) {
+                    if chained.is_some() {
+                        state.mark_broken(key);
+                    }
+                    return false;
+                }
+                if chained == Some(Link::Starts) {
                     state.broken.remove(&key);
-                    return true;
                 }
-                if self.overflow == Overflow::Flush {
-                    let flushed = state.flush();
-                    self.count_drops(state, flushed);
-                }
-                if frame.packet().is_some() {
-                    state.mark_broken(key);
-                }
-                false
+                true
             }
-        }
-    }
-
-    fn count_drops(&self, state: &mut State, n: u64) {
-        self.dropped.fetch_add(n, Ordering::Relaxed);
-        state.unreported += n;
-        let now = Instant::now();
-        if n > 0 && state.reported.is_none_or(|last| now.duration_since(last) >= REPORT_INTERVAL) {
-            warn!(queue = self.name, dropped = state.unreported, "queue is full, frames dropped");
-            state.unreported = 0;
-            state.reported = Some(now);
         }
     }
 
     fn close(&self) {
-        let waker = {
+        let (waker, report) = {
             let mut state = self.lock();
             state.closed = true;
-            state.waker.clone()
+            (state.waker.clone(), state.last_report())
         };
-        self.changed.notify_all();
+        self.log(report);
+        self.filled.notify_all();
+        self.freed.notify_all();
         if let Some(wake) = waker {
             wake();
+        }
+    }
+
+    fn log(&self, dropped: Option<u64>) {
+        if let Some(dropped) = dropped {
+            warn!(queue = self.name, dropped, "queue is full, frames dropped");
         }
     }
 
@@ -310,22 +339,68 @@ impl Shared {
     }
 }
 
+/// How a frame depends on those before it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Link {
+    /// Decoding can start at it.
+    Starts,
+    /// It needs those before it.
+    Continues,
+}
+
+/// `None` for a frame that neither needs others nor is needed by them.
+fn chained(frame: &Frame) -> Option<Link> {
+    let link = |starts| Some(if starts { Link::Starts } else { Link::Continues });
+    match &frame.body {
+        Body::Packet(packet) => link(packet.keyframe),
+        Body::Fragment(fragment) => match &fragment.kind {
+            b"moof" => link(fragment.keyframe),
+            // What the `moof` before it describes.
+            b"mdat" => link(false),
+            _ => None,
+        },
+        Body::Bitmap(_) | Body::Signal(_) => None,
+    }
+}
+
 impl State {
-    /// Drops everything but signals; returns how many frames went.
-    fn flush(&mut self) -> u64 {
-        let (kept, flushed): (VecDeque<_>, VecDeque<_>) =
-            self.frames.drain(..).partition(|frame| matches!(frame.body, Body::Signal(_)));
-        self.frames = kept;
-        for frame in flushed.iter().filter(|frame| frame.packet().is_some()) {
-            self.mark_broken((frame.slot, frame.track));
+    /// Moves everything but signals to `gone`.
+    fn flush(&mut self, gone: &mut Vec<Frame>) {
+        for frame in std::mem::take(&mut self.frames) {
+            if matches!(frame.body, Body::Signal(_)) {
+                self.frames.push_back(frame);
+                continue;
+            }
+            if chained(&frame).is_some() {
+                self.mark_broken((frame.slot, frame.track));
+            }
+            gone.push(frame);
         }
-        flushed.len() as u64
     }
 
     fn mark_broken(&mut self, key: (Slot, Track)) {
         if self.broken.len() < MAX_BROKEN {
             self.broken.insert(key);
         }
+    }
+
+    /// Counts drops; the number to log, if it is time.
+    fn report(&mut self, dropped: u64) -> Option<u64> {
+        self.unreported += dropped;
+        if self.unreported == 0 {
+            return None;
+        }
+        let now = Instant::now();
+        if self.reported.is_some_and(|last| now.duration_since(last) < REPORT_INTERVAL) {
+            return None;
+        }
+        self.reported = Some(now);
+        self.last_report()
+    }
+
+    /// What is not logged yet.
+    fn last_report(&mut self) -> Option<u64> {
+        Some(std::mem::take(&mut self.unreported)).filter(|&dropped| dropped > 0)
     }
 }
 
@@ -337,42 +412,28 @@ const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc;
     use std::thread;
 
+    use bytes::Bytes;
+
     use super::*;
-    use crate::codec::{Codec, CodecParams};
-    use crate::frame::{FrameTime, Packet, Signal};
-    use crate::payload::Payload;
-    use crate::time::{MediaTime, WallTime};
+    use crate::bitmap::{Bitmap, ColorSpec, PixelFormat};
+    use crate::frame::Fragment;
+    use crate::testing::{LONG, names, offline as signal, packet};
 
-    const LONG: Duration = Duration::from_secs(60);
-
-    /// Packet `n`; capital letters of the tests' strings are key frames.
-    fn packet(name: char) -> Frame {
-        Frame {
-            slot: Slot::new(1),
-            track: Track::new(0),
-            time: FrameTime { media: MediaTime::from_ticks(name as i64), ..FrameTime::default() },
-            body: Body::Packet(Packet {
-                params: Arc::new(CodecParams::video(Codec::H264, bytes::Bytes::new())),
-                payload: Payload::default(),
-                keyframe: name.is_ascii_uppercase(),
-                lost: 0,
-            }),
-        }
+    fn picture(name: char) -> Frame {
+        let bitmap = Bitmap::from_packed(PixelFormat::Gray, 1, 1, ColorSpec::default(), vec![0]).unwrap();
+        Frame { body: Body::Bitmap(bitmap), ..packet(name) }
     }
 
-    fn signal() -> Frame {
-        Frame::signal(Slot::new(1), WallTime::default(), Signal::End)
+    fn fragment(name: char, kind: &[u8; 4]) -> Frame {
+        let fragment = Fragment { kind: *kind, keyframe: name.is_ascii_uppercase(), data: Bytes::new() };
+        Frame { body: Body::Fragment(fragment), ..packet(name) }
     }
 
     fn drain(receiver: &QueueReceiver) -> String {
-        std::iter::from_fn(|| receiver.try_recv().ok())
-            .map(|frame| match frame.body {
-                Body::Signal(_) => '!',
-                _ => char::from(u8::try_from(frame.time.media.ticks()).unwrap()),
-            })
-            .collect()
+        names(std::iter::from_fn(|| receiver.try_recv().ok()))
     }
 
     #[test]
@@ -393,6 +454,44 @@ mod tests {
         assert_eq!(drain(&rx), "");
         "fGh".chars().for_each(|name| tx.put(packet(name)));
         assert_eq!(drain(&rx), "Gh");
+    }
+
+    #[test]
+    fn flush_keeps_a_new_key_frame_and_a_new_picture() {
+        let (tx, rx) = queue("test", 2, Overflow::Flush);
+        "AbCd".chars().for_each(|name| tx.put(packet(name)));
+        assert_eq!(drain(&rx), "Cd");
+        "abc".chars().for_each(|name| tx.put(picture(name)));
+        assert_eq!(drain(&rx), "c");
+        assert_eq!((tx.pushed(), tx.dropped()), (7, 4));
+    }
+
+    #[test]
+    fn a_picture_does_not_mend_a_broken_track() {
+        let (tx, rx) = queue("test", 1, Overflow::DropToKeyframe);
+        "Ab".chars().for_each(|name| tx.put(packet(name)));
+        assert_eq!(drain(&rx), "A");
+        tx.put(picture('x'));
+        assert_eq!(drain(&rx), "x");
+        tx.put(packet('c'));
+        assert_eq!(drain(&rx), "");
+        tx.put(packet('D'));
+        assert_eq!(drain(&rx), "D");
+    }
+
+    #[test]
+    fn fragments_are_dropped_up_to_a_key_frame_too() {
+        let (tx, rx) = queue("test", 2, Overflow::DropToKeyframe);
+        for name in ['A', 'a', 'b', 'b'] {
+            tx.put(fragment(name, if name.is_ascii_uppercase() { b"moof" } else { b"mdat" }));
+        }
+        assert_eq!(drain(&rx), "Aa");
+        tx.put(fragment('c', b"moof"));
+        tx.put(fragment('i', b"moov"));
+        assert_eq!(drain(&rx), "i");
+        tx.put(fragment('D', b"moof"));
+        tx.put(fragment('d', b"mdat"));
+        assert_eq!(drain(&rx), "Dd");
     }
 
     #[test]
@@ -460,5 +559,65 @@ mod tests {
         tx.put(packet('b'));
         drop(tx);
         assert_eq!(count.load(Ordering::Relaxed), 3);
+    }
+
+    #[test]
+    fn a_waker_set_late_misses_nothing() {
+        let (wake, woken) = mpsc::channel();
+        let (tx, rx) = queue("test", 8, Overflow::DropOldest);
+        let sender = wake.clone();
+        rx.set_waker(move || sender.send(()).unwrap());
+        assert_eq!(woken.try_iter().count(), 0);
+        tx.put(packet('a'));
+        let sender = wake.clone();
+        rx.set_waker(move || sender.send(()).unwrap());
+        assert_eq!(woken.try_iter().count(), 2);
+        assert_eq!(drain(&rx), "a");
+        drop(tx);
+        rx.set_waker(move || wake.send(()).unwrap());
+        assert_eq!(woken.try_iter().count(), 2);
+    }
+
+    #[test]
+    fn one_can_wait_for_ever() {
+        let (tx, rx) = queue("test", 1, Overflow::Block(Duration::MAX));
+        thread::scope(|scope| {
+            scope.spawn(|| "abc".chars().for_each(|name| assert!(tx.push(packet(name)))));
+            let read: Vec<_> = (0..3).map(|_| rx.recv(Duration::MAX).unwrap()).collect();
+            assert_eq!(names(read), "abc");
+        });
+    }
+
+    #[test]
+    fn many_writers_that_wait_are_all_served() {
+        let (tx, rx) = queue("test", 2, Overflow::Block(LONG));
+        thread::scope(|scope| {
+            for _ in 0..8 {
+                let tx = tx.clone();
+                scope.spawn(move || {
+                    for n in 0..100 {
+                        assert!(tx.push(if n % 10 == 0 { signal() } else { packet('a') }));
+                    }
+                });
+            }
+            for _ in 0..800 {
+                rx.recv(LONG).unwrap();
+            }
+        });
+        assert_eq!((tx.pushed(), tx.dropped(), rx.len()), (800, 0, 0));
+    }
+
+    #[test]
+    fn dropping_the_reader_frees_what_waits() {
+        let (tx, rx) = queue("test", 8, Overflow::DropOldest);
+        let held = Arc::new(());
+        let in_waker = held.clone();
+        rx.set_waker(move || {
+            let _ = &in_waker;
+        });
+        tx.put(packet('a'));
+        drop(rx);
+        assert_eq!(Arc::strong_count(&held), 1);
+        assert!(!tx.push(packet('b')));
     }
 }

@@ -134,7 +134,8 @@ pub struct TrackInfo {
     pub skipped: Option<String>,
 }
 
-/// Why a stream could not be received, or why receiving ended. No variant carries credentials.
+/// Why a stream could not be received, or why receiving ended. No variant carries credentials. Each message
+/// is complete: it is also the reason that a [`Signal::Offline`](crate::frame::Signal::Offline) carries.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SourceError {
@@ -150,7 +151,6 @@ pub enum SourceError {
         /// Host and port.
         host: String,
         /// The system's reason.
-        #[source]
         cause: io::Error,
     },
     /// Wrong or missing user name or password.
@@ -215,7 +215,6 @@ pub enum SourceError {
         /// Host and port, or the file.
         what: String,
         /// The system's reason.
-        #[source]
         cause: io::Error,
     },
 }

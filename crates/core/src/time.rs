@@ -83,9 +83,11 @@ impl WallTime {
     }
 
     /// Converts an NTP time stamp as RTCP carries it: seconds since 1900 in the upper 32 bits, the fraction
-    /// of a second in the lower 32 (RFC 3550, section 4).
+    /// of a second in the lower 32 (RFC 3550, section 4). The seconds wrap in 2036: those whose first bit is
+    /// not set count from then (RFC 4330, section 3).
     pub const fn from_ntp(ntp: u64) -> Self {
-        let seconds = (ntp >> 32) as i64 - NTP_TO_UNIX_SECONDS;
+        let wrapped = if ntp >> 63 == 0 { 1 << 32 } else { 0 };
+        let seconds = (ntp >> 32) as i64 + wrapped - NTP_TO_UNIX_SECONDS;
         let micros = ((ntp & 0xffff_ffff) * 1_000_000) >> 32;
         Self(seconds * 1_000_000 + micros as i64)
     }
@@ -176,7 +178,8 @@ mod tests {
 
     #[test]
     fn ntp_there_and_back() {
-        for micros in [0, 1, 999_999, 1_700_000_000_123_457] {
+        // The last one is of 2040, after the wrap.
+        for micros in [0, 1, 999_999, 1_700_000_000_123_457, 2_208_988_800_000_001] {
             let time = WallTime::from_micros(micros);
             assert_eq!(WallTime::from_ntp(time.to_ntp()), time);
         }

@@ -7,7 +7,9 @@ use url::Url;
 
 /// Where a stream is: an address such as `rtsp://user:password@host:554/path`, or the path of a file.
 ///
-/// `Display` and `Debug` leave the user name and the password out; only [`Self::credentials`] tells them.
+/// `Display` and `Debug` are for people: they leave the user name and the password out (only
+/// [`Self::credentials`] tells them), and what a path or query calls a password. To connect, take
+/// [`Self::url`].
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct StreamUrl {
     location: Location,
@@ -39,7 +41,8 @@ impl StreamUrl {
         }
     }
 
-    /// The address without credentials, if it is not a path.
+    /// The address without user name and password, if it is not a path. The path and query are as they were
+    /// given: some cameras want a password there, so show people the `Display` form instead.
     pub fn url(&self) -> Option<&Url> {
         match &self.location {
             Location::Net(url) => Some(url),
@@ -97,7 +100,7 @@ impl FromStr for StreamUrl {
             Err(error) => return Err(StreamUrlError { reason: error.to_string() }),
         };
         if url.scheme() == "file" {
-            return Ok(Self { location: Location::File(url.path().into()), credentials: None });
+            return Ok(Self { location: Location::File(percent_decode(url.path())), credentials: None });
         }
         if url.host_str().is_none_or(str::is_empty) {
             return Err(StreamUrlError { reason: "it names no host".into() });
@@ -116,7 +119,7 @@ impl FromStr for StreamUrl {
 impl fmt::Display for StreamUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.location {
-            Location::Net(url) => url.fmt(f),
+            Location::Net(url) => f.write_str(&without_secrets(url.as_str())),
             Location::File(path) => f.write_str(path),
         }
     }
@@ -140,6 +143,29 @@ impl fmt::Debug for Credentials {
 pub struct StreamUrlError {
     reason: String,
 }
+
+/// Puts `***` for the values of parameters that are called a password, as some cameras have them
+/// (`/live?user=a&password=b`, `/user=a_password=b_channel=1`).
+fn without_secrets(url: &str) -> String {
+    let mut shown = String::with_capacity(url.len());
+    let mut rest = url;
+    while let Some(value) = find_secret(rest) {
+        let end = rest[value..].find(['&', '/', '?', ';', '#']).map_or(rest.len(), |length| value + length);
+        shown.push_str(&rest[..value]);
+        shown.push_str("***");
+        rest = &rest[end..];
+    }
+    shown + rest
+}
+
+/// Where the value of the first such parameter starts.
+fn find_secret(text: &str) -> Option<usize> {
+    let lower = text.to_ascii_lowercase();
+    SECRETS.iter().filter_map(|name| lower.find(name).map(|at| at + name.len())).min()
+}
+
+/// How the names of such parameters end.
+const SECRETS: [&str; 6] = ["password=", "passwd=", "pass=", "pwd=", "secret=", "token="];
 
 /// Undoes percent-encoding; bytes that are no UTF-8 become U+FFFD.
 fn percent_decode(text: &str) -> String {
@@ -177,11 +203,38 @@ mod tests {
     }
 
     #[test]
+    fn passwords_in_paths_and_queries_are_not_shown() {
+        for (text, shown) in [
+            ("rtsp://h/live?user=a&password=b&ch=1", "rtsp://h/live?user=a&password=***&ch=1"),
+            ("rtsp://h/live?PWD=b", "rtsp://h/live?PWD=***"),
+            ("rtsp://h/user=a_password=b_channel=1/x?token=c", "rtsp://h/user=a_password=***/x?token=***"),
+            ("rtsp://h/live?password=&pass=", "rtsp://h/live?password=***&pass=***"),
+            ("rtsp://h/bypass/pass", "rtsp://h/bypass/pass"),
+        ] {
+            let url: StreamUrl = text.parse().unwrap();
+            assert_eq!(url.to_string(), shown);
+            assert_eq!(url.url().unwrap().as_str(), text);
+        }
+    }
+
+    #[test]
+    fn odd_percent_signs_are_taken_as_they_are() {
+        let url: StreamUrl = "rtsp://u%:100%25%4@h/".parse().unwrap();
+        let credentials = url.credentials().unwrap();
+        assert_eq!((credentials.username.as_str(), credentials.password.as_str()), ("u%", "100%%4"));
+        let url: StreamUrl = "rtsp://u:p@ss%ff@h/".parse().unwrap();
+        assert_eq!(url.credentials().unwrap().password, "p@ss\u{fffd}");
+        assert_eq!(url.host(), "h:554");
+    }
+
+    #[test]
     fn paths_are_files() {
         let url: StreamUrl = "/tmp/stream.sdp".parse().unwrap();
         assert_eq!((url.scheme(), url.file()), ("file", Some("/tmp/stream.sdp")));
         let url: StreamUrl = "file:///tmp/a.mkv".parse().unwrap();
         assert_eq!(url.file(), Some("/tmp/a.mkv"));
+        let url: StreamUrl = "file:///tmp/two%20words.mkv".parse().unwrap();
+        assert_eq!(url.file(), Some("/tmp/two words.mkv"));
     }
 
     #[test]

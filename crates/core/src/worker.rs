@@ -5,7 +5,7 @@ use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tracing::{error, warn};
 
@@ -115,7 +115,7 @@ impl StopToken {
     }
 
     /// Has `wake` called when a stop is asked for (at once if it was already), so that a worker that waits
-    /// on something else wakes up.
+    /// on something else wakes up. It is kept as long as the token: register once per worker, not per task.
     pub fn on_stop(&self, wake: impl FnOnce() + Send + 'static) {
         let mut state = self.lock();
         if self.is_stopped() {
@@ -136,16 +136,9 @@ impl StopToken {
     }
 
     fn wait_until(&self, timeout: Duration, done: impl Fn(&State) -> bool) -> bool {
-        let deadline = Instant::now() + timeout;
-        let mut state = self.lock();
-        while !done(&state) {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return false;
-            }
-            state = self.0.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
-        }
-        true
+        let waited = self.0.changed.wait_timeout_while(self.lock(), timeout, |state| !done(state));
+        let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        done(&state)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -233,6 +226,16 @@ mod tests {
         token.stop();
         token.on_stop(move || tx.send(2).unwrap());
         assert_eq!(rx.into_iter().collect::<Vec<_>>(), [1, 2]);
+    }
+
+    #[test]
+    fn one_can_wait_for_ever() {
+        let token = StopToken::new();
+        let other = token.clone();
+        let waiting = thread::spawn(move || other.wait(Duration::MAX));
+        token.stop();
+        assert!(waiting.join().unwrap());
+        assert!(!StopToken::new().wait(Duration::ZERO));
     }
 
     #[test]
