@@ -10,7 +10,7 @@ use valkka_core::sink::Sink;
 use valkka_core::source::StreamInfo;
 use valkka_core::stats::StreamStats;
 
-use crate::state::{Status, StreamState};
+use crate::state::Status;
 
 /// Lets frames of the current connection through, until the stream's handle closes it for good.
 pub(crate) struct Gate {
@@ -87,7 +87,7 @@ pub(crate) struct Intake {
     stats: Arc<StreamStats>,
     /// `Online`, kept back until the first frame while the transport is on trial.
     held: Mutex<Held>,
-    /// Frames that came, signals not counted.
+    /// Frames that were passed on, signals not counted.
     frames: AtomicU64,
     /// Whether `Online` was passed on.
     online: AtomicBool,
@@ -105,6 +105,7 @@ enum Held {
 }
 
 impl Intake {
+    /// Begins a new connection. On `trial`, it is not online before its first frame.
     pub(crate) fn new(gate: Arc<Gate>, status: Arc<Status>, stats: Arc<StreamStats>, trial: bool) -> Self {
         let connection = gate.next_connection();
         Self {
@@ -119,7 +120,7 @@ impl Intake {
         }
     }
 
-    /// How many frames came.
+    /// How many frames were passed on.
     pub(crate) fn frames(&self) -> u64 {
         self.frames.load(Ordering::Relaxed)
     }
@@ -137,7 +138,9 @@ impl Intake {
     fn pass_online(&self, frame: Frame, info: Arc<StreamInfo>) {
         self.gate.put(self.connection, frame, |_| {
             self.online.store(true, Ordering::Relaxed);
-            self.status.set(StreamState::Online(info));
+            if self.status.set_online(info) {
+                self.stats.reconnects.add(1);
+            }
         });
     }
 
@@ -171,14 +174,21 @@ impl Sink for Intake {
             self.progress.notify_one();
             return;
         }
-        if self.frames.fetch_add(1, Ordering::Relaxed) == 0 {
+        if matches!(frame.body, Body::Signal(_)) {
+            return self.gate.put(self.connection, frame, |_| ());
+        }
+        if self.frames() == 0 {
             let held = std::mem::replace(&mut *lock(&self.held), Held::Nothing);
             if let Held::Online(frame, info) = held {
                 self.pass_online(frame, info);
             }
-            self.progress.notify_one();
         }
-        self.gate.put(self.connection, frame, |frame| self.count(frame));
+        self.gate.put(self.connection, frame, |frame| {
+            self.count(frame);
+            if self.frames.fetch_add(1, Ordering::Relaxed) == 0 {
+                self.progress.notify_one();
+            }
+        });
     }
 }
 

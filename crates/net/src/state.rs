@@ -36,6 +36,7 @@ pub(crate) struct Status(Mutex<Inner>);
 struct Inner {
     state: StreamState,
     error: Option<Arc<SourceError>>,
+    was_online: bool,
 }
 
 impl Status {
@@ -49,6 +50,13 @@ impl Status {
 
     pub(crate) fn set(&self, state: StreamState) {
         self.lock().state = state;
+    }
+
+    /// Returns whether it was online before.
+    pub(crate) fn set_online(&self, info: Arc<StreamInfo>) -> bool {
+        let mut inner = self.lock();
+        inner.state = StreamState::Online(info);
+        std::mem::replace(&mut inner.was_online, true)
     }
 
     pub(crate) fn set_error(&self, error: Arc<SourceError>) {

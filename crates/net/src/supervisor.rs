@@ -57,7 +57,6 @@ impl Supervisor {
         let mut backoff = Backoff::default();
         let mut plan = TransportPlan::new(self.config.request.options.transport);
         let mut told_offline = false;
-        let mut connected_before = false;
         loop {
             status.set(StreamState::Connecting);
             let mut transport = plan.first();
@@ -76,10 +75,6 @@ impl Supervisor {
             }
             if end.was_online {
                 told_offline = false;
-                if connected_before {
-                    self.config.stats.reconnects.add(1);
-                }
-                connected_before = true;
             }
             let reason: Arc<str> = end.error.to_string().into();
             let wait = match self.config.reconnect {
@@ -145,7 +140,9 @@ impl Supervisor {
                     error = source.end() => return error,
                     error = lost_trial(&host, intake), if trial => error,
                 };
-                // A camera that serves one client at a time must see this one leave first.
+                // What it brings now comes too late. A camera that serves one client at a time must see this
+                // one leave first.
+                self.gate.next_connection();
                 source.stop();
                 let _ = timeout(STOP_TIMEOUT, source.end()).await;
                 error

@@ -40,7 +40,12 @@ fn from_words(status: Option<u16>, variant: &str, words: &str, step: Step, host:
         return match code {
             401 | 407 => SourceError::Unauthorized { host },
             // A proper status, but the rest of the answer makes no sense.
-            200..=299 => SourceError::Protocol { host, detail: after(words, ": ") },
+            200..=299 => match after(words, ": ") {
+                detail if detail.starts_with(NO_STREAMS) => {
+                    SourceError::NoTrack { host, detail: "none at all".into() }
+                }
+                detail => SourceError::Protocol { host, detail },
+            },
             _ => SourceError::Status {
                 host,
                 method: step.method().into(),
@@ -54,7 +59,7 @@ fn from_words(status: Option<u16>, variant: &str, words: &str, step: Step, host:
     match name {
         "ConnectError" => match cause() {
             // A name that has no address fails before the system is asked for a connection.
-            cause if cause.raw_os_error().is_none() => SourceError::Resolve { host },
+            cause if cause.raw_os_error().is_none() => no_such_host(&host),
             cause => SourceError::Connect { host, cause },
         },
         "RtspReadError" | "UdpRecvError" | "WriteError" => {
@@ -80,6 +85,7 @@ fn from_words(status: Option<u16>, variant: &str, words: &str, step: Step, host:
     }
 }
 
+const NO_STREAMS: &str = "No parseable streams";
 const CUT_SHORT: &str = "RTSP framing error: Incomplete RTSP message at EOF";
 
 /// The first line of `words`, after the first `mark`; what follows are addresses and dumps.
@@ -114,9 +120,20 @@ fn io_error(debug: &str, words: &str) -> io::Error {
     io::Error::new(kind.map_or(io::ErrorKind::Other, |(_, kind)| kind), words.to_owned())
 }
 
+/// `host`, which is `name:port`, has no address.
+pub(super) fn no_such_host(host: &str) -> SourceError {
+    SourceError::Resolve { host: host.rsplit_once(':').map_or(host, |(name, _)| name).to_owned() }
+}
+
 /// No answer within `timeout`.
 pub(super) fn no_answer(host: &str, timeout: Duration) -> SourceError {
     SourceError::Silent { host: host.to_owned(), silence: timeout }
+}
+
+/// `read_bytes` came, and made no answer and no frame.
+pub(super) fn without_end(host: &str, read_bytes: u64) -> SourceError {
+    let detail = format!("it sent {} MiB that make neither an answer nor a frame", read_bytes >> 20);
+    SourceError::Protocol { host: host.to_owned(), detail }
 }
 
 #[cfg(test)]
@@ -149,7 +166,7 @@ mod tests {
         assert_eq!(cause.raw_os_error(), Some(111));
         let debug =
             "ConnectError(Custom { kind: Uncategorized, error: \"failed to lookup address information\" })";
-        assert_eq!(message(None, debug, "…", Step::Describe), "no such host: cam:554");
+        assert_eq!(message(None, debug, "…", Step::Describe), "no such host: cam");
     }
 
     #[test]

@@ -1,19 +1,21 @@
 //! The RTSP client for RTP interleaved in the TCP connection (RFC 2326, section 10.12).
 
 mod error;
+mod leash;
 mod timing;
 mod track;
 
 use std::fmt;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt;
 use retina::client::{
     Demuxed, Described, InitialTimestampPolicy, PlayOptions, Session, SessionOptions, SetupOptions, Stream,
 };
 use retina::codec::{CodecItem, FrameFormat, ParameterSetInsertion, aac, h26x};
 use tokio::net::TcpStream;
+use tokio::runtime::Builder;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tracing::{debug, trace};
 use valkka_core::clock::{Clock, SystemClock};
@@ -23,7 +25,8 @@ use valkka_core::source::{SourceError, SourceRequest, StreamInfo};
 use valkka_core::stream::Track;
 use valkka_core::time::WallTime;
 
-use self::error::{Step, no_answer, translate};
+use self::error::{Step, no_answer, no_such_host, translate, without_end};
+use self::leash::{Endless, Leash};
 use self::track::LiveTrack;
 use crate::opener::{Received, TaskSource};
 
@@ -53,18 +56,31 @@ impl RtspTcp {
         {
             return error;
         }
-        let (mut session, mut tracks) = match timeout(limit, self.connect(&host, sink)).await {
-            Ok(Ok(connected)) => connected,
-            Ok(Err(error)) => return error,
+        let connected = {
+            let connect = pin!(self.connect(&host, sink));
+            timeout(limit, Leash::tight().finish(connect)).await
+        };
+        let (mut session, mut tracks) = match connected {
+            Ok(Ok(Ok(connected))) => connected,
+            Ok(Ok(Err(error))) => return error,
+            Ok(Err(endless)) => return without_end(&host, endless.read_bytes),
             Err(_) => {
                 self.doubtful = true;
                 return no_answer(&host, limit);
             }
         };
         self.doubtful = false;
-        let error = play(&mut session, &mut tracks, sink, &host, self.request.options.silence_timeout).await;
-        self.doubtful = matches!(error, SourceError::Silent { .. });
-        error
+        let silence = self.request.options.silence_timeout;
+        match play(&mut session, &mut tracks, sink, &host, silence).await {
+            Ok(error) => {
+                self.doubtful = matches!(error, SourceError::Silent { .. });
+                error
+            }
+            Err(endless) => {
+                drop_without_goodbye(session);
+                without_end(&host, endless.read_bytes)
+            }
+        }
     }
 
     /// Finds out quickly whether a camera that had gone silent is there.
@@ -79,9 +95,7 @@ impl RtspTcp {
         let name = name.trim_start_matches('[').trim_end_matches(']');
         match timeout(REACH_TIMEOUT, TcpStream::connect((name, port))).await {
             Ok(Ok(_)) => Ok(()),
-            Ok(Err(cause)) if cause.raw_os_error().is_none() => {
-                Err(SourceError::Resolve { host: host.to_owned() })
-            }
+            Ok(Err(cause)) if cause.raw_os_error().is_none() => Err(no_such_host(host)),
             Ok(Err(cause)) => Err(SourceError::Connect { host: host.to_owned(), cause }),
             Err(_) => Err(no_answer(host, REACH_TIMEOUT)),
         }
@@ -189,16 +203,17 @@ async fn play(
     sink: &dyn Sink,
     host: &str,
     silence: Duration,
-) -> SourceError {
+) -> Result<SourceError, Endless> {
+    let mut leash = Leash::loose();
     let mut last_frame = Instant::now();
     let mut tick = interval((silence / 8).clamp(SHORTEST_TICK, LONGEST_TICK));
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let item = tokio::select! { biased;
-            item = session.next() => item,
+            item = leash.next(session) => item?,
             now = tick.tick() => {
                 if now.duration_since(last_frame) >= silence {
-                    return no_answer(host, silence);
+                    return Ok(no_answer(host, silence));
                 }
                 continue;
             }
@@ -211,9 +226,20 @@ async fn play(
                     sink.put(frame);
                 }
             }
-            Some(Err(error)) => return translate(&error, Step::Receive, host),
-            None => return SourceError::Ended { host: host.to_owned() },
+            Some(Err(error)) => return Ok(translate(&error, Step::Receive, host)),
+            None => return Ok(SourceError::Ended { host: host.to_owned() }),
         }
+    }
+}
+
+/// Drops a session without TEARDOWN. retina would wait for the answer, and read for it whatever comes, on a
+/// task of the runtime that it is dropped in; so it is dropped in one that ends at once.
+fn drop_without_goodbye(session: Demuxed) {
+    if let Ok(nowhere) = Builder::new_current_thread().enable_time().build() {
+        let within = nowhere.enter();
+        drop(session);
+        drop(within);
+        nowhere.shutdown_background();
     }
 }
 
@@ -239,7 +265,7 @@ fn frame(item: CodecItem, streams: &[Stream], tracks: &mut [Option<LiveTrack>]) 
         CodecItem::Rtcp(compound) => {
             let stamp = compound.rtp_timestamp()?;
             let report = compound.pkts().next()?.as_sender_report().ok()??;
-            track.clock.report(report.ntp_timestamp().0, stamp.into());
+            track.clock.report(report.ntp_timestamp().0, stamp.into(), arrival(compound.ctx()));
             None
         }
         _ => None,

@@ -33,11 +33,13 @@ impl From<retina::Timestamp> for Stamp {
 }
 
 impl TrackClock {
-    /// Notes a sender report: the camera's clock showed `ntp` at `stamp`. Cameras without a set clock send
-    /// zero, or count from their start; what lies before 2000 is no time of day and is left out.
-    pub(super) fn report(&mut self, ntp: u64, stamp: Stamp) {
+    /// Notes a sender report that came at `arrival`: the camera's clock showed `ntp` at `stamp`. Cameras
+    /// without a set clock send zero, or count from their start; what lies decades off is no time of day.
+    pub(super) fn report(&mut self, ntp: u64, stamp: Stamp, arrival: WallTime) {
         let wall = WallTime::from_ntp(ntp);
-        self.report = (wall >= YEAR_2000).then_some((wall, stamp.ticks));
+        let ahead = wall.micros_since(arrival);
+        self.report =
+            (-MOST_BEHIND_MICROS..MOST_AHEAD_MICROS).contains(&ahead).then_some((wall, stamp.ticks));
     }
 
     /// The times of the frame at `stamp` that came at `arrival`.
@@ -76,7 +78,11 @@ impl Pacer {
     }
 }
 
-const YEAR_2000: WallTime = WallTime::from_micros(946_684_800_000_000);
+const YEAR_MICROS: i64 = 365 * 86_400 * 1_000_000;
+/// Many cameras begin in 2000.
+const MOST_BEHIND_MICROS: i64 = 50 * YEAR_MICROS;
+/// NTP's count of seconds begins anew in 2036.
+const MOST_AHEAD_MICROS: i64 = 5 * YEAR_MICROS;
 const JUMP_MICROS: u64 = 2_000_000;
 const DRIFT: i64 = 256;
 
@@ -96,7 +102,7 @@ mod tests {
     fn capture_follows_the_last_report() {
         let mut clock = TrackClock::default();
         assert_eq!(clock.frame(stamp(0), at(0)).capture, None);
-        clock.report(at(-500_000).to_ntp(), stamp(90_000));
+        clock.report(at(-500_000).to_ntp(), stamp(90_000), at(0));
         let time = clock.frame(stamp(135_000), at(0));
         assert_eq!(time.capture, Some(at(0)));
         assert_eq!(time.wall, at(0));
@@ -109,7 +115,7 @@ mod tests {
     fn clocks_that_were_never_set_are_left_out() {
         let mut clock = TrackClock::default();
         for ntp in [0, 5 << 32, WallTime::default().to_ntp()] {
-            clock.report(ntp, stamp(0));
+            clock.report(ntp, stamp(0), at(0));
             assert_eq!(clock.frame(stamp(0), at(0)).capture, None);
         }
     }
@@ -130,7 +136,7 @@ mod tests {
     #[test]
     fn no_time_overflows() {
         let mut clock = TrackClock::default();
-        clock.report(u64::MAX, stamp(i64::MIN));
+        clock.report(u64::MAX, stamp(i64::MIN), WallTime::from_ntp(u64::MAX));
         clock.frame(stamp(i64::MAX), WallTime::from_micros(i64::MAX));
         clock.frame(stamp(i64::MIN), WallTime::from_micros(i64::MIN));
         clock.frame(stamp(i64::MAX), WallTime::from_micros(i64::MIN));

@@ -2,10 +2,13 @@
 #![allow(dead_code, unreachable_pub)] // Each test file uses its part.
 #![allow(clippy::unwrap_used)] // Helpers of tests.
 
+pub mod client;
 pub mod streams;
 
+pub use client::Client;
 pub use streams::Stream;
 
+use std::net::SocketAddr;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -26,11 +29,11 @@ pub const SOON: Duration = Duration::from_secs(60);
 
 /// A server with one stream under `/cam1` that plays at its real pace.
 pub struct Camera {
-    pub mount: Arc<Mount>,
     pub server: Server,
-    /// Rounds through the streams so far.
-    pub rounds: Arc<AtomicU64>,
-    _player: Worker,
+    /// Access units put in so far.
+    pub put: Arc<AtomicU64>,
+    pub mount: Arc<Mount>,
+    player: Worker,
 }
 
 impl Camera {
@@ -39,10 +42,15 @@ impl Camera {
     }
 
     pub fn with(tracks: Vec<Stream>, options: ServerOptions) -> Self {
+        Self::at_speed(1, tracks, options)
+    }
+
+    /// Plays `speed` times as fast.
+    pub fn at_speed(speed: u32, tracks: Vec<Stream>, options: ServerOptions) -> Self {
         let server = Server::bind("127.0.0.1:0".parse().unwrap(), options).unwrap();
         let mount = Arc::new(server.mount("/cam1").unwrap());
-        let rounds = Arc::<AtomicU64>::default();
-        let (sink, counter) = (mount.clone(), rounds.clone());
+        let put = Arc::<AtomicU64>::default();
+        let (sink, counter) = (mount.clone(), put.clone());
         let player = Worker::spawn("player", None, move |stop| {
             sink.put(Frame::signal(Slot::new(1), SystemClock.now(), online(&tracks)));
             let start = Instant::now();
@@ -55,7 +63,8 @@ impl Camera {
                 all.sort_by_key(|(unit, ..)| unit.time);
                 for (unit, index, params) in all {
                     let media = MediaTime::from_ticks(offset.ticks() + unit.time.ticks());
-                    let due = start + Duration::from_micros(media.micros_since(MediaTime::default()) as u64);
+                    let elapsed = Duration::from_micros(media.micros_since(MediaTime::default()) as u64);
+                    let due = start + elapsed / speed;
                     if stop.wait(due.saturating_duration_since(Instant::now())) {
                         return;
                     }
@@ -67,13 +76,24 @@ impl Camera {
                         time: FrameTime { media, arrival: now, capture: Some(now), wall: now },
                         body: Body::Packet(Packet { params, payload, keyframe: unit.keyframe, lost: 0 }),
                     });
+                    counter.fetch_add(1, Ordering::SeqCst);
                 }
                 let length = tracks.iter().map(|track| track.length.ticks()).max().unwrap();
                 offset = MediaTime::from_ticks(offset.ticks() + length);
-                counter.fetch_add(1, Ordering::SeqCst);
             }
         });
-        Self { mount, server, rounds, _player: player.unwrap() }
+        Self { server, put, mount, player: player.unwrap() }
+    }
+
+    pub fn addr(&self) -> SocketAddr {
+        self.server.local_addr()
+    }
+
+    /// Stops playing and unmounts the stream; the server stays.
+    pub fn unmount(self) -> Server {
+        drop(self.player);
+        drop(Arc::into_inner(self.mount).unwrap());
+        self.server
     }
 
     pub fn url(&self) -> String {

@@ -1,0 +1,140 @@
+//! Connections that end, and come back.
+
+mod common;
+
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use common::fake::Fake;
+use common::{SOON, receive_with, request};
+use valkka_core::frame::{Body, Signal};
+use valkka_net::{Reconnect, RtspOpener, StreamState};
+use valkka_testkit::gst::{Launch, RtspServer};
+use valkka_testkit::{gst, require, wait, watchdog::Watchdog};
+
+#[test]
+fn a_killed_server_that_comes_back_is_received_again() {
+    require!(gst::available());
+    let _watchdog = Watchdog::start(SOON * 3);
+    let mut server = RtspServer::with_mount("/cam", Launch::h264_bars(320, 180)).unwrap();
+    let receiving = receive_with(request(&server.url("/cam")), Reconnect::default(), Arc::new(RtspOpener));
+    wait::until(SOON, "frames", || receiving.stats.received.get() > 10);
+
+    server.process().kill().unwrap();
+    wait::until(SOON, "a refused connection", || match receiving.stream.state() {
+        StreamState::Waiting { reason, retry_at } => {
+            assert!(retry_at < Instant::now() + Duration::from_secs(2));
+            reason.contains("refused")
+        }
+        _ => false,
+    });
+    let before = receiving.stats.received.get();
+    let _server =
+        RtspServer::builder().port(server.port()).mount("/cam", Launch::h264_bars(320, 180)).spawn().unwrap();
+    wait::until(SOON, "frames again", || receiving.stats.received.get() > before + 10);
+
+    // However many tries it took: offline once, and online once.
+    let signals = receiving.recorder.signals();
+    assert_eq!(signals.len(), 3, "{signals:?}");
+    assert_eq!((signals[0].as_str(), signals[2].as_str()), ("online", "online"));
+    assert!(signals[1].starts_with("offline: 127.0.0.1:"), "{signals:?}");
+    assert_eq!(receiving.stats.reconnects.get(), 1);
+    assert!(matches!(receiving.stream.state(), StreamState::Online(_)));
+    // What follows `Online` can be decoded from its start.
+    let frames = receiving.recorder.frames();
+    let online = frames.iter().rposition(|f| matches!(f.body, Body::Signal(Signal::Online(_)))).unwrap();
+    assert!(frames[online + 1].packet().unwrap().params.as_video().is_some());
+}
+
+#[test]
+fn a_camera_that_is_never_there_is_offline_once() {
+    let _watchdog = Watchdog::start(SOON * 2);
+    let url = Fake::saying("").url();
+    let receiving = receive_with(request(&url), Reconnect::default(), Arc::new(RtspOpener));
+    let first = wait::until_some(SOON, "a try", || receiving.stream.last_error());
+    wait::until(SOON, "another try", || {
+        receiving.stream.last_error().is_some_and(|error| !Arc::ptr_eq(&error, &first))
+    });
+    let signals = receiving.recorder.signals();
+    assert_eq!(signals.len(), 1, "{signals:?}");
+    assert!(signals[0].contains("refused"), "{signals:?}");
+    assert_eq!(receiving.stats.reconnects.get(), 0);
+}
+
+#[test]
+fn a_server_that_stops_sending_is_left_and_found_again() {
+    let _watchdog = Watchdog::start(SOON * 2);
+    // Every connection brings one picture, and then nothing.
+    let fake = Fake::start(|peer| {
+        peer.play()?;
+        peer.picture(1)?;
+        peer.wait_for_end()
+    });
+    let reconnect = Reconnect::After(Duration::from_millis(300));
+    let receiving = receive_with(request(&fake.url()), reconnect, Arc::new(RtspOpener));
+    wait::until(SOON, "a third connection", || receiving.stats.reconnects.get() >= 2);
+    let signals = receiving.recorder.signals();
+    for pair in signals.chunks(2) {
+        assert_eq!(pair[0], "online");
+        assert!(pair.get(1).is_none_or(|signal| signal.ends_with("sent nothing for 0.3 s")), "{signals:?}");
+    }
+}
+
+#[test]
+fn two_hundred_cycles_leave_nothing_behind() {
+    let _watchdog = Watchdog::start(SOON * 5);
+    let fake = Fake::start(|peer| {
+        peer.play()?;
+        for number in 0..5 {
+            peer.picture(number)?;
+        }
+        Err(io::ErrorKind::ConnectionAborted.into())
+    });
+    // A cycle is a connection, its frames and its end; the supervisor's waits are left out, for 200 of them
+    // would take minutes.
+    let live = common::live();
+    let cycle = || {
+        let recorder = Arc::<common::Recorder>::default();
+        let stream = live.add(common::config(request(&fake.url()), Reconnect::Never, recorder.clone()));
+        wait::until(SOON, "the end", || matches!(stream.state(), StreamState::Failed { .. }));
+        assert_eq!(recorder.packets().len(), 5);
+        assert_eq!(recorder.signals().len(), 2);
+    };
+    for _ in 0..20 {
+        cycle();
+    }
+    wait::until(SOON, "nothing held of the first streams", || live.streams() == 0);
+    let (descriptors, threads, memory) = held();
+    for _ in 0..200 {
+        cycle();
+    }
+    // Connections close a moment after their streams ended; other tests of this process have a few open.
+    wait::until(SOON, "all connections closed", || held().0 <= descriptors + 20);
+    wait::until(SOON, "all threads ended", || held().1 <= threads + 20);
+    let grown = held().2.saturating_sub(memory) >> 20;
+    assert!(grown < 30, "grew by {grown} MiB over 200 cycles");
+}
+
+#[test]
+fn one_stream_reconnects_again_and_again() {
+    let _watchdog = Watchdog::start(SOON * 3);
+    let fake = Fake::start(|peer| {
+        peer.play()?;
+        peer.picture(1)
+    });
+    let receiving = receive_with(request(&fake.url()), Reconnect::default(), Arc::new(RtspOpener));
+    wait::until(SOON, "ten connections", || receiving.stats.reconnects.get() >= 10);
+    let signals = receiving.recorder.signals();
+    let offline = signals.iter().filter(|signal| signal.starts_with("offline")).count();
+    let online = signals.iter().filter(|signal| *signal == "online").count();
+    assert!(online - offline <= 1, "{signals:?}");
+}
+
+/// Open descriptors, threads, and bytes of resident memory of this process.
+fn held() -> (usize, usize, usize) {
+    let count = |path| std::fs::read_dir(path).unwrap().count();
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
+    let pages: usize = statm.split(' ').nth(1).unwrap().parse().unwrap();
+    (count("/proc/self/fd"), count("/proc/self/task"), pages * 4096)
+}

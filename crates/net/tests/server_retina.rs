@@ -1,0 +1,68 @@
+//! `retina`, the RTSP library of a video recorder, as a viewer: it minds order, times and numbers.
+
+mod served;
+
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use retina::client::{PlayOptions, Session, SessionOptions, SetupOptions, TcpTransportOptions, Transport};
+use retina::codec::{CodecItem, FrameFormat};
+use served::{Camera, streams};
+use tokio::time::timeout;
+use valkka_core::time::WallTime;
+use valkka_testkit::watchdog::Watchdog;
+use valkka_testkit::{media, require};
+
+#[tokio::test]
+async fn pictures_arrive_whole_with_their_capture_times() {
+    require!(media::available());
+    let _watchdog = Watchdog::start(served::SOON * 3);
+    let source = streams::h264();
+    let camera = Camera::new(vec![source.clone(), streams::pcmu()]);
+    let url = camera.url().parse().unwrap();
+    let mut session = Session::describe(url, SessionOptions::default()).await.unwrap();
+    assert_eq!(session.streams().len(), 2);
+    assert_eq!(session.streams()[0].framerate(), Some(25.0));
+    for index in 0..2 {
+        let transport = Transport::Tcp(TcpTransportOptions::default());
+        let options = SetupOptions::default().transport(transport).frame_format(FrameFormat::SIMPLE);
+        session.setup(index, options).await.unwrap();
+    }
+    // Strict: RTP-Info must tell where both tracks start.
+    let mut items = session.play(PlayOptions::default()).await.unwrap().demuxed().unwrap();
+    let (mut pictures, mut sounds, mut reports) = (Vec::new(), 0, Vec::new());
+    while pictures.len() < 60 || sounds < 60 {
+        let item = timeout(served::SOON, items.next()).await.unwrap().unwrap().unwrap();
+        match item {
+            CodecItem::VideoFrame(frame) => {
+                assert_eq!(frame.loss(), 0);
+                pictures.push((frame.timestamp(), frame.is_random_access_point(), frame.into_data()));
+            }
+            CodecItem::AudioFrame(frame) => {
+                assert_eq!(frame.loss(), 0);
+                sounds += 1;
+            }
+            CodecItem::Rtcp(compound) => {
+                for packet in compound.pkts() {
+                    if let Ok(Some(report)) = packet.as_sender_report() {
+                        reports.push(WallTime::from_ntp(report.ntp_timestamp().0));
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    assert!(pictures[0].1, "the first picture is a key frame");
+    for pair in pictures.windows(2) {
+        assert_eq!(pair[1].0.elapsed() - pair[0].0.elapsed(), 3600, "25 pictures per second");
+    }
+    // Bit for bit what was put in, from some key frame on.
+    let units: Vec<_> = source.units.iter().map(|unit| &unit.payload[..]).collect();
+    let first = units.iter().position(|unit| **unit == pictures[0].2).unwrap();
+    for (index, (_, _, data)) in pictures.iter().enumerate() {
+        assert!(data == units[(first + index) % units.len()], "picture {index}");
+    }
+    let now = valkka_core::clock::Clock::now(&valkka_core::clock::SystemClock);
+    assert!(reports.len() >= 2, "one for each track at once");
+    assert!(reports.iter().all(|&report| now.saturating_since(report) < Duration::from_secs(600)));
+}

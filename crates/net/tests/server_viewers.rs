@@ -1,0 +1,117 @@
+//! Several viewers at once, and viewers that do not read.
+
+mod served;
+
+use std::sync::atomic::Ordering;
+
+use served::client::Interleaved;
+use served::{Camera, Client, SOON, streams};
+use valkka_core::frame::{Body, Frame, Packet};
+use valkka_core::sink::Sink as _;
+use valkka_core::stream::{Slot, Track};
+use valkka_net::server::ServerOptions;
+use valkka_testkit::watchdog::Watchdog;
+use valkka_testkit::{media, require, wait};
+
+#[test]
+fn several_programs_watch_at_once() {
+    require!(media::available());
+    let _watchdog = Watchdog::start(SOON * 3);
+    let camera = Camera::new(vec![streams::h264(), streams::aac()]);
+    std::thread::scope(|scope| {
+        for transport in ["tcp", "udp", "tcp", "udp"] {
+            let url = camera.url();
+            scope.spawn(move || {
+                let (frames, warnings) = served::ffmpeg(&url, transport, 'v', 40);
+                assert_eq!((frames, warnings.as_str()), (40, ""), "{transport}");
+            });
+        }
+        wait::until(SOON, "four viewers", || camera.mount.stats().viewers == 4);
+    });
+    wait::until(SOON, "the end of the viewers", || camera.mount.stats().viewers == 0);
+    assert_eq!(camera.mount.stats().skipped, 0);
+}
+
+#[test]
+fn a_frozen_viewer_disturbs_nobody() {
+    require!(media::available());
+    let _watchdog = Watchdog::start(SOON * 3);
+    // Twenty times the pace, so that the buffers of the kernel are full soon.
+    let camera = Camera::at_speed(20, vec![streams::h264()], ServerOptions::default());
+    let url = camera.url();
+    let frozen = served::start("ffmpeg", &format!("-nostdin -v error -rtsp_transport tcp -i {url} -c copy -f null -"));
+    wait::until(SOON, "the first viewer", || camera.mount.stats().viewers == 1);
+    frozen.freeze().unwrap();
+    let mut viewer = Client::connect(camera.addr());
+    viewer.play();
+    let mut last: Option<u16> = None;
+    // Until the frozen one has lost something, and for some time after.
+    let mut packets_after = 0;
+    while packets_after < 1000 {
+        let packet = viewer.packet().unwrap();
+        if packet.channel == 0 {
+            assert!(last.is_none_or(|last| packet.sequence() == last.wrapping_add(1)));
+            last = Some(packet.sequence());
+        }
+        packets_after += u32::from(camera.mount.stats().skipped > 0);
+    }
+}
+
+#[test]
+fn a_slow_viewer_loses_whole_groups_of_pictures_and_never_half_a_picture() {
+    require!(media::available());
+    let _watchdog = Watchdog::start(SOON * 3);
+    let camera = Camera::at_speed(20, vec![streams::h264()], ServerOptions::default());
+    let mut viewer = Client::connect(camera.addr());
+    viewer.play();
+    // Reads nothing until it has lost something, then everything.
+    wait::until(SOON, "a loss", || camera.mount.stats().skipped > 0);
+    let mut last: Option<Interleaved> = None;
+    let mut gaps = 0;
+    let mut after = 0;
+    while gaps == 0 || after < 100 {
+        let packet = viewer.packet().unwrap();
+        if packet.channel != 0 {
+            continue;
+        }
+        if let Some(last) = last.filter(|last| packet.sequence() != last.sequence().wrapping_add(1)) {
+            gaps += 1;
+            assert!(last.marker(), "the picture before the gap is whole");
+            assert_eq!(packet.nal_type(), 7, "a key frame, its parameter sets first, comes after it");
+        }
+        after += u32::from(gaps > 0);
+        last = Some(packet);
+    }
+}
+
+#[test]
+fn a_camera_that_starts_anew_goes_on_for_its_viewers() {
+    require!(media::available());
+    let _watchdog = Watchdog::start(SOON * 3);
+    let source = streams::h264();
+    let camera = Camera::new(vec![source.clone()]);
+    let mut viewer = Client::connect(camera.addr());
+    viewer.play();
+    let mut last = viewer.packet().unwrap();
+    while last.channel != 0 {
+        last = viewer.packet().unwrap();
+    }
+    // Another connection to the camera: other parameters, and times that start somewhere else.
+    let unit = &source.units[0];
+    let params = std::sync::Arc::new((*source.params).clone());
+    let packet = Packet { params, payload: unit.payload.clone(), keyframe: true, lost: 0 };
+    let now = valkka_core::clock::Clock::now(&valkka_core::clock::SystemClock);
+    let mut frame = Frame::signal(Slot::new(1), now, valkka_core::frame::Signal::End);
+    frame.track = Track::new(0);
+    frame.time.media = valkka_core::time::MediaTime::from_ticks(1 << 40);
+    frame.body = Body::Packet(packet);
+    let before = camera.put.load(Ordering::SeqCst);
+    camera.mount.put(frame);
+    wait::until(SOON, "pictures after the break", || camera.put.load(Ordering::SeqCst) > before + 20);
+    for packet in std::iter::from_fn(|| viewer.packet()).filter(|packet| packet.channel == 0).take(300) {
+        let step = packet.timestamp().wrapping_sub(last.timestamp()) as i32;
+        assert!((0..90_000 * 60).contains(&step), "{step} ticks");
+        assert_eq!(packet.sequence(), last.sequence().wrapping_add(1));
+        last = packet;
+    }
+}
