@@ -79,7 +79,7 @@ impl Filter for Gate {
 /// A gate that can be opened in mid-stream: what comes out can be decoded from the first frame on.
 ///
 /// While it is closed, nothing passes (nor do signals, unless told otherwise), but it remembers of each
-/// stream that it is online, and of each video track the latest key frame. When it opens, it emits these, and
+/// stream whether it came online or went offline, and of each video track the latest key frame. When it opens, it emits these, and
 /// goes on with each track at its next key frame, for what lies between the remembered one and the present
 /// would not decode. Audio goes on at once.
 ///
@@ -89,8 +89,8 @@ pub struct CachingGate {
     handle: GateHandle,
     /// Whether the gate was open when the last frame came.
     was_open: bool,
-    /// What each stream said when it came online, unless it went on; track 0 stands for all.
-    online: TrackMap<Option<Frame>>,
+    /// The latest signal of each stream that came online or went offline; track 0 stands for all.
+    states: TrackMap<Option<Frame>>,
     tracks: TrackMap<VideoTrack>,
 }
 
@@ -110,7 +110,7 @@ impl CachingGate {
         let gate = Self {
             handle: handle.clone(),
             was_open: false,
-            online: TrackMap::new(MAX_CACHED),
+            states: TrackMap::new(MAX_CACHED),
             tracks: TrackMap::new(MAX_CACHED),
         };
         (gate, handle)
@@ -121,7 +121,7 @@ impl CachingGate {
     pub fn release(&mut self, emit: &mut dyn FnMut(Frame)) {
         let open = self.handle.is_open();
         if open && !self.was_open {
-            self.online.values_mut().filter_map(Option::take).for_each(&mut *emit);
+            self.states.values_mut().filter_map(Option::take).for_each(&mut *emit);
             self.tracks.values_mut().filter_map(|track| track.keyframe.take()).for_each(&mut *emit);
         } else if !open && self.was_open {
             // Nothing that passed is remembered: only what comes now is up to date when the gate opens again.
@@ -132,13 +132,9 @@ impl CachingGate {
 
     fn remember(&mut self, frame: &Frame) {
         match &frame.body {
-            Body::Signal(Signal::Online(_)) => {
+            Body::Signal(Signal::Online(_) | Signal::Offline(_)) => {
                 self.tracks.remove_slot(frame.slot);
-                self.online.insert(frame.slot, Track::default(), Some(frame.clone()));
-            }
-            Body::Signal(Signal::Offline(_)) => {
-                self.tracks.remove_slot(frame.slot);
-                self.online.remove_slot(frame.slot);
+                self.states.insert(frame.slot, Track::default(), Some(frame.clone()));
             }
             Body::Packet(packet) if packet.params.codec.is_video() => {
                 if packet.keyframe {
@@ -242,7 +238,9 @@ mod tests {
         let (mut gate, handle) = CachingGate::new();
         run(&mut gate, [online(), packet('A'), audio('x'), offline()]);
         handle.open();
-        assert_eq!(names(run(&mut gate, [audio('y'), packet('b'), packet('C')])), "yC");
+        let out = run(&mut gate, [audio('y'), packet('b'), packet('C')]);
+        assert!(matches!(out[0].body, Body::Signal(Signal::Offline(_))));
+        assert_eq!(names(out), "!yC");
     }
 
     #[test]
