@@ -1,1 +1,55 @@
-//! Placeholder.
+//! FFmpeg: decoding, scaling, demultiplexing and encoding.
+//!
+//! - A [`Decoder`] is a worker that turns the packets of a stream into pictures, which stay where FFmpeg put them.
+//!   What it does to each frame is a filter of its own, [`PictureDecoder`]; what decodes is a line in the table of
+//!   `driver.rs`.
+//! - A [`Scaler`] writes a picture as packed RGB, at any size, straight into the caller's memory.
+//! - An [`AvSource`] receives what libavformat can: RTSP over UDP, multicast and TLS, and session descriptions.
+//! - A [`FileReader`] reads the frames of a file as a source would deliver them.
+//! - An [`Encoder`] makes packets of generated pictures.
+//!
+//! FFmpeg is reached through a small C shim of our own; all unsafe code is in `ffi`. FFmpeg's log goes to `tracing`:
+//! its warnings and errors at DEBUG, the rest at TRACE, addresses without credentials.
+//!
+//! ```no_run
+//! use std::sync::{Arc, mpsc};
+//! use valkka_av::{Decoder, DecoderOptions, FileReader, Sampling, Scaler};
+//! use valkka_core::sink::{FnSink, Sink as _};
+//! use valkka_core::stats::StreamStats;
+//!
+//! let (tx, rx) = mpsc::sync_channel(8);
+//! let pictures = FnSink(move |frame| drop(tx.send(frame)));
+//! let decoder = Decoder::spawn("cam1", DecoderOptions::default(), Arc::new(StreamStats::default()), Arc::new(pictures))?;
+//! decoder.set_decoding(true);
+//!
+//! let mut file = FileReader::open("footage.mp4")?;
+//! while let Some(frame) = file.read()? {
+//!     decoder.input().put(frame);
+//! }
+//! let frame = rx.recv()?;
+//! let picture = frame.bitmap().ok_or("not a picture")?;
+//! let mut rgb = vec![0; 640 * 360 * 3];
+//! Scaler::new().rgb24(picture, 640, 360, Sampling::Bilinear, &mut rgb)?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+#![deny(unsafe_code)]
+
+mod decoder;
+mod driver;
+mod encoder;
+mod ffi;
+mod file_reader;
+mod floor;
+mod picture_decoder;
+mod reason;
+mod scaler;
+mod track;
+
+pub use decoder::Decoder;
+pub use driver::{DecodeError, MAX_SIDE};
+pub use encoder::{EncodeError, Encoder, EncoderOptions};
+pub use file_reader::FileReader;
+pub use floor::decode_floor;
+pub use picture_decoder::{Damaged, DecoderOptions, PictureDecoder};
+pub use reason::Reason;
+pub use scaler::{Sampling, ScaleError, Scaler};
