@@ -39,12 +39,17 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (width, height) = arguments.size;
     let mut stats = Vec::new();
     let mut first = None;
+    // Side by side: what is covered is not drawn.
+    let per_row = (1920 / width.max(1)).max(1);
+    let mut places = (0..).map(|i| ((i % per_row) * width, (i / per_row) * height));
     for slot in (1..=arguments.slots).map(Slot::new) {
         let counters = Arc::new(StreamStats::default());
         presenter.set_stats(slot, counters.clone())?;
         stats.push(counters);
         for _ in 0..arguments.windows {
-            let options = WindowOptions { width, height, ..WindowOptions::default() };
+            let (x, y) = places.next().unwrap_or_default();
+            let (x, y) = (i16::try_from(x)?, i16::try_from(y)?);
+            let options = WindowOptions { x, y, width, height, ..WindowOptions::default() };
             let window = presenter.create_window(options)?;
             presenter.add_view(ViewOptions::new(slot, window))?;
             first.get_or_insert(window);

@@ -48,6 +48,7 @@ mod window;
 pub use error::Error;
 pub use event::{Event, Key};
 pub use image::RgbImage;
+pub use layout::{Area, Fit, Grid, Rectangle};
 pub use output::{OutputKind, UnknownOutput};
 pub use png::{encode_png, write_png};
 pub use presenter::{ANSWER_TIMEOUT, Presenter, PresenterOptions, Rendering};

@@ -38,6 +38,7 @@ x11rb::atom_manager! {
 pub(super) struct Display {
     pub(super) conn: RustConnection,
     pub(super) name: String,
+    pub(super) screen_number: usize,
     pub(super) screen: Screen,
     pub(super) atoms: Atoms,
     pub(super) gc: Gcontext,
@@ -68,10 +69,15 @@ impl Display {
             display: name.clone(),
             reason: format!("it has no screen {number}"),
         })?;
-        Self::set_up(conn, name.clone(), screen).map_err(|error| lost(error.into()))
+        Self::set_up(conn, name.clone(), number, screen).map_err(|error| lost(error.into()))
     }
 
-    fn set_up(conn: RustConnection, name: String, screen: Screen) -> Result<Self, ReplyOrIdError> {
+    fn set_up(
+        conn: RustConnection,
+        name: String,
+        screen_number: usize,
+        screen: Screen,
+    ) -> Result<Self, ReplyOrIdError> {
         let atoms = Atoms::new(&conn)?.reply()?;
         let gc = conn.generate_id()?;
         conn.create_gc(gc, screen.root, &CreateGCAux::new().graphics_exposures(0))?;
@@ -82,6 +88,7 @@ impl Display {
         let mut display = Self {
             conn,
             name,
+            screen_number,
             screen,
             atoms,
             gc,
@@ -127,6 +134,14 @@ impl Display {
         } else {
             None
         }
+    }
+
+    /// Whether programs may reach a graphics processor through this server. Without any of these extensions
+    /// they cannot; with them, it may still be that the CPU plays one.
+    pub(super) fn may_have_gpu(&self) -> bool {
+        ["DRI3", "DRI2", "NV-GLX"]
+            .into_iter()
+            .any(|name| matches!(self.conn.extension_information(name), Ok(Some(_))))
     }
 
     /// Sends a mark behind everything sent so far; [`Self::has_reached`] says when the server got there.

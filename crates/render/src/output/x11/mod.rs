@@ -5,24 +5,28 @@
 //! which is an event like others.
 
 mod display;
+mod egl;
+mod gl;
 mod keys;
 mod put;
 mod shm;
 mod window;
 
 use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
 
 use tracing::{debug, trace, warn};
 use x11rb::connection::Connection;
 use x11rb::protocol::Event as XEvent;
 
 use self::display::Display;
+use self::gl::GlPainter;
 use self::put::PutPainter;
 use self::window::Windows;
 use super::{NewWindow, Output, OutputEvent};
 use crate::error::Error;
 use crate::pictures::Pictures;
-use crate::presenter::PresenterOptions;
+use crate::presenter::{PresenterOptions, Rendering};
 use crate::scene::{Painting, WindowId};
 use crate::window::{WindowChange, WindowOptions};
 
@@ -30,17 +34,60 @@ use crate::window::{WindowChange, WindowOptions};
 struct X11 {
     display: Display,
     windows: Windows,
-    painter: PutPainter,
+    painter: Painter,
+}
+
+enum Painter {
+    Gl(Box<GlPainter>),
+    Put(PutPainter),
 }
 
 pub(super) fn open(options: &PresenterOptions) -> Result<Box<dyn Output>, Error> {
     let display = Display::open(options.display.as_deref())?;
-    if let Some(reason) = display.foreign_pixels() {
-        return Err(Error::Screen { display: display.name.clone(), reason });
-    }
+    let painter = match options.rendering {
+        Rendering::OpenGl => {
+            open_gl(&display).map_err(|reason| Error::OpenGl { display: display.name.clone(), reason })?
+        }
+        Rendering::Software => open_put(&display)?,
+        Rendering::Auto => open_best(&display)?,
+    };
     let (name, shared_memory) = (&display.name, display.shared_memory);
-    debug!(display = name, shared_memory, "painting without OpenGL");
-    Ok(Box::new(X11 { display, windows: Windows::default(), painter: PutPainter::default() }))
+    match &painter {
+        Painter::Gl(painter) => debug!(display = name, renderer = painter.renderer(), "painting with OpenGL"),
+        Painter::Put(_) => debug!(display = name, shared_memory, "painting without OpenGL"),
+    }
+    Ok(Box::new(X11 { display, windows: Windows::default(), painter }))
+}
+
+/// OpenGL where there is a graphics processor.
+fn open_best(display: &Display) -> Result<Painter, Error> {
+    // Opening OpenGL only to find that the CPU would do it costs a hundred megabytes.
+    if display.may_have_gpu() {
+        match open_gl(display) {
+            Ok(Painter::Gl(painter)) if painter.is_software() => {}
+            Ok(painter) => return Ok(painter),
+            Err(reason) => {
+                let name = &display.name;
+                warn!(
+                    display = name,
+                    reason, "no OpenGL though there is a graphics processor; painting without"
+                );
+            }
+        }
+    }
+    open_put(display)
+}
+
+fn open_gl(display: &Display) -> Result<Painter, String> {
+    let painter = GlPainter::open(&display.name, display.screen_number, display.screen.root_visual)?;
+    Ok(Painter::Gl(Box::new(painter)))
+}
+
+fn open_put(display: &Display) -> Result<Painter, Error> {
+    match display.foreign_pixels() {
+        Some(reason) => Err(Error::Screen { display: display.name.clone(), reason }),
+        None => Ok(Painter::Put(PutPainter::default())),
+    }
 }
 
 impl Output for X11 {
@@ -66,8 +113,20 @@ impl Output for X11 {
     }
 
     fn paint(&mut self, paintings: Vec<Painting>, pictures: &Pictures) -> Result<Vec<WindowId>, Error> {
-        let painted = self.painter.paint(&mut self.display, &self.windows, paintings, pictures);
-        painted.map_err(|_| self.display.lost())
+        match &mut self.painter {
+            Painter::Gl(painter) => Ok(painter.paint(&self.windows, paintings, pictures)),
+            Painter::Put(painter) => painter
+                .paint(&mut self.display, &self.windows, paintings, pictures)
+                .map_err(|_| self.display.lost()),
+        }
+    }
+
+    fn least_interval(&self) -> Duration {
+        match self.painter {
+            // Whole windows are drawn, so what falls due at nearly the same time is drawn together.
+            Painter::Gl(_) => Duration::from_millis(8),
+            Painter::Put(_) => Duration::ZERO,
+        }
     }
 
     fn events(&mut self) -> Result<Vec<OutputEvent>, Error> {

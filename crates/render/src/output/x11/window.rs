@@ -68,6 +68,12 @@ impl Windows {
         self.table.get(&window).map(|window| window.canvas)
     }
 
+    /// Whether a window of ours is one to draw in.
+    pub(super) fn is_canvas(&self, xid: XWindow) -> bool {
+        let id = self.canvases.get(&xid).copied().unwrap_or(WindowId::new(xid));
+        self.drawable(id) == Some(xid)
+    }
+
     /// Makes a window of ours.
     pub(super) fn create(&mut self, display: &Display, options: &WindowOptions) -> Result<NewWindow, Error> {
         let parent = match options.parent {
