@@ -142,7 +142,7 @@ pub(super) fn collect_sets(stream: &[u8], rank: impl Fn(&[u8]) -> Option<u8>) ->
     let mut units = Vec::new();
     for unit in annex_b(stream) {
         let Some(rank) = rank(unit) else { continue };
-        if !units.contains(&(rank, unit)) && units.len() < MAX_SETS {
+        if units.len() < MAX_SETS && !units.contains(&(rank, unit)) {
             units.push((rank, unit));
         }
     }
