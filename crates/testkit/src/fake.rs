@@ -9,34 +9,18 @@ mod script;
 pub use script::{Method, Script};
 
 use std::io;
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
-use std::time::Duration;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use dialogue::Dialogue;
+
+use crate::accept::Acceptor;
 
 /// A server on the loopback interface that treats every client as its [`Script`] says, until it is dropped.
 #[derive(Debug)]
 pub struct Server {
-    address: SocketAddr,
-    shared: Arc<Shared>,
-}
-
-#[derive(Debug, Default)]
-struct Shared {
-    stopped: AtomicBool,
-    seen: Mutex<Seen>,
-}
-
-#[derive(Debug, Default)]
-struct Seen {
-    /// One line per request, `METHOD URL`. The last [`KEPT_REQUESTS`].
-    requests: Vec<String>,
-    connections: usize,
-    /// Of connections that are open: closed to end their threads. Bounded by [`MAX_OPEN`].
-    open: Vec<TcpStream>,
+    acceptor: Acceptor,
+    requests: Requests,
 }
 
 impl Server {
@@ -55,107 +39,65 @@ impl Server {
     /// If no port can be had.
     pub fn with_scripts(scripts: impl Into<Vec<Script>>) -> io::Result<Self> {
         let scripts = scripts.into();
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        let address = listener.local_addr()?;
-        let shared = Arc::new(Shared::default());
-        let server = shared.clone();
-        thread::Builder::new()
-            .name("fake-server".into())
-            .spawn(move || serve(&listener, &scripts, &server))?;
-        Ok(Self { address, shared })
+        let requests = Requests::default();
+        let noted = requests.clone();
+        let acceptor = Acceptor::spawn("fake-server", move |index, stream, connections| {
+            let script = scripts.get(index).or(scripts.last()).copied().unwrap_or(Script::Healthy);
+            let Ok(mut dialogue) = Dialogue::new(stream, connections.clone(), noted.clone()) else { return };
+            // An error is the client leaving in the middle of it, which is all that can happen.
+            let _ = script.act(&mut dialogue);
+        })?;
+        Ok(Self { acceptor, requests })
     }
 
     /// Its host and port.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.acceptor.address()
     }
 
     /// The address of its only stream.
     pub fn url(&self) -> String {
-        format!("rtsp://{}/stream", self.address)
+        format!("rtsp://{}/stream", self.address())
     }
 
     /// The address of its only stream with credentials in it.
     pub fn url_with(&self, username: &str, password: &str) -> String {
-        format!("rtsp://{username}:{password}@{}/stream", self.address)
+        format!("rtsp://{username}:{password}@{}/stream", self.address())
     }
 
     /// How many connections were made to it so far.
     pub fn connections(&self) -> usize {
-        self.shared.lock().connections
+        self.acceptor.accepted()
     }
 
     /// What was asked of it so far, one `METHOD URL` per request (the last thousand).
     pub fn requests(&self) -> Vec<String> {
-        self.shared.lock().requests.clone()
+        self.requests.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.shared.stopped.store(true, Ordering::SeqCst);
-        // Wakes the thread that accepts; if it cannot be reached, it has ended.
-        let _ = TcpStream::connect_timeout(&self.address, Duration::from_secs(1));
-        for stream in self.shared.lock().open.drain(..) {
-            // It may be closed already.
-            let _ = stream.shutdown(Shutdown::Both);
+/// What was asked of a server.
+#[derive(Clone, Debug, Default)]
+struct Requests(Arc<Mutex<Vec<String>>>);
+
+impl Requests {
+    fn note(&self, line: String) {
+        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if lines.len() == KEPT_REQUESTS {
+            lines.remove(0);
         }
-    }
-}
-
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Seen> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn is_stopped(&self) -> bool {
-        self.stopped.load(Ordering::SeqCst)
-    }
-
-    fn note_request(&self, line: String) {
-        let mut seen = self.lock();
-        if seen.requests.len() == KEPT_REQUESTS {
-            seen.requests.remove(0);
-        }
-        seen.requests.push(line);
-    }
-}
-
-fn serve(listener: &TcpListener, scripts: &[Script], shared: &Arc<Shared>) {
-    while let Ok((stream, _)) = listener.accept() {
-        if shared.is_stopped() {
-            return;
-        }
-        let Ok(handle) = stream.try_clone() else { continue };
-        let script = {
-            let mut seen = shared.lock();
-            let script = scripts.get(seen.connections).or(scripts.last()).copied();
-            seen.connections += 1;
-            seen.open.retain(|stream| stream.peer_addr().is_ok());
-            if seen.open.len() == MAX_OPEN {
-                continue;
-            }
-            seen.open.push(handle);
-            script.unwrap_or(Script::Healthy)
-        };
-        let shared = shared.clone();
-        thread::spawn(move || {
-            let Ok(mut dialogue) = Dialogue::new(stream, &shared) else { return };
-            // An error is the client leaving in the middle of it, which is all that can happen.
-            let _ = script.act(&mut dialogue);
-            dialogue.close();
-        });
+        lines.push(line);
     }
 }
 
 const KEPT_REQUESTS: usize = 1000;
 
-const MAX_OPEN: usize = 1000;
-
 #[cfg(test)]
 mod tests {
     use std::collections::HashMap;
     use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+    use std::net::TcpStream;
+    use std::time::Duration;
 
     use super::*;
     use crate::media::{self, bars};

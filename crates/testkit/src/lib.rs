@@ -24,9 +24,12 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod accept;
+
 pub mod clock;
 pub mod fake;
 pub mod gst;
+pub mod lossy;
 pub mod media;
 pub mod picture;
 pub mod process;

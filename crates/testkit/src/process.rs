@@ -65,6 +65,9 @@ pub struct Child {
 /// How many lines of a program's output are kept.
 pub const KEPT_LINES: usize = 10_000;
 
+/// How many of them an error shows.
+const SHOWN_LINES: usize = 40;
+
 impl Child {
     /// Starts `command`, usually one of [`command`], with its input and outputs connected to this.
     ///
@@ -96,7 +99,7 @@ impl Child {
     /// Waits for a line of output, past or future, of which `pick` makes a value; returns the first value.
     ///
     /// # Errors
-    /// If `timeout` is over, or the output ends, with all the output in the message.
+    /// If `timeout` is over, or the output ends, with the last lines of it in the message.
     pub fn wait_line<T>(&self, timeout: Duration, mut pick: impl FnMut(&str) -> Option<T>) -> io::Result<T> {
         let deadline = Instant::now() + timeout;
         let mut lines = self.output.lock();
@@ -110,12 +113,10 @@ impl Child {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() || lines.open == 0 {
                 let how = if lines.open == 0 { "ended".into() } else { format!("ran {timeout:?}") };
-                drop(lines);
-                return Err(io::Error::other(format!(
-                    "{} {how} without the line waited for; it wrote:\n{}",
-                    self.name,
-                    self.output()
-                )));
+                let skip = lines.kept.len().saturating_sub(SHOWN_LINES);
+                let last = lines.kept.iter().skip(skip).fold(String::new(), |text, line| text + line + "\n");
+                let message = format!("{} {how} without the line waited for; it wrote:\n{last}", self.name);
+                return Err(io::Error::other(message));
             }
             lines = self.output.changed.wait_timeout(lines, left).unwrap_or_else(PoisonError::into_inner).0;
         }

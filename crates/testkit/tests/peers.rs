@@ -14,6 +14,8 @@ use valkka_testkit::watchdog::Watchdog;
 
 const LIMIT: Duration = Duration::from_secs(300);
 
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// What ffprobe says of the codec and size of each track.
 fn probe(options: &[&str], url: &str) -> String {
     let mut command = process::command("ffprobe").unwrap();
@@ -124,9 +126,9 @@ fn the_size_changes_while_a_stream_runs() {
     command.args(["-nostdin", "-loglevel", "error", "-rtsp_transport", "tcp", "-i", &server.url("/bars")]);
     command.args(["-vf", "showinfo=checksum=0", "-autoscale", "0", "-f", "null", "-loglevel", "info", "-"]);
     let viewer = Child::spawn(command).unwrap();
-    viewer.wait_line(LIMIT, |line| line.contains(" s:640x360 ").then_some(())).unwrap();
+    viewer.wait_line(PATIENCE, |line| line.contains(" s:640x360 ").then_some(())).unwrap();
     server.resize("/bars", 320, 240).unwrap();
-    viewer.wait_line(LIMIT, |line| line.contains(" s:320x240 ").then_some(())).unwrap();
+    viewer.wait_line(PATIENCE, |line| line.contains(" s:320x240 ").then_some(())).unwrap();
 }
 
 #[test]

@@ -1,19 +1,21 @@
 //! One connection, from the server's side.
 
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{Shutdown, TcpStream};
+use std::net::TcpStream;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use super::Shared;
+use super::Requests;
+use crate::accept::{self, Connections};
 
 /// Reads requests and writes answers.
 #[derive(Debug)]
 pub(super) struct Dialogue {
     reader: Option<BufReader<TcpStream>>,
     writer: Arc<Mutex<TcpStream>>,
-    shared: Arc<Shared>,
+    connections: Connections,
+    requests: Requests,
     /// The thread that answers, after [`Self::keep_answering`].
     answering: Option<JoinHandle<()>>,
     /// RTP sequence number of the next packet.
@@ -31,20 +33,19 @@ pub(super) struct Request {
 }
 
 impl Dialogue {
-    pub(super) fn new(stream: TcpStream, shared: &Arc<Shared>) -> io::Result<Self> {
+    pub(super) fn new(stream: TcpStream, connections: Connections, requests: Requests) -> io::Result<Self> {
         // A client that no longer reads must not hold this thread for ever.
         stream.set_write_timeout(Some(PATIENCE))?;
         stream.set_read_timeout(Some(PATIENCE))?;
         let reader = Some(BufReader::new(stream.try_clone()?));
-        let shared = shared.clone();
         let writer = Arc::new(Mutex::new(stream));
-        Ok(Self { reader, writer, shared, answering: None, sequence: 0, timestamp: 0 })
+        Ok(Self { reader, writer, connections, requests, answering: None, sequence: 0, timestamp: 0 })
     }
 
     /// The next request; `None` when the client leaves.
     pub(super) fn request(&mut self) -> io::Result<Option<Request>> {
         match &mut self.reader {
-            Some(reader) => read_request(reader, &self.shared),
+            Some(reader) => read_request(reader, &self.requests),
             None => Ok(None),
         }
     }
@@ -116,14 +117,14 @@ impl Dialogue {
     /// Answers everything that is asked from now on, on a thread of its own.
     pub(super) fn keep_answering(&mut self) {
         let Some(mut reader) = self.reader.take() else { return };
-        let (writer, shared) = (self.writer.clone(), self.shared.clone());
+        let (writer, requests) = (self.writer.clone(), self.requests.clone());
         self.answering = Some(thread::spawn(move || {
-            while let Ok(Some(request)) = read_request(&mut reader, &shared) {
+            while let Ok(Some(request)) = read_request(&mut reader, &requests) {
                 if answer(&writer, &request).is_err() || request.method == "TEARDOWN" {
                     break;
                 }
             }
-            close(&writer);
+            accept::close(&writer.lock().unwrap_or_else(PoisonError::into_inner));
         }));
     }
 
@@ -135,14 +136,9 @@ impl Dialogue {
         }
     }
 
-    /// Ends the connection.
-    pub(super) fn close(&self) {
-        close(&self.writer);
-    }
-
     /// Whether the server is to stop.
     pub(super) fn is_stopped(&self) -> bool {
-        self.shared.is_stopped()
+        self.connections.is_stopped()
     }
 }
 
@@ -152,7 +148,7 @@ impl Request {
     }
 }
 
-fn read_request(reader: &mut BufReader<TcpStream>, shared: &Shared) -> io::Result<Option<Request>> {
+fn read_request(reader: &mut BufReader<TcpStream>, requests: &Requests) -> io::Result<Option<Request>> {
     loop {
         match reader.fill_buf()? {
             [] => return Ok(None),
@@ -170,7 +166,7 @@ fn read_request(reader: &mut BufReader<TcpStream>, shared: &Shared) -> io::Resul
     reader.read_line(&mut first)?;
     let mut words = first.split_ascii_whitespace();
     let method = words.next().unwrap_or_default().to_owned();
-    shared.note_request(format!("{method} {}", words.next().unwrap_or_default()));
+    requests.note(format!("{method} {}", words.next().unwrap_or_default()));
     let mut request = Request { method, cseq: 0, transport: None };
     let mut body = 0;
     loop {
@@ -215,13 +211,8 @@ fn write(writer: &Mutex<TcpStream>, bytes: &[u8]) -> io::Result<()> {
     writer.lock().unwrap_or_else(PoisonError::into_inner).write_all(bytes)
 }
 
-fn close(writer: &Mutex<TcpStream>) {
-    // It may be closed already.
-    let _ = writer.lock().unwrap_or_else(PoisonError::into_inner).shutdown(Shutdown::Both);
-}
-
 /// One track of H.264, 112 × 64 pixels.
-pub(super) const SDP: &str = "v=0\r\n\
+const SDP: &str = "v=0\r\n\
 o=- 1 1 IN IP4 127.0.0.1\r\n\
 s=fake\r\n\
 c=IN IP4 0.0.0.0\r\n\
