@@ -50,10 +50,13 @@ pub(crate) struct DriverOptions {
     pub(crate) show_damaged: bool,
 }
 
+/// An open driver, or why it does not take the stream.
+pub(crate) type Opened = Result<Box<dyn Driver>, DecodeError>;
+
 /// A way to decode: a file beside this one, and a line in [`DRIVERS`].
 pub(crate) struct DriverEntry {
     pub(crate) name: &'static str,
-    pub(crate) open: fn(&CodecParams, DriverOptions) -> Result<Box<dyn Driver>, DecodeError>,
+    pub(crate) open: fn(&CodecParams, DriverOptions) -> Opened,
 }
 
 /// Tried in this order.

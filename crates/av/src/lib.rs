@@ -43,6 +43,7 @@ mod floor;
 mod picture_decoder;
 mod reason;
 mod scaler;
+mod source;
 mod track;
 
 pub use decoder::Decoder;
@@ -53,3 +54,4 @@ pub use floor::decode_floor;
 pub use picture_decoder::{Damaged, DecoderOptions, PictureDecoder};
 pub use reason::Reason;
 pub use scaler::{Sampling, ScaleError, Scaler};
+pub use source::AvSource;

@@ -32,13 +32,22 @@ impl TrackParams {
             return Payload::from_vec(data);
         }
         let data = if has_long_start_codes(&data) { data } else { nal::to_annex_b(nal::annex_b(&data)) };
-        let extra = &self.current.extra;
-        if extra.is_empty() || !codec.is_keyframe(&data) || codec.params_in(&data).is_some() {
-            return Payload::from_vec(data);
+        self.completed(Payload::from_vec(data))
+    }
+
+    /// The payload with the parameter sets that a key frame lacks put before it. It must be laid out as packets are.
+    pub(crate) fn completed(&self, payload: Payload) -> Payload {
+        let CodecParams { codec, extra, .. } = &*self.current;
+        let complete = !matches!(codec, Codec::H264 | Codec::H265)
+            || extra.is_empty()
+            || !codec.is_keyframe(&payload)
+            || codec.params_in(&payload).is_some();
+        if complete {
+            return payload;
         }
-        let mut completed = Vec::with_capacity(extra.len() + data.len() + PADDING_BYTES);
+        let mut completed = Vec::with_capacity(extra.len() + payload.len() + PADDING_BYTES);
         completed.extend_from_slice(extra);
-        completed.extend_from_slice(&data);
+        completed.extend_from_slice(&payload);
         Payload::from_vec(completed)
     }
 

@@ -6,7 +6,7 @@ use valkka_core::bitmap::{Bitmap, ColorMatrix, ColorRange, ColorSpec};
 use valkka_core::codec::{Codec, CodecParams};
 use valkka_core::payload::Payload;
 
-use super::{DecodeError, Driver, DriverEntry, DriverOptions, MAX_SIDE, Picture};
+use super::{DecodeError, Driver, DriverEntry, DriverOptions, MAX_SIDE, Opened, Picture};
 use crate::ffi::{AvError, Complaints, RawDecoder, RawPicture};
 
 pub(super) const ENTRY: DriverEntry = DriverEntry { name: "software", open };
@@ -25,7 +25,7 @@ struct Software {
     refused: (i32, i32),
 }
 
-fn open(params: &CodecParams, options: DriverOptions) -> Result<Box<dyn Driver>, DecodeError> {
+fn open(params: &CodecParams, options: DriverOptions) -> Opened {
     let codec = params.codec;
     let name = decoder_of(codec).ok_or(DecodeError::NoDecoder { codec })?;
     let DriverOptions { threads, show_damaged } = options;

@@ -1,0 +1,279 @@
+//! Streams received by libavformat.
+
+mod assembler;
+mod errors;
+mod interrupt;
+mod resolve;
+mod timing;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tracing::debug;
+use valkka_core::clock::{Clock as _, SystemClock};
+use valkka_core::codec::Codec;
+use valkka_core::frame::{Body, Frame, Packet, Signal};
+use valkka_core::payload::Payload;
+use valkka_core::sink::Sink;
+use valkka_core::source::{Source, SourceError, SourceRequest, StreamInfo, TrackInfo, Transport};
+use valkka_core::stream::Track;
+use valkka_core::worker::StopToken;
+
+use crate::ffi::{AvErrorKind, Demuxer, DemuxerOptions, Medium, RawPacket, StreamFacts, with_notes};
+use crate::file_reader::{describe, to_ticks};
+use crate::track::{TrackParams, payload_of};
+use assembler::{Assembler, Piece};
+use interrupt::Interrupt;
+use timing::TrackClock;
+
+/// Receives a stream with libavformat: RTSP over UDP, UDP multicast and TLS, and what a session description (`.sdp`)
+/// announces. RTSP over TCP is received too, but `valkka-net` does that better.
+///
+/// Packets that overtook each other are put in order for as long as
+/// [`reordering`](valkka_core::source::SourceOptions::reordering) says; lost ones are counted in the packets whose
+/// access units they belong to, or may. An access unit of H.264 or H.265 is complete for us when the next one begins,
+/// for libavformat does not tell which RTP packet is the last of one: it is delivered one frame interval later than
+/// `valkka-net` would. Its arrival is that of its own last byte.
+///
+/// [`Transport::Auto`] is UDP that must bring something within a second: to go on with TCP is up to the caller.
+pub struct AvSource {
+    request: SourceRequest,
+}
+
+impl AvSource {
+    /// A source for `request`; nothing is opened before [`Source::run`].
+    pub fn new(request: SourceRequest) -> Self {
+        Self { request }
+    }
+}
+
+impl Source for AvSource {
+    fn run(&mut self, sink: &dyn Sink, stop: &StopToken) -> Result<(), SourceError> {
+        let request = &self.request;
+        let interrupt = Arc::new(Interrupt::new(stop.clone(), request.options.connect_timeout));
+        let result = Reception::open(request, &interrupt).and_then(|mut reception| {
+            let result = reception.run(sink);
+            interrupt.closing();
+            result
+        });
+        match result {
+            Err(_) if stop.is_stopped() => Ok(()),
+            result => result,
+        }
+    }
+}
+
+impl fmt::Debug for AvSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "AvSource({})", self.request.url)
+    }
+}
+
+/// One connection.
+struct Reception<'a> {
+    request: &'a SourceRequest,
+    interrupt: Arc<Interrupt>,
+    demuxer: Demuxer<Box<dyn Fn() -> bool + Send + Sync>>,
+    info: StreamInfo,
+    /// By libavformat's index; `None` for those that are passed over.
+    tracks: Vec<Option<LiveTrack>>,
+}
+
+struct LiveTrack {
+    track: Track,
+    params: TrackParams,
+    time_base: (u32, u32),
+    clock: TrackClock,
+    assembler: Assembler,
+}
+
+impl<'a> Reception<'a> {
+    fn open(request: &'a SourceRequest, interrupt: &Arc<Interrupt>) -> Result<Self, SourceError> {
+        let url = &request.url;
+        let place = Place::of(request)?;
+        if url.url().is_some() {
+            resolve::check(url, request.options.connect_timeout)?;
+        }
+        let buffer = request.options.recv_buffer_bytes.min(i32::MAX as usize).to_string();
+        let delay = request.options.reordering.max(LEAST_REORDERING).as_micros().to_string();
+        let mut pairs = vec![
+            ("buffer_size", buffer.as_str()),
+            ("max_delay", &delay),
+            // Without a queue libavformat does not notice losses.
+            ("reorder_queue_size", REORDER_QUEUE),
+            ("allowed_media_types", if request.options.audio { "video+audio" } else { "video" }),
+        ];
+        pairs.extend_from_slice(place.pairs);
+        let options =
+            DemuxerOptions { url: &place.url, format: Some(place.format), pairs: &pairs, raw: true };
+        let watch = interrupt.clone();
+        let give_up: Box<dyn Fn() -> bool + Send + Sync> = Box::new(move || watch.is_over());
+        let (opened, notes) = with_notes(|| Demuxer::open(&options, give_up));
+        let mut demuxer = opened.map_err(|error| {
+            debug!(%url, ?error, ?notes, "cannot open");
+            errors::opening(url, error, &notes, request.options.connect_timeout)
+        })?;
+        let facts = demuxer.streams();
+        let tracks: Vec<_> =
+            facts.iter().enumerate().map(|(index, facts)| LiveTrack::new(index, facts)).collect();
+        for (index, _) in tracks.iter().enumerate().filter(|(_, track)| track.is_none()) {
+            demuxer.discard(index);
+        }
+        let infos: Vec<_> = facts
+            .iter()
+            .zip(&tracks)
+            .enumerate()
+            .map(|(index, (facts, track))| info(index, facts, track))
+            .collect();
+        if tracks.iter().all(Option::is_none) {
+            let names: Vec<_> = facts.iter().map(|facts| facts.codec_name.as_str()).collect();
+            let detail = if names.is_empty() { "it describes none".into() } else { names.join(", ") };
+            return Err(SourceError::NoTrack { host: url.host(), detail });
+        }
+        let info = StreamInfo { transport: place.transport.into(), server: None, tracks: infos };
+        debug!(%url, transport = place.transport, tracks = tracks.len(), "receiving");
+        Ok(Self { request, interrupt: interrupt.clone(), demuxer, info, tracks })
+    }
+
+    fn run(&mut self, sink: &dyn Sink) -> Result<(), SourceError> {
+        let options = &self.request.options;
+        let online = Signal::Online(Arc::new(self.info.clone()));
+        sink.put(Frame::signal(self.request.slot, SystemClock.now(), online));
+        let mut silence = match options.transport {
+            Transport::Auto => AUTO_SILENCE.min(options.silence_timeout),
+            _ => options.silence_timeout,
+        };
+        loop {
+            self.interrupt.set_timeout(silence);
+            let (packet, notes) = with_notes(|| self.demuxer.read());
+            let packet = packet.map_err(|error| match error.kind() {
+                AvErrorKind::Again => SourceError::Ended { host: self.request.url.host() },
+                _ => errors::reading(&self.request.url, error, silence),
+            })?;
+            silence = options.silence_timeout;
+            self.packet(packet, notes.lost, sink);
+        }
+    }
+
+    fn packet(&mut self, packet: RawPacket, lost: u32, sink: &dyn Sink) {
+        let arrival = SystemClock.now();
+        let facts = packet.facts();
+        let Some(Some(track)) = self.tracks.get_mut(facts.stream) else { return };
+        let video = track.params.current().codec.is_video();
+        let piece = Piece {
+            ticks: facts.pts.or(facts.dts).map(|time| to_ticks(time, track.time_base)),
+            capture_micros: facts.wallclock_micros,
+            arrival,
+            lost: lost.saturating_add(facts.corrupt.into()),
+        };
+        let unit = match track.params.current().codec {
+            Codec::H264 | Codec::H265 => track.assembler.push(packet.data(), piece),
+            _ => Some((payload_of(packet), piece)),
+        };
+        if let Some((payload, piece)) = unit {
+            sink.put(track.frame(self.request, payload, piece));
+        }
+        // libavformat does not say of which track a packet was lost. It is that of the packet it hands out next, unless
+        // it had nothing to hand out of it.
+        if lost > 0 && !video {
+            let others = self.tracks.iter_mut().flatten();
+            others
+                .filter(|track| track.params.current().codec.is_video())
+                .for_each(|track| track.assembler.lost(lost));
+        }
+    }
+}
+
+impl LiveTrack {
+    /// `None` if it cannot be received.
+    fn new(index: usize, facts: &StreamFacts) -> Option<Self> {
+        let codec = facts.codec.filter(|_| facts.medium != Medium::Other)?;
+        let params = describe(codec, facts, Bytes::from(facts.extra.clone()));
+        Some(Self {
+            track: Track::new(u8::try_from(index).ok()?),
+            params: TrackParams::new(params),
+            time_base: facts.time_base,
+            clock: TrackClock::default(),
+            assembler: Assembler::new(codec),
+        })
+    }
+
+    fn frame(&mut self, request: &SourceRequest, payload: Payload, piece: Piece) -> Frame {
+        let payload = self.params.completed(payload);
+        let (params, keyframe) = self.params.of(&payload);
+        let time = self.clock.frame(piece.ticks, piece.capture_micros, piece.arrival);
+        let packet = Packet { params, payload, keyframe, lost: piece.lost };
+        Frame { slot: request.slot, track: self.track, time, body: Body::Packet(packet) }
+    }
+}
+
+/// How an address is opened.
+struct Place {
+    /// With credentials: for libavformat only.
+    url: String,
+    format: &'static str,
+    transport: &'static str,
+    pairs: &'static [(&'static str, &'static str)],
+}
+
+impl Place {
+    fn of(request: &SourceRequest) -> Result<Self, SourceError> {
+        let url = &request.url;
+        let unsupported =
+            |detail: &str| SourceError::Unsupported { what: url.to_string(), detail: detail.into() };
+        if let Some(path) = url.file() {
+            // Said outright, so that no name is taken for another protocol's address.
+            let url = format!("file:{path}");
+            let pairs = &[("protocol_whitelist", "file,udp,rtp")];
+            return Ok(Self { url, format: "sdp", transport: "udp", pairs });
+        }
+        let (transport, pairs): (_, &'static [_]) = match (url.scheme(), request.options.transport) {
+            ("rtsp", Transport::Auto | Transport::Udp) => ("udp", RTSP_UDP),
+            ("rtsp", Transport::Multicast) => ("multicast", RTSP_MULTICAST),
+            ("rtsp", Transport::Tcp) => ("tcp", RTSP_TCP),
+            // Inside TLS there is no other way.
+            ("rtsps", _) => ("tls", RTSPS),
+            _ => return Err(unsupported("libavformat is asked for rtsp, rtsps and .sdp only")),
+        };
+        let mut with_credentials = url.url().cloned().ok_or_else(|| unsupported("it is no address"))?;
+        if let Some(credentials) = url.credentials() {
+            let set = with_credentials
+                .set_username(&credentials.username)
+                .and_then(|()| with_credentials.set_password(Some(&credentials.password)));
+            set.map_err(|()| unsupported("it cannot carry credentials"))?;
+        }
+        Ok(Self { url: with_credentials.into(), format: "rtsp", transport, pairs })
+    }
+}
+
+/// What is told of the stream at `index`.
+fn info(index: usize, facts: &StreamFacts, track: &Option<LiveTrack>) -> TrackInfo {
+    let medium = match facts.medium {
+        Medium::Video => "video",
+        Medium::Audio => "audio",
+        Medium::Other => "application",
+    };
+    let params = track.as_ref().map(|track| track.params.current().clone());
+    TrackInfo {
+        track: Track::new(u8::try_from(index).unwrap_or(u8::MAX)),
+        medium: medium.into(),
+        encoding: facts.codec_name.to_uppercase(),
+        skipped: params.is_none().then(|| format!("{} is not supported", facts.codec_name)),
+        params,
+    }
+}
+
+const RTSP_UDP: &[(&str, &str)] = &[("rtsp_transport", "udp"), USER_AGENT];
+const RTSP_MULTICAST: &[(&str, &str)] = &[("rtsp_transport", "udp_multicast"), USER_AGENT];
+const RTSP_TCP: &[(&str, &str)] = &[("rtsp_transport", "tcp"), USER_AGENT];
+const RTSPS: &[(&str, &str)] = &[("rtsp_transport", "tcp"), USER_AGENT];
+const USER_AGENT: (&str, &str) = ("user_agent", concat!("Valkka/", env!("CARGO_PKG_VERSION")));
+
+/// RTP packets that may wait for a lost one: more than a key frame of 4K has.
+const REORDER_QUEUE: &str = "4000";
+const LEAST_REORDERING: Duration = Duration::from_millis(1);
+
+/// With [`Transport::Auto`], UDP is given up when it brings nothing for so long.
+const AUTO_SILENCE: Duration = Duration::from_secs(1);

@@ -1,0 +1,63 @@
+//! libavformat's errors as ours.
+
+use std::io;
+use std::time::Duration;
+
+use valkka_core::source::SourceError;
+use valkka_core::url::StreamUrl;
+
+use crate::ffi::{AvError, AvErrorKind, LogNotes};
+
+/// Why a stream could not be opened within `timeout`.
+pub(super) fn opening(url: &StreamUrl, error: AvError, notes: &LogNotes, timeout: Duration) -> SourceError {
+    let host = url.host();
+    if let Some(path) = url.file() {
+        let what = path.to_owned();
+        return match error.kind() {
+            AvErrorKind::System(cause) => SourceError::Io { what, cause },
+            _ => SourceError::Unsupported { what, detail: format!("no session description: {error}") },
+        };
+    }
+    if notes.unresolved && !notes.connected {
+        let host = url.url().and_then(|url| url.host_str()).unwrap_or_default().to_owned();
+        return SourceError::Resolve { host };
+    }
+    match (error.kind(), &notes.refused) {
+        (AvErrorKind::Status(401), _) | (_, Some((_, 401, _))) => SourceError::Unauthorized { host },
+        (_, Some((method, code, reason))) => {
+            SourceError::Status { host, method: method.clone(), code: *code, reason: reason.clone() }
+        }
+        (AvErrorKind::Status(code), None) => {
+            SourceError::Status { host, method: "the request".into(), code, reason: error.to_string() }
+        }
+        (AvErrorKind::Interrupted, None) if notes.connected => SourceError::Silent { host, silence: timeout },
+        (AvErrorKind::Interrupted, None) => {
+            SourceError::Connect { host, cause: io::ErrorKind::TimedOut.into() }
+        }
+        (AvErrorKind::System(cause), None) if !notes.connected => SourceError::Connect { host, cause },
+        (AvErrorKind::System(cause), None) if cause.kind() == io::ErrorKind::TimedOut => {
+            SourceError::Silent { host, silence: timeout }
+        }
+        // What is closed or cut off before the answer, or answered with something else.
+        (AvErrorKind::End, None) => {
+            SourceError::Protocol { host, detail: "the connection ended within it".into() }
+        }
+        (AvErrorKind::NoStream, None) => SourceError::NoTrack { host, detail: "it describes none".into() },
+        (_, None) => SourceError::Protocol { host, detail: error.to_string() },
+    }
+}
+
+/// Why a stream that was open ended, when nothing may take longer than `silence`.
+pub(super) fn reading(url: &StreamUrl, error: AvError, silence: Duration) -> SourceError {
+    let host = url.host();
+    match error.kind() {
+        AvErrorKind::Interrupted => SourceError::Silent { host, silence },
+        AvErrorKind::End => SourceError::Ended { host },
+        AvErrorKind::System(cause) => match cause.kind() {
+            io::ErrorKind::TimedOut => SourceError::Silent { host, silence },
+            io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => SourceError::Ended { host },
+            _ => SourceError::Io { what: host, cause },
+        },
+        _ => SourceError::Protocol { host, detail: error.to_string() },
+    }
+}
