@@ -2,7 +2,8 @@
 
 mod served;
 
-use served::{Camera, Client, SOON, streams};
+use served::client::Client;
+use served::{Camera, SOON, streams};
 use valkka_core::url::Credentials;
 use valkka_net::server::ServerOptions;
 use valkka_testkit::watchdog::Watchdog;
@@ -10,7 +11,10 @@ use valkka_testkit::{media, process, require};
 
 fn camera() -> Camera {
     let credentials = Credentials { username: "admin".into(), password: "p@ss word".into() };
-    Camera::with(vec![streams::h264()], ServerOptions { credentials: Some(credentials), ..Default::default() })
+    Camera::with(
+        vec![streams::h264()],
+        ServerOptions { credentials: Some(credentials), ..Default::default() },
+    )
 }
 
 #[test]

@@ -1,12 +1,15 @@
 //! Requests that are right, wrong, out of order, cut anywhere, or none at all.
 
+#![allow(clippy::unwrap_used)] // Also in helpers of tests.
+
 mod served;
 
 use std::io::Read as _;
 use std::net::{Shutdown, UdpSocket};
 use std::time::Duration;
 
-use served::{Camera, Client, SOON, streams};
+use served::client::Client;
+use served::{Camera, SOON, streams};
 use valkka_net::server::{MountError, Server, ServerOptions};
 use valkka_testkit::watchdog::Watchdog;
 use valkka_testkit::{media, require, wait};

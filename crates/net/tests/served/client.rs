@@ -59,7 +59,18 @@ impl Answer {
 
 impl Client {
     pub fn connect(addr: SocketAddr) -> Self {
-        let stream = TcpStream::connect(addr).unwrap();
+        Self::new(TcpStream::connect(addr).unwrap(), addr)
+    }
+
+    /// A viewer for which the kernel holds little.
+    pub fn with_small_buffer(addr: SocketAddr) -> Self {
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        socket.set_recv_buffer_size(64 << 10).unwrap();
+        socket.connect(&addr.into()).unwrap();
+        Self::new(socket.into(), addr)
+    }
+
+    fn new(stream: TcpStream, addr: SocketAddr) -> Self {
         stream.set_read_timeout(Some(SOON)).unwrap();
         Self { stream, buffer: Vec::new(), cseq: 0, addr }
     }

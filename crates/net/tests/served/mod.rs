@@ -5,7 +5,6 @@
 pub mod client;
 pub mod streams;
 
-pub use client::Client;
 pub use streams::Stream;
 
 use std::net::SocketAddr;
