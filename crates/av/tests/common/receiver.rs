@@ -1,0 +1,69 @@
+//! A source at work.
+
+use std::sync::mpsc::{self, Receiver};
+use std::time::{Duration, Instant};
+
+use valkka_av::AvSource;
+use valkka_core::frame::Frame;
+use valkka_core::sink::FnSink;
+use valkka_core::source::{Source as _, SourceError, SourceOptions, SourceRequest};
+use valkka_core::stream::Slot;
+use valkka_core::worker::Worker;
+
+/// An [`AvSource`] on a thread of its own.
+pub(crate) struct Receiving {
+    frames: Receiver<Frame>,
+    ended: Receiver<Result<(), SourceError>>,
+    worker: Worker,
+}
+
+impl Receiving {
+    pub(crate) fn start(url: &str, options: SourceOptions) -> Self {
+        let (frames_tx, frames) = mpsc::channel();
+        let (ended_tx, ended) = mpsc::channel();
+        let mut source =
+            AvSource::new(SourceRequest { slot: Slot::new(3), url: url.parse().unwrap(), options });
+        let worker = Worker::spawn("receiving", None, move |stop| {
+            // Its receiver may have gone already.
+            let sink = FnSink(move |frame| drop(frames_tx.send(frame)));
+            let _ = ended_tx.send(source.run(&sink, &stop));
+        });
+        Self { frames, ended, worker: worker.unwrap() }
+    }
+
+    /// The next frame.
+    pub(crate) fn next(&self) -> Frame {
+        match self.frames.recv_timeout(LIMIT) {
+            Ok(frame) => frame,
+            Err(_) => panic!("no frame came: {:?}", self.ended.recv_timeout(LIMIT)),
+        }
+    }
+
+    /// The frames up to the `count`th packet of `track`, signals included.
+    pub(crate) fn take(&self, track: u8, count: usize) -> Vec<Frame> {
+        let deadline = Instant::now() + LIMIT;
+        let mut frames = Vec::new();
+        let mut packets = 0;
+        while packets < count {
+            assert!(Instant::now() < deadline, "{packets} of {count} packets came");
+            let frame = self.next();
+            packets += usize::from(frame.packet().is_some() && frame.track.index() == track);
+            frames.push(frame);
+        }
+        frames
+    }
+
+    /// How it ends by itself.
+    pub(crate) fn end(&self) -> Result<(), SourceError> {
+        self.ended.recv_timeout(LIMIT).expect("the source ends")
+    }
+
+    /// Asks it to stop.
+    pub(crate) fn stop(self) -> Result<(), SourceError> {
+        self.worker.stop_token().stop();
+        self.end()
+    }
+}
+
+/// A watchdog more than a limit.
+const LIMIT: Duration = Duration::from_secs(60);
