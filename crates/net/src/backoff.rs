@@ -45,7 +45,7 @@ const SOON_FIRST: Duration = Duration::from_millis(500);
 const SOON_LONGEST: Duration = Duration::from_secs(10);
 /// A camera that has worked will be back, and people wait for its picture: with the time a connection takes,
 /// the picture is back within a group of pictures and 2 s of the camera's return.
-const SOON_LONGEST_ONCE_WORKED: Duration = Duration::from_millis(1500);
+const SOON_LONGEST_ONCE_WORKED: Duration = Duration::from_secs(1);
 /// Cameras lock accounts after a few wrong passwords within some minutes.
 const LATER_FIRST: Duration = Duration::from_secs(60);
 const LATER_LONGEST: Duration = Duration::from_secs(600);
@@ -69,7 +69,7 @@ mod tests {
         let mut backoff = Backoff::default();
         waits(&mut backoff, Retry::Soon, 1.0);
         backoff.reset();
-        assert_eq!(waits(&mut backoff, Retry::Soon, 1.0), [500, 1000, 1500, 1500, 1500, 1500, 1500, 1500]);
+        assert_eq!(waits(&mut backoff, Retry::Soon, 1.0), [500, 1000, 1000, 1000, 1000, 1000, 1000, 1000]);
     }
 
     #[test]

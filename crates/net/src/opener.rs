@@ -10,8 +10,9 @@ use crate::client::RtspTcp;
 
 /// Finds the source for a request.
 ///
-/// It is called in the live thread, before each connection and with the transport to use
-/// ([`Transport::Auto`] never reaches it), and must return at once.
+/// It is called in the live thread and must return at once. It is asked when a connection is to be made by
+/// another transport than the last one, and for blocking sources before each connection; the transport of
+/// `request` is the one to use ([`Transport::Auto`] never reaches it).
 pub trait Opener: Send + Sync {
     /// The source for `request`; nothing is connected yet.
     ///

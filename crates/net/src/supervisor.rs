@@ -122,9 +122,10 @@ impl Supervisor {
                         self.source = Some((transport, source));
                         error
                     }
+                    // A parser that fails on what it was sent must not take the other streams with it.
                     Err(_) => {
                         error!(host, "receiving panicked; the connection is given up");
-                        SourceError::Protocol { host, detail: "receiving failed on what was sent".into() }
+                        SourceError::Protocol { host, detail: "receiving it failed (see the log)".into() }
                     }
                 }
             }

@@ -1,5 +1,7 @@
 //! Servers that send without end. The only test of its process, for it looks at the memory of all of it.
 
+#![allow(clippy::unwrap_used)] // The helpers of tests unwrap as tests do.
+
 mod common;
 
 use std::io::{self, Write as _};

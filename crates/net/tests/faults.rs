@@ -1,5 +1,7 @@
 //! Servers that misbehave: each ends in a clear error, without a panic and without eating memory.
 
+#![allow(clippy::unwrap_used)] // The helpers of tests unwrap as tests do.
+
 mod common;
 
 use std::io::{self, Write as _};

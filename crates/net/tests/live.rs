@@ -1,5 +1,7 @@
 //! Streams that come and go on one live thread.
 
+#![allow(clippy::unwrap_used)] // The helpers of tests unwrap as tests do.
+
 mod common;
 
 use std::sync::atomic::{AtomicU64, Ordering};

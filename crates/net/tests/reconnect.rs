@@ -1,5 +1,7 @@
 //! Connections that end, and come back.
 
+#![allow(clippy::unwrap_used)] // The helpers of tests unwrap as tests do.
+
 mod common;
 
 use std::io;
@@ -11,6 +13,7 @@ use common::{SOON, receive_with, request};
 use valkka_core::frame::{Body, Signal};
 use valkka_net::{Reconnect, RtspOpener, StreamState};
 use valkka_testkit::gst::{Launch, RtspServer};
+use valkka_testkit::lossy::{Impairment, Proxy};
 use valkka_testkit::{gst, require, wait, watchdog::Watchdog};
 
 #[test]
@@ -48,6 +51,25 @@ fn a_killed_server_that_comes_back_is_received_again() {
 }
 
 #[test]
+fn a_pulled_cable_is_noticed_and_found_to_be_back() {
+    require!(gst::available());
+    let _watchdog = Watchdog::start(SOON * 3);
+    let server = RtspServer::with_mount("/cam", Launch::h264_bars(320, 180)).unwrap();
+    let address = format!("127.0.0.1:{}", server.port()).parse().unwrap();
+    let network = Proxy::spawn(address, Impairment::default()).unwrap();
+    let receiving = receive_with(request(&network.url("/cam")), Reconnect::PROMPT, Arc::new(RtspOpener));
+    wait::until(SOON, "frames", || receiving.stats.received.get() > 10);
+    network.set_dark(true);
+    wait::until(SOON, "the silence", || receiving.recorder.signals().len() == 2);
+    let before = receiving.stats.received.get();
+    network.set_dark(false);
+    wait::until(SOON, "frames again", || receiving.stats.received.get() > before + 10);
+    let signals = receiving.recorder.signals();
+    assert_eq!(signals.len(), 3, "{signals:?}");
+    assert!(signals[1].ends_with("sent nothing for 2 s"), "{signals:?}");
+}
+
+#[test]
 fn a_camera_that_is_never_there_is_offline_once() {
     let _watchdog = Watchdog::start(SOON * 2);
     let url = Fake::saying("").url();
@@ -60,6 +82,24 @@ fn a_camera_that_is_never_there_is_offline_once() {
     assert_eq!(signals.len(), 1, "{signals:?}");
     assert!(signals[0].contains("refused"), "{signals:?}");
     assert_eq!(receiving.stats.reconnects.get(), 0);
+}
+
+#[test]
+fn a_wrong_password_is_not_tried_again_in_a_hurry() {
+    require!(gst::available());
+    let _watchdog = Watchdog::start(SOON * 2);
+    let builder = RtspServer::builder().digest("viewer", "s3cret");
+    let server = builder.mount("/cam", Launch::h264_bars(320, 180)).spawn().unwrap();
+    let url = server.url_with("viewer", "wrong-word", "/cam");
+    let receiving = receive_with(request(&url), Reconnect::PROMPT, Arc::new(RtspOpener));
+    wait::until(SOON, "the refusal", || match receiving.stream.state() {
+        StreamState::Waiting { reason, retry_at } => {
+            assert!(reason.ends_with("refused our credentials"), "{reason}");
+            assert!(retry_at > Instant::now() + Duration::from_secs(30));
+            true
+        }
+        _ => false,
+    });
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! RTSP over TCP from a server that nobody here wrote.
 
+#![allow(clippy::unwrap_used)] // The helpers of tests unwrap as tests do.
+
 mod common;
 
 use std::time::Duration;

@@ -1,5 +1,7 @@
 //! `Transport::Auto`, and blocking sources on threads of their own.
 
+#![allow(clippy::unwrap_used)] // The helpers of tests unwrap as tests do.
+
 mod common;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -72,7 +74,9 @@ impl Source for Blocking {
     fn run(&mut self, sink: &dyn Sink, stop: &StopToken) -> Result<(), SourceError> {
         let running = self.running.clone();
         running.fetch_add(1, Ordering::SeqCst);
-        let _ended = scopeguard(move || drop(running.fetch_sub(1, Ordering::SeqCst)));
+        let _ended = scopeguard(move || {
+            running.fetch_sub(1, Ordering::SeqCst);
+        });
         let host = self.request.url.host();
         let (slot, now) = (self.request.slot, WallTime::default());
         let online =

@@ -35,7 +35,8 @@ use crate::opener::{Received, TaskSource};
 ///
 /// From the resolution of the name to the answer to PLAY it takes at most
 /// [`connect_timeout`](valkka_core::source::SourceOptions::connect_timeout); after that, at most
-/// [`silence_timeout`](valkka_core::source::SourceOptions::silence_timeout) from one frame to the next.
+/// [`silence_timeout`](valkka_core::source::SourceOptions::silence_timeout) from one frame to the next. A peer
+/// that sends more than any answer or picture needs, and nothing comes of it, is left before it fills the memory.
 pub struct RtspTcp {
     request: SourceRequest,
     /// Set when the camera was not to be reached; see [`Self::reach`].
