@@ -9,7 +9,7 @@
 //! frame with a picture at once, and one that does not keep up falls out of the ring at its far end and goes on at
 //! the last key frame: it loses whole groups of pictures, never half a picture, and nobody else notices.
 //!
-//! Over UDP no viewer gets more than a few packets at a time (`PACED_PACKETS`), because a key frame sent at
+//! Over UDP a viewer gets 16 packets per millisecond or two, its first group of pictures too: a key frame sent at
 //! once overflows the receive buffers of simple clients.
 //!
 //! ```no_run

@@ -9,7 +9,7 @@ use rustix::net::{MMsgHdr, SendAncillaryBuffer, SendFlags, sendmmsg};
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
 use tokio::time::sleep;
-use tracing::debug;
+use tracing::trace;
 
 use super::activity::Activity;
 use super::channel::Channel;
@@ -134,7 +134,7 @@ async fn send_all(socket: &UdpSocket, mut packets: &[&[u8]]) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => {
                 // An answer to what was sent before (port unreachable), or this packet cannot be sent.
-                debug!(%error, "a packet could not be sent");
+                trace!(%error, "a packet could not be sent");
                 packets = &packets[1..];
             }
         }
