@@ -1,2 +1,28 @@
-//! The valkka command.
-fn main() {}
+//! `valkka`: video surveillance from the command line.
+//!
+//! Each command is a module under `command` with its arguments and a `run`. What a user sees is printed
+//! here; everything else is in the `valkka` crate.
+#![forbid(unsafe_code)]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line talks to its user")]
+
+mod args;
+mod command;
+mod interrupt;
+mod logging;
+mod table;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let arguments = args::Arguments::parse();
+    logging::init(arguments.verbose);
+    match arguments.command.run() {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("valkka: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

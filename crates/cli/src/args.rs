@@ -1,0 +1,55 @@
+//! The whole command line: help, shell completions and the man page all come from here.
+
+use std::process::ExitCode;
+
+use clap::{ArgAction, Parser, Subcommand};
+
+use crate::command::{camera, completions, demo, man, probe, view};
+
+/// Video surveillance: many cameras, each connected to once and decoded once, in many windows
+#[derive(Debug, Parser)]
+#[command(name = "valkka", version, arg_required_else_help = true, propagate_version = true)]
+pub(crate) struct Arguments {
+    /// Log more: -v what happens, -vv details, -vvv every frame (or set RUST_LOG)
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// One variant per command.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    View(view::Args),
+    Probe(probe::Args),
+    Camera(camera::Args),
+    Demo(demo::Args),
+    Completions(completions::Args),
+    Man(man::Args),
+}
+
+impl Command {
+    pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
+        match self {
+            Self::View(args) => view::run(args),
+            Self::Probe(args) => probe::run(args),
+            Self::Camera(args) => camera::run(args),
+            Self::Demo(args) => demo::run(args),
+            Self::Completions(args) => completions::run(&args),
+            Self::Man(args) => man::run(&args),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+}

@@ -1,0 +1,8 @@
+//! The commands, one module each.
+
+pub(crate) mod camera;
+pub(crate) mod completions;
+pub(crate) mod demo;
+pub(crate) mod man;
+pub(crate) mod probe;
+pub(crate) mod view;

@@ -1,0 +1,79 @@
+//! `valkka demo`, as a newcomer runs it.
+
+mod common;
+
+use common::{SOON, finish, run, start_on};
+use serde_json::Value;
+use valkka_testkit::require;
+use valkka_testkit::watchdog::Watchdog;
+use valkka_testkit::xvfb::{self, Display};
+
+/// Checks the summary of a run with `cameras` cameras, with exactly the fields that are promised.
+fn check(summary: &Value, cameras: usize) {
+    let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" ");
+    assert_eq!(keys(summary), "cameras cpu_ms_per_frame peak_rss_bytes seconds");
+    assert!(summary["cpu_ms_per_frame"].as_f64().unwrap() > 0.0);
+    assert!(summary["peak_rss_bytes"].as_u64().unwrap() > 1_000_000);
+    let list = summary["cameras"].as_array().unwrap();
+    assert_eq!(list.len(), cameras);
+    for (index, camera) in list.iter().enumerate() {
+        assert_eq!(
+            keys(camera),
+            "codec frames_decoded frames_dropped frames_presented frames_received height latency_ms name reconnects \
+             url width"
+        );
+        assert_eq!(camera["name"], format!("cam{}", index + 1));
+        assert_eq!(
+            (&camera["codec"], &camera["width"], &camera["height"]),
+            (&"H.264".into(), &1280.into(), &720.into())
+        );
+        let count = |key: &str| camera[key].as_u64().unwrap() as f64;
+        assert!(count("frames_received") > 50.0, "{camera}");
+        assert!(count("frames_presented") >= 0.9 * count("frames_received"), "{camera}");
+        assert_eq!(count("reconnects"), 0.0, "{camera}");
+        let (p50, p99) = (&camera["latency_ms"]["p50"], &camera["latency_ms"]["p99"]);
+        assert!(p50.as_f64().unwrap() <= p99.as_f64().unwrap(), "{camera}");
+    }
+}
+
+#[test]
+fn without_a_display_everything_is_done_but_the_drawing() {
+    let _watchdog = Watchdog::start(SOON * 3);
+    let outcome = run(&["demo", "--cameras", "2", "--seconds", "6", "--json"]);
+    assert_eq!(outcome.code, Some(0), "{}", outcome.output);
+    assert!(outcome.output.contains("No display"), "{}", outcome.output);
+    check(&outcome.json(), 2);
+}
+
+#[test]
+fn on_a_display_the_wall_is_shown() {
+    require!(xvfb::available());
+    let _watchdog = Watchdog::start(SOON * 3);
+    let display = Display::spawn().unwrap();
+    let outcome =
+        finish(start_on(Some(display.name()), &["demo", "--cameras", "2", "--seconds", "6", "--json"]));
+    assert_eq!(outcome.code, Some(0), "{}", outcome.output);
+    assert!(!outcome.output.contains("No display"), "{}", outcome.output);
+    check(&outcome.json(), 2);
+}
+
+#[test]
+fn people_get_a_table() {
+    let _watchdog = Watchdog::start(SOON * 3);
+    let outcome = run(&["demo", "--cameras", "1", "--seconds", "6", "--output", "null"]);
+    assert_eq!(outcome.code, Some(0), "{}", outcome.output);
+    for word in ["camera", "online", "cam1", "reconnects", "ms CPU per frame"] {
+        assert!(outcome.output.contains(word), "no {word} in:\n{}", outcome.output);
+    }
+}
+
+#[test]
+fn it_leaves_no_process_behind_when_interrupted() {
+    let _watchdog = Watchdog::start(SOON * 3);
+    let child = common::start(&["demo", "--cameras", "1", "--output", "null"]);
+    child.wait_line(SOON, |line| line.contains("online").then_some(())).unwrap();
+    child.interrupt().unwrap();
+    // Its output is open until the cameras' process, which shares it, has ended too.
+    let outcome = finish(child);
+    assert_eq!(outcome.code, Some(0), "{}", outcome.output);
+}

@@ -1,0 +1,85 @@
+//! Decoding on demand: a decoder exists while somebody wants pictures.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use valkka_av::{Decoder, DecoderOptions};
+use valkka_core::fork::{Branch, Fork};
+use valkka_core::sink::Sink;
+use valkka_core::stats::StreamStats;
+
+use crate::error::Error;
+
+/// Hands the pictures of one stream to every branch that wants them, decoding each picture once, and not at
+/// all while there is no branch.
+pub(crate) struct Decoding {
+    name: String,
+    options: DecoderOptions,
+    stats: Arc<StreamStats>,
+    packets: Fork,
+    running: Mutex<Weak<Running>>,
+    /// How many decoders there have been.
+    started: AtomicU64,
+}
+
+/// A decoder and its place between the two forks.
+struct Running {
+    // The order of the fields is the order in which they are dropped: first nothing more comes in, then the
+    // decoder ends.
+    _input: Branch,
+    _decoder: Decoder,
+    pictures: Fork,
+}
+
+/// Keeps pictures coming; dropping it disconnects the branch, and with the last one decoding ends.
+#[must_use = "dropping the branch disconnects it"]
+pub struct PictureBranch {
+    // Dropped in this order: the branch first, so that the last one to go stops a decoder nobody listens to.
+    _branch: Branch,
+    _running: Arc<Running>,
+}
+
+impl Decoding {
+    pub(crate) fn new(name: &str, options: DecoderOptions, stats: Arc<StreamStats>, packets: Fork) -> Self {
+        Self {
+            name: name.to_owned(),
+            options,
+            stats,
+            packets,
+            running: Mutex::default(),
+            started: AtomicU64::new(0),
+        }
+    }
+
+    pub(crate) fn branch(&self, tag: &str, sink: Arc<dyn Sink>) -> Result<PictureBranch, Error> {
+        let mut slot = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let running = match slot.upgrade() {
+            Some(running) => running,
+            None => {
+                let running = Arc::new(self.start()?);
+                *slot = Arc::downgrade(&running);
+                running
+            }
+        };
+        Ok(PictureBranch { _branch: running.pictures.branch(tag, sink)?, _running: running })
+    }
+
+    fn start(&self) -> Result<Running, Error> {
+        let pictures = Fork::new();
+        let sink = Arc::new(pictures.clone());
+        let decoder = Decoder::spawn(&self.name, self.options.clone(), self.stats.clone(), sink)
+            .map_err(|cause| Error::Thread { what: format!("the decoder of {}", self.name), cause })?;
+        decoder.set_decoding(true);
+        // The decoder before this one may still be on its way out: numbers tell their branches apart.
+        let tag = format!("decoder {}", self.started.fetch_add(1, Ordering::Relaxed));
+        let input = self.packets.branch(&tag, Arc::new(decoder.input()))?;
+        Ok(Running { _input: input, _decoder: decoder, pictures })
+    }
+}
+
+impl fmt::Debug for PictureBranch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self._branch.fmt(f)
+    }
+}
