@@ -33,7 +33,8 @@ int vk_encoder_open(vk_encoder **out, const char *name, const struct vk_encoder_
     int ret = encoder && context ? vk_dictionary(&dictionary, pairs) : AVERROR(ENOMEM);
     if (ret < 0)
         goto fail;
-    int full = options->range == VK_FULL;
+    /* JPEG has no other range. */
+    int full = options->range == VK_FULL || codec->id == AV_CODEC_ID_MJPEG;
     context->width = options->width;
     context->height = options->height;
     context->time_base = (AVRational){ 1, 90000 };
@@ -76,12 +77,31 @@ void vk_encoder_close(vk_encoder *encoder)
     av_free(encoder);
 }
 
+/* The format for samples of full range by its old name: by that alone swscale sees, when it chooses how to convert,
+ * that the ranges differ. */
+static enum AVPixelFormat full_range(enum AVPixelFormat format)
+{
+    switch (format) {
+    case AV_PIX_FMT_YUV420P:
+        return AV_PIX_FMT_YUVJ420P;
+    case AV_PIX_FMT_YUV422P:
+        return AV_PIX_FMT_YUVJ422P;
+    case AV_PIX_FMT_YUV444P:
+        return AV_PIX_FMT_YUVJ444P;
+    default:
+        return format;
+    }
+}
+
 /* Copies or converts the planes into a frame of the encoder's format. */
 static int fill(vk_encoder *encoder, const struct vk_planes *planes, AVFrame *frame)
 {
     const AVCodecContext *context = encoder->codec;
     int full = context->color_range == AVCOL_RANGE_JPEG;
     enum AVPixelFormat format = vk_pixel_format(planes->pixel == VK_GRAY ? VK_YUV420 : planes->pixel);
+    if (planes->range == VK_FULL)
+        format = full_range(format);
+    enum AVPixelFormat to = full ? full_range(AV_PIX_FMT_YUV420P) : AV_PIX_FMT_YUV420P;
     const uint8_t *data[4] = { 0 };
     int stride[4] = { 0 };
     int ret = vk_readable_planes(&encoder->planes, planes, data, stride);
@@ -89,7 +109,7 @@ static int fill(vk_encoder *encoder, const struct vk_planes *planes, AVFrame *fr
         return ret;
     encoder->converter =
         sws_getCachedContext(encoder->converter, planes->width, planes->height, format, frame->width,
-                             frame->height, AV_PIX_FMT_YUV420P, SWS_BILINEAR, NULL, NULL, NULL);
+                             frame->height, to, SWS_BILINEAR, NULL, NULL, NULL);
     if (!encoder->converter)
         return AVERROR(EINVAL);
     const int *matrix = vk_coefficients(planes->matrix);

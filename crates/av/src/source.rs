@@ -21,7 +21,7 @@ use valkka_core::source::{Source, SourceError, SourceRequest, StreamInfo, TrackI
 use valkka_core::stream::Track;
 use valkka_core::worker::StopToken;
 
-use crate::ffi::{AvErrorKind, Demuxer, DemuxerOptions, Medium, RawPacket, StreamFacts, with_notes};
+use crate::ffi::{Demuxer, DemuxerOptions, Medium, RawPacket, StreamFacts, with_notes};
 use crate::file_reader::{describe, to_ticks};
 use crate::track::{TrackParams, payload_of};
 use assembler::{Assembler, Piece};
@@ -101,8 +101,6 @@ impl<'a> Reception<'a> {
         let mut pairs = vec![
             ("buffer_size", buffer.as_str()),
             ("max_delay", &delay),
-            // Without a queue libavformat does not notice losses.
-            ("reorder_queue_size", REORDER_QUEUE),
             ("allowed_media_types", if request.options.audio { "video+audio" } else { "video" }),
         ];
         pairs.extend_from_slice(place.pairs);
@@ -113,7 +111,7 @@ impl<'a> Reception<'a> {
         let (opened, notes) = with_notes(|| Demuxer::open(&options, give_up));
         let mut demuxer = opened.map_err(|error| {
             debug!(%url, ?error, ?notes, "cannot open");
-            errors::opening(url, error, &notes, request.options.connect_timeout)
+            errors::opening(url, error, &notes, interrupt.has_expired(), request.options.connect_timeout)
         })?;
         let facts = demuxer.streams();
         let tracks: Vec<_> =
@@ -148,9 +146,8 @@ impl<'a> Reception<'a> {
         loop {
             self.interrupt.set_timeout(silence);
             let (packet, notes) = with_notes(|| self.demuxer.read());
-            let packet = packet.map_err(|error| match error.kind() {
-                AvErrorKind::Again => SourceError::Ended { host: self.request.url.host() },
-                _ => errors::reading(&self.request.url, error, silence),
+            let packet = packet.map_err(|error| {
+                errors::reading(&self.request.url, error, self.interrupt.has_expired(), silence)
             })?;
             silence = options.silence_timeout;
             self.packet(packet, notes.lost, sink);
@@ -226,15 +223,14 @@ impl Place {
         if let Some(path) = url.file() {
             // Said outright, so that no name is taken for another protocol's address.
             let url = format!("file:{path}");
-            let pairs = &[("protocol_whitelist", "file,udp,rtp")];
-            return Ok(Self { url, format: "sdp", transport: "udp", pairs });
+            return Ok(Self { url, format: "sdp", transport: "udp", pairs: SDP });
         }
-        let (transport, pairs): (_, &'static [_]) = match (url.scheme(), request.options.transport) {
+        let (transport, pairs) = match (url.scheme(), request.options.transport) {
             ("rtsp", Transport::Auto | Transport::Udp) => ("udp", RTSP_UDP),
             ("rtsp", Transport::Multicast) => ("multicast", RTSP_MULTICAST),
             ("rtsp", Transport::Tcp) => ("tcp", RTSP_TCP),
             // Inside TLS there is no other way.
-            ("rtsps", _) => ("tls", RTSPS),
+            ("rtsps", _) => ("tls", RTSP_TCP),
             _ => return Err(unsupported("libavformat is asked for rtsp, rtsps and .sdp only")),
         };
         let mut with_credentials = url.url().cloned().ok_or_else(|| unsupported("it is no address"))?;
@@ -265,14 +261,18 @@ fn info(index: usize, facts: &StreamFacts, track: &Option<LiveTrack>) -> TrackIn
     }
 }
 
-const RTSP_UDP: &[(&str, &str)] = &[("rtsp_transport", "udp"), USER_AGENT];
-const RTSP_MULTICAST: &[(&str, &str)] = &[("rtsp_transport", "udp_multicast"), USER_AGENT];
-const RTSP_TCP: &[(&str, &str)] = &[("rtsp_transport", "tcp"), USER_AGENT];
-const RTSPS: &[(&str, &str)] = &[("rtsp_transport", "tcp"), USER_AGENT];
+const SDP: &[(&str, &str)] = &[("protocol_whitelist", "file,udp,rtp"), UDP_QUEUE];
+const RTSP_UDP: &[(&str, &str)] = &[("rtsp_transport", "udp"), UDP_QUEUE, USER_AGENT];
+const RTSP_MULTICAST: &[(&str, &str)] = &[("rtsp_transport", "udp_multicast"), UDP_QUEUE, USER_AGENT];
+/// Inside TLS too.
+const RTSP_TCP: &[(&str, &str)] = &[("rtsp_transport", "tcp"), TCP_QUEUE, USER_AGENT];
 const USER_AGENT: (&str, &str) = ("user_agent", concat!("Valkka/", env!("CARGO_PKG_VERSION")));
 
 /// RTP packets that may wait for a lost one: more than a key frame of 4K has.
-const REORDER_QUEUE: &str = "4000";
+const UDP_QUEUE: (&str, &str) = ("reorder_queue_size", "4000");
+/// TCP reorders nothing, but servers drop packets when it is slow. This is the shortest queue with which libavformat
+/// notices; it waits until the queue is full.
+const TCP_QUEUE: (&str, &str) = ("reorder_queue_size", "2");
 const LEAST_REORDERING: Duration = Duration::from_millis(1);
 
 /// With [`Transport::Auto`], UDP is given up when it brings nothing for so long.

@@ -1,4 +1,5 @@
 //! Servers and networks that misbehave: a clear error within its deadline, and nothing else.
+#![allow(clippy::unwrap_used, reason = "a test fails where something is missing")]
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::time::Duration;

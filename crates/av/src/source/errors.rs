@@ -8,8 +8,14 @@ use valkka_core::url::StreamUrl;
 
 use crate::ffi::{AvError, AvErrorKind, LogNotes};
 
-/// Why a stream could not be opened within `timeout`.
-pub(super) fn opening(url: &StreamUrl, error: AvError, notes: &LogNotes, timeout: Duration) -> SourceError {
+/// Why a stream could not be opened; `expired` if `timeout` was over then.
+pub(super) fn opening(
+    url: &StreamUrl,
+    error: AvError,
+    notes: &LogNotes,
+    expired: bool,
+    timeout: Duration,
+) -> SourceError {
     let host = url.host();
     if let Some(path) = url.file() {
         let what = path.to_owned();
@@ -30,14 +36,9 @@ pub(super) fn opening(url: &StreamUrl, error: AvError, notes: &LogNotes, timeout
         (AvErrorKind::Status(code), None) => {
             SourceError::Status { host, method: "the request".into(), code, reason: error.to_string() }
         }
-        (AvErrorKind::Interrupted, None) if notes.connected => SourceError::Silent { host, silence: timeout },
-        (AvErrorKind::Interrupted, None) => {
-            SourceError::Connect { host, cause: io::ErrorKind::TimedOut.into() }
-        }
+        _ if expired && notes.connected => SourceError::Silent { host, silence: timeout },
+        _ if expired => SourceError::Connect { host, cause: io::ErrorKind::TimedOut.into() },
         (AvErrorKind::System(cause), None) if !notes.connected => SourceError::Connect { host, cause },
-        (AvErrorKind::System(cause), None) if cause.kind() == io::ErrorKind::TimedOut => {
-            SourceError::Silent { host, silence: timeout }
-        }
         // What is closed or cut off before the answer, or answered with something else.
         (AvErrorKind::End, None) => {
             SourceError::Protocol { host, detail: "the connection ended within it".into() }
@@ -47,11 +48,11 @@ pub(super) fn opening(url: &StreamUrl, error: AvError, notes: &LogNotes, timeout
     }
 }
 
-/// Why a stream that was open ended, when nothing may take longer than `silence`.
-pub(super) fn reading(url: &StreamUrl, error: AvError, silence: Duration) -> SourceError {
+/// Why a stream that was open ended; `expired` if nothing came for `silence`.
+pub(super) fn reading(url: &StreamUrl, error: AvError, expired: bool, silence: Duration) -> SourceError {
     let host = url.host();
     match error.kind() {
-        AvErrorKind::Interrupted => SourceError::Silent { host, silence },
+        _ if expired => SourceError::Silent { host, silence },
         AvErrorKind::End => SourceError::Ended { host },
         AvErrorKind::System(cause) => match cause.kind() {
             io::ErrorKind::TimedOut => SourceError::Silent { host, silence },

@@ -14,6 +14,8 @@ pub(super) struct Interrupt {
     deadline: AtomicU64,
     /// While the connection is closed, a stop interrupts nothing: the server is to hear of it.
     closing: AtomicBool,
+    /// Whether a deadline passed while libavformat waited. It often says something else then.
+    expired: AtomicBool,
 }
 
 impl Interrupt {
@@ -23,6 +25,7 @@ impl Interrupt {
             start: Instant::now(),
             deadline: AtomicU64::new(0),
             closing: AtomicBool::new(false),
+            expired: AtomicBool::new(false),
         };
         interrupt.set_timeout(timeout);
         interrupt
@@ -42,8 +45,16 @@ impl Interrupt {
 
     /// Whether to give up.
     pub(super) fn is_over(&self) -> bool {
-        let stopped = self.stop.is_stopped() && !self.closing.load(Ordering::Relaxed);
-        stopped || self.start.elapsed().as_micros() >= u128::from(self.deadline.load(Ordering::Relaxed))
+        let expired = self.start.elapsed().as_micros() >= u128::from(self.deadline.load(Ordering::Relaxed));
+        if expired {
+            self.expired.store(true, Ordering::Relaxed);
+        }
+        expired || (self.stop.is_stopped() && !self.closing.load(Ordering::Relaxed))
+    }
+
+    /// Whether something was given up because its time was over.
+    pub(super) fn has_expired(&self) -> bool {
+        self.expired.load(Ordering::Relaxed)
     }
 }
 
@@ -63,8 +74,10 @@ mod tests {
         assert!(interrupt.is_over());
         interrupt.closing();
         assert!(!interrupt.is_over());
+        assert!(!interrupt.has_expired());
         interrupt.set_timeout(Duration::ZERO);
         assert!(interrupt.is_over());
+        assert!(interrupt.has_expired());
         interrupt.set_timeout(Duration::MAX);
         assert!(!interrupt.is_over());
     }
