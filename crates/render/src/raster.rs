@@ -14,11 +14,48 @@ use crate::layout::{Fit, PixelRect, Placement, Rectangle};
 #[derive(Debug, Default)]
 pub(crate) struct Rasterizer {
     /// Where the columns of the target lie in the planes: full size, and chroma.
-    columns: [Vec<Tap>; 2],
+    columns: [Columns; 2],
     /// Two rows of a plane blended into one, and one sample more.
     blended: Vec<u8>,
     /// The three components of one row of the target.
     components: [Vec<u8>; 3],
+}
+
+/// Where the columns of the target lie in a plane.
+#[derive(Debug, Default)]
+struct Columns {
+    taps: Vec<Tap>,
+    spacing: Spacing,
+}
+
+/// Spacings for which there is a shorter way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Spacing {
+    #[default]
+    Any,
+    /// Each column is a sample: luma at its own size.
+    Same,
+    /// A pair of columns lies between each two samples: halved chroma at the picture's own size.
+    Doubled,
+}
+
+impl Columns {
+    fn set(&mut self, axis: &Axis, count: u32) {
+        self.taps.clear();
+        self.taps.extend((0..count).map(|i| axis.tap(i)));
+        let indexed = || (0..).zip(&self.taps);
+        // Behind the last sample lies its repetition, so how far behind it makes no difference.
+        let (last, before) = (indexed().last(), indexed().take(self.taps.len().saturating_sub(1)));
+        self.spacing = if indexed().all(|(i, &tap)| tap == Tap { index: i, weight: 0 }) {
+            Spacing::Same
+        } else if last.is_some_and(|(i, tap)| tap.index == doubled_tap(i).index) && { before }
+            .all(|(i, &tap)| tap == doubled_tap(i))
+        {
+            Spacing::Doubled
+        } else {
+            Spacing::Any
+        };
+    }
 }
 
 /// A position between two samples.
@@ -90,9 +127,8 @@ impl Rasterizer {
         let chroma_columns = Axis::new(source_x, source_width, target.width, across, width.div_ceil(across));
         let luma_rows = Axis::new(source_y, source_height, target.height, 1, height);
         let chroma_rows = Axis::new(source_y, source_height, target.height, down, height.div_ceil(down));
-        for (taps, axis) in self.columns.iter_mut().zip([&luma_columns, &chroma_columns]) {
-            taps.clear();
-            taps.extend((0..target.width).map(|i| axis.tap(i)));
+        for (columns, axis) in self.columns.iter_mut().zip([&luma_columns, &chroma_columns]) {
+            columns.set(axis, target.width);
         }
         for component in &mut self.components {
             // Gray pictures have the chroma of gray throughout.
@@ -158,17 +194,41 @@ impl Rasterizer {
     }
 }
 
-/// Blends neighbours of `row` at each tap; samples lie `STEP` bytes apart, the first at `offset`.
-fn gather<const STEP: usize>(row: &[u8], offset: usize, taps: &[Tap], to: &mut [u8]) {
-    let contiguous = taps.iter().enumerate().all(|(i, tap)| tap.weight == 0 && tap.index == i as u32);
-    if STEP == 1 && contiguous {
-        to.copy_from_slice(&row[..taps.len()]);
-        return;
+/// Blends neighbours of `row` at each column; samples lie `STEP` bytes apart, the first at `offset`.
+fn gather<const STEP: usize>(row: &[u8], offset: usize, columns: &Columns, to: &mut [u8]) {
+    match columns.spacing {
+        Spacing::Same if STEP == 1 => to.copy_from_slice(&row[..columns.taps.len()]),
+        Spacing::Doubled if STEP == 1 => double(row, to),
+        _ => {
+            for (to, tap) in to.iter_mut().zip(&columns.taps) {
+                let at = tap.index as usize * STEP + offset;
+                let (a, b) = (u16::from(row[at]), u16::from(row[at + STEP]));
+                *to = ((a * (256 - tap.weight) + b * tap.weight + 128) >> 8) as u8;
+            }
+        }
     }
-    for (to, tap) in to.iter_mut().zip(taps) {
-        let at = tap.index as usize * STEP + offset;
-        let (a, b) = (u16::from(row[at]), u16::from(row[at + STEP]));
-        *to = ((a * (256 - tap.weight) + b * tap.weight + 128) >> 8) as u8;
+}
+
+/// [`gather`] for [`Spacing::Doubled`].
+fn double(row: &[u8], to: &mut [u8]) {
+    let Some((first, rest)) = to.split_first_mut() else { return };
+    *first = row[0];
+    let (pairs, last) = rest.as_chunks_mut::<2>();
+    let blend = |near: u8, far: u8| ((u16::from(near) * 3 + u16::from(far) + 2) >> 2) as u8;
+    for ((pair, &a), &b) in pairs.iter_mut().zip(row).zip(&row[1..]) {
+        *pair = [blend(a, b), blend(b, a)];
+    }
+    if let [last] = last {
+        *last = blend(row[pairs.len()], row[pairs.len() + 1]);
+    }
+}
+
+/// The tap of column `i` of [`Spacing::Doubled`].
+fn doubled_tap(i: u32) -> Tap {
+    match i {
+        0 => Tap { index: 0, weight: 0 },
+        i if i % 2 == 1 => Tap { index: i / 2, weight: 64 },
+        i => Tap { index: i / 2 - 1, weight: 192 },
     }
 }
 
@@ -199,45 +259,70 @@ impl Axis {
     }
 }
 
-/// [`Conversion`] in integers of 1/8192.
+/// [`Conversion`] in 16-bit integers, which a CPU multiplies by the dozen: samples are shifted to the top of
+/// 16 bits, multiplied by factors in units that leave [`FRACTION_BITS`] bits behind the point, and only the
+/// upper halves of the products are taken.
 struct IntegerConversion {
-    luma: i32,
-    red_v: i32,
-    green_u: i32,
-    green_v: i32,
-    blue_u: i32,
-    /// What the offsets and the rounding come to for red, green and blue.
-    bias: [i32; 3],
+    luma: i16,
+    red_v: i16,
+    green_u: i16,
+    green_v: i16,
+    blue_u: i16,
+    /// The luma of black, and the rounding.
+    bias: i16,
 }
 
 impl IntegerConversion {
     fn new(conversion: &Conversion) -> Self {
-        let fixed = |value: f32| (value * (1 << SHIFT) as f32).round() as i32;
-        let matrix = conversion.matrix.map(|row| row.map(fixed));
-        let offset = conversion.offset.map(|offset| offset * 255.0);
-        let bias = conversion.matrix.map(|row| {
-            let sum: f32 = row.iter().zip(offset).map(|(factor, offset)| factor * offset).sum();
-            (1 << (SHIFT - 1)) - fixed(sum)
-        });
+        let Conversion { offset, matrix } = conversion;
+        // Upper halves divide by 2^16; luma was multiplied by 2^7 before, chroma by 2^8.
+        let fixed = |value: f32, bits: u32| (value * (1_u32 << bits) as f32).round() as i16;
+        let luma = matrix[0][0];
+        let chroma = |value: f32| fixed(value, 16 - 8 + FRACTION_BITS);
         Self {
-            luma: matrix[0][0],
-            red_v: matrix[0][2],
-            green_u: matrix[1][1],
-            green_v: matrix[1][2],
-            blue_u: matrix[2][1],
-            bias,
+            luma: fixed(luma, 16 - 7 + FRACTION_BITS),
+            red_v: chroma(matrix[0][2]),
+            green_u: chroma(matrix[1][1]),
+            green_v: chroma(matrix[1][2]),
+            blue_u: chroma(matrix[2][1]),
+            bias: fixed(0.5 - offset[0] * 255.0 * luma, FRACTION_BITS),
         }
     }
 
     fn convert(&self, luma: &[u8], u: &[u8], v: &[u8], pixels: &mut [u32]) {
-        let [red_bias, green_bias, blue_bias] = self.bias;
-        for (((pixel, &y), &u), &v) in pixels.iter_mut().zip(luma).zip(u).zip(v) {
-            let (y, u, v) = (i32::from(y) * self.luma, i32::from(u), i32::from(v));
-            let red = (y + v * self.red_v + red_bias) >> SHIFT;
-            let green = (y + u * self.green_u + v * self.green_v + green_bias) >> SHIFT;
-            let blue = (y + u * self.blue_u + blue_bias) >> SHIFT;
-            let [red, green, blue] = [red, green, blue].map(|value| value.clamp(0, 255) as u32);
-            *pixel = (red << 16) | (green << 8) | blue;
+        // In groups of a known size, which the compiler turns into vectors.
+        let (pixels, last_pixels) = pixels.as_chunks_mut::<GROUP>();
+        let (luma, last_luma) = luma.as_chunks::<GROUP>();
+        let (u, last_u) = u.as_chunks::<GROUP>();
+        let (v, last_v) = v.as_chunks::<GROUP>();
+        for (((pixels, luma), u), v) in pixels.iter_mut().zip(luma).zip(u).zip(v) {
+            self.convert_group(luma, u, v, pixels);
+        }
+        // What is left over, in a group of its own.
+        let count = last_pixels.len();
+        let [mut y, mut cb, mut cr] = [[0; GROUP]; 3];
+        for (group, last) in [(&mut y, last_luma), (&mut cb, last_u), (&mut cr, last_v)] {
+            group[..count].copy_from_slice(&last[..count]);
+        }
+        let mut group = [0; GROUP];
+        self.convert_group(&y, &cb, &cr, &mut group);
+        last_pixels.copy_from_slice(&group[..count]);
+    }
+
+    fn convert_group(&self, luma: &[u8; GROUP], u: &[u8; GROUP], v: &[u8; GROUP], pixels: &mut [u32; GROUP]) {
+        let product = |sample: i16, factor: i16| ((i32::from(sample) * i32::from(factor)) >> 16) as i16;
+        let level = |value: i16| (value >> FRACTION_BITS).clamp(0, 255);
+        let [mut red, mut green, mut blue] = [[0_i16; GROUP]; 3];
+        for i in 0..GROUP {
+            let y = product(i16::from(luma[i]) << 7, self.luma).wrapping_add(self.bias);
+            let (u, v) = ((i16::from(u[i]) - 128) << 8, (i16::from(v[i]) - 128) << 8);
+            red[i] = level(y.wrapping_add(product(v, self.red_v)));
+            let green_part = product(u, self.green_u).wrapping_add(product(v, self.green_v));
+            green[i] = level(y.wrapping_add(green_part));
+            blue[i] = level(y.wrapping_add(product(u, self.blue_u)));
+        }
+        for i in 0..GROUP {
+            pixels[i] = (red[i] as u32) << 16 | (green[i] as u32) << 8 | blue[i] as u32;
         }
     }
 }
@@ -254,8 +339,11 @@ pub(crate) fn chroma_divisors(format: PixelFormat) -> (u32, u32) {
 /// A pixel of black.
 const BLACK: u32 = 0;
 
-/// Bits behind the point of [`IntegerConversion`].
-const SHIFT: u32 = 13;
+/// Pixels that are converted together.
+const GROUP: usize = 16;
+
+/// Bits behind the point of [`IntegerConversion`]: the largest sum, about 600, times 32 still fits.
+const FRACTION_BITS: u32 = 5;
 
 #[cfg(test)]
 mod tests {
@@ -305,6 +393,25 @@ mod tests {
         let pixels = paint(Some(&gray(7, 5, data.clone())), 7, 5, Fit::Letterbox, &[]);
         let expected: Vec<u32> = data.iter().map(|&y| u32::from_be_bytes([0, y, y, y])).collect();
         assert_eq!(pixels, expected);
+    }
+
+    #[test]
+    fn doubled_rows_are_those_of_the_general_way() {
+        for width in [1, 2, 3, 4, 7, 8, 33] {
+            let samples = u32::div_ceil(width, 2);
+            let mut columns = Columns::default();
+            columns.set(&Axis::new(0.0, width as f32, width, 2, samples), width);
+            if width > 1 {
+                assert_eq!(columns.spacing, Spacing::Doubled, "{width}");
+            }
+            let mut row: Vec<u8> = (0..samples).map(|i| (i * 83 + 7) as u8).collect();
+            row.push(row[row.len() - 1]);
+            let mut ways = [vec![0; width as usize], vec![0; width as usize]];
+            gather::<1>(&row, 0, &columns, &mut ways[0]);
+            columns.spacing = Spacing::Any;
+            gather::<1>(&row, 0, &columns, &mut ways[1]);
+            assert_eq!(ways[0], ways[1], "{width}");
+        }
     }
 
     #[test]

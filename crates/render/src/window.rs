@@ -72,3 +72,10 @@ pub enum WindowChange {
     /// Shown or hidden.
     Mapped(bool),
 }
+
+/// Sizes a window can have: X11 has 16 bits for them, and so have other outputs, so that all behave alike.
+pub(crate) fn bounded((width, height): (u32, u32)) -> (u32, u32) {
+    (width.clamp(1, MOST_PIXELS), height.clamp(1, MOST_PIXELS))
+}
+
+const MOST_PIXELS: u32 = i16::MAX as u32;

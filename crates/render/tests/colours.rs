@@ -1,9 +1,13 @@
 //! Colour bars come out in the right colours, as the X server itself tells them.
 
+#![allow(clippy::unwrap_used, reason = "all of it is test")]
+
 mod support;
 
+use std::sync::Arc;
+
 use support::{BARS, RENDERINGS, SLOT, at, bars, near, presenter, show_until, watchdog, window_options};
-use valkka_core::bitmap::{Bitmap, ColorMatrix, ColorRange, ColorSpec, PixelFormat};
+use valkka_core::bitmap::{Bitmap, ColorMatrix, ColorRange, ColorSpec, PixelFormat, Plane, PlaneStore};
 use valkka_render::{Fit, Presenter, Rendering, ViewOptions, WindowId};
 use valkka_testkit::{require, xvfb};
 
@@ -20,7 +24,7 @@ fn bars_of_every_format_matrix_and_range() {
             for range in [ColorRange::Limited, ColorRange::Full] {
                 for format in [PixelFormat::Yuv420, PixelFormat::Yuv422, PixelFormat::Yuv444] {
                     let color = ColorSpec { matrix, range };
-                    check(&display, &presenter, rendering, window, &bars(format, color, 1400, 800));
+                    check(&display, &presenter, rendering, window, &bars(format, color, 700, 400));
                 }
             }
         }
@@ -44,7 +48,7 @@ fn bars_of_odd_sizes() {
         let window = presenter.create_window(window_options(351, 201)).unwrap();
         presenter.add_view(ViewOptions { fit: Fit::Fill, ..ViewOptions::new(SLOT, window) }).unwrap();
         for format in [PixelFormat::Yuv420, PixelFormat::Yuv422, PixelFormat::Yuv444, PixelFormat::Rgb24] {
-            for (width, height) in [(701, 403), (1279, 719), (355, 201), (97, 55)] {
+            for (width, height) in [(701, 403), (639, 359), (355, 201), (97, 55)] {
                 check(
                     &display,
                     &presenter,
@@ -53,6 +57,49 @@ fn bars_of_odd_sizes() {
                     &bars(format, ColorSpec::default(), width, height),
                 );
             }
+        }
+    }
+}
+
+/// A decoder's memory: rows are longer than the picture is wide.
+struct Padded {
+    planes: Vec<(Vec<u8>, usize)>,
+}
+
+impl PlaneStore for Padded {
+    fn plane(&self, index: usize) -> Plane<'_> {
+        let (data, stride_bytes) = &self.planes[index];
+        Plane { data, stride_bytes: *stride_bytes }
+    }
+}
+
+#[test]
+fn bars_of_padded_memory() {
+    require!(xvfb::available());
+    let _watchdog = watchdog();
+    let display = xvfb::Display::spawn().unwrap();
+    for rendering in RENDERINGS {
+        let presenter = presenter(&display, rendering);
+        let window = presenter.create_window(window_options(350, 200)).unwrap();
+        presenter.add_view(ViewOptions { fit: Fit::Fill, ..ViewOptions::new(SLOT, window) }).unwrap();
+        for (format, padding) in [(PixelFormat::Yuv420, 32), (PixelFormat::Rgb24, 3), (PixelFormat::Rgb24, 1)]
+        {
+            let packed = bars(format, ColorSpec::default(), 701, 401);
+            let planes = (0..format.planes()).map(|index| {
+                let plane = packed.plane(index);
+                let (row_bytes, rows) = format.plane_size(index, 701, 401);
+                let mut data = Vec::new();
+                for row in plane.data.chunks(plane.stride_bytes).take(rows) {
+                    data.extend_from_slice(row);
+                    data.resize(data.len() + padding, 77);
+                }
+                // The last row has no padding.
+                data.truncate(data.len() - padding);
+                (data, row_bytes + padding)
+            });
+            let store = Arc::new(Padded { planes: planes.collect() });
+            let padded = Bitmap::new(format, 701, 401, ColorSpec::default(), store).unwrap();
+            check(&display, &presenter, rendering, window, &padded);
         }
     }
 }

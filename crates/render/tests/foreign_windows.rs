@@ -1,5 +1,7 @@
 //! Windows that another process made: shown in, resized, hidden, and destroyed at any time.
 
+#![allow(clippy::unwrap_used, reason = "all of it is test")]
+
 mod support;
 
 use std::time::Duration;

@@ -132,6 +132,57 @@ fn a_server_that_dies_takes_the_windows_but_not_us() {
 }
 
 #[test]
+fn a_frozen_server_holds_nobody_up_and_is_caught_up_with() {
+    require!(xvfb::available());
+    let _watchdog = watchdog();
+    let mut display = xvfb::Display::spawn().unwrap();
+    // Without OpenGL: its drivers wait for the server by themselves.
+    let presenter = presenter(&display, Rendering::Software);
+    let stats = stats(&presenter, SLOT);
+    let window = presenter.create_window(window_options(400, 300)).unwrap();
+    presenter.add_view(ViewOptions::new(SLOT, window)).unwrap();
+    let sink = presenter.input();
+    sink.put(frame(SLOT, plain(RED, 10, 10)));
+    support::wait_for(&display, window.number(), "red", |shown| at(shown, 50, 50) == RED);
+    display.server().freeze().unwrap();
+    wait::until(PATIENCE, "pictures are dropped because the server does not take them", || {
+        sink.put(frame(SLOT, plain(RED, 10, 10)));
+        stats.present_dropped.get() >= 20
+    });
+    // What does not need the server is answered.
+    let blue = [0, 0, 255];
+    presenter.set_fallback(Some(plain(blue, 10, 10))).unwrap();
+    assert_eq!(presenter.window_size(window).unwrap(), (400, 300));
+    display.server().thaw().unwrap();
+    support::wait_for(&display, window.number(), "the fallback, when the stream is dead", |shown| {
+        at(shown, 50, 50) == blue
+    });
+}
+
+#[test]
+fn children_go_with_their_parent() {
+    let _watchdog = watchdog();
+    let display = xvfb::available().is_ok().then(|| xvfb::Display::spawn().unwrap());
+    let x11 = display.as_ref().map(|display| options(display.name(), Rendering::Software));
+    let null = PresenterOptions { output: OutputKind::Null, ..PresenterOptions::default() };
+    for options in x11.into_iter().chain([null]) {
+        let presenter = Presenter::spawn(options).unwrap();
+        let parent = presenter.create_window(window_options(400, 300)).unwrap();
+        let child = WindowOptions { parent: Some(parent), ..window_options(100, 100) };
+        let child = presenter.create_window(child).unwrap();
+        let view = presenter.add_view(ViewOptions::new(SLOT, child)).unwrap();
+        presenter.remove_window(parent).unwrap();
+        wait::until(PATIENCE, "the event that the child is gone", || {
+            presenter.next_event(Duration::from_millis(100)) == Some(Event::Gone { window: child })
+        });
+        assert!(matches!(presenter.remove_view(view), Err(Error::NoSuchView { .. })));
+        assert!(matches!(presenter.remove_window(child), Err(Error::NoSuchWindow { .. })));
+        let orphan = WindowOptions { parent: Some(parent), ..WindowOptions::default() };
+        assert!(matches!(presenter.create_window(orphan), Err(Error::NoSuchWindow { .. })));
+    }
+}
+
+#[test]
 fn the_null_output_shows_everything_to_nobody() {
     let _watchdog = watchdog();
     let options = PresenterOptions {

@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::pictures::Pictures;
 use crate::presenter::PresenterOptions;
 use crate::scene::{Painting, WindowId};
-use crate::window::{WindowChange, WindowOptions};
+use crate::window::{WindowChange, WindowOptions, bounded};
 
 /// Keeps windows that nobody sees.
 #[derive(Debug, Default)]
@@ -21,6 +21,7 @@ struct Null {
 #[derive(Clone, Copy, Debug)]
 struct Place {
     size: (u32, u32),
+    parent: Option<WindowId>,
     /// The size to go back to from full screen.
     windowed: Option<(u32, u32)>,
 }
@@ -30,8 +31,8 @@ pub(super) fn open(_: &PresenterOptions) -> Result<Box<dyn Output>, Error> {
 }
 
 impl Null {
-    fn add(&mut self, id: WindowId, size: (u32, u32), visible: bool) -> NewWindow {
-        self.windows.insert(id, Place { size, windowed: None });
+    fn add(&mut self, id: WindowId, size: (u32, u32), visible: bool, parent: Option<WindowId>) -> NewWindow {
+        self.windows.insert(id, Place { size, parent, windowed: None });
         NewWindow { id, size, visible }
     }
 }
@@ -51,15 +52,28 @@ impl Output for Null {
         while self.windows.contains_key(&WindowId::new(self.last_id)) {
             self.last_id += 1;
         }
-        Ok(self.add(WindowId::new(self.last_id), (options.width, options.height), options.mapped))
+        Ok(self.add(
+            WindowId::new(self.last_id),
+            bounded((options.width, options.height)),
+            options.mapped,
+            options.parent,
+        ))
     }
 
     fn adopt_window(&mut self, window: u32) -> Result<NewWindow, Error> {
-        Ok(self.add(WindowId::new(window), FULL_SCREEN, true))
+        Ok(self.add(WindowId::new(window), FULL_SCREEN, true, None))
     }
 
     fn remove_window(&mut self, window: WindowId) {
         self.windows.remove(&window);
+        // Children go with their parent.
+        let mut gone = vec![window];
+        while let Some(parent) = gone.pop() {
+            let children = self.windows.extract_if(.., |_, place| place.parent == Some(parent));
+            let children: Vec<WindowId> = children.map(|(id, _)| id).collect();
+            self.events.extend(children.iter().map(|&child| OutputEvent::Gone(child)));
+            gone.extend(children);
+        }
     }
 
     fn change_window(&mut self, window: WindowId, change: &WindowChange) -> Result<(), Error> {
@@ -70,7 +84,7 @@ impl Output for Null {
                 self.events.push(OutputEvent::Visible(window, mapped));
                 return Ok(());
             }
-            WindowChange::Place { width, height, .. } => place.size = (width, height),
+            WindowChange::Place { width, height, .. } => place.size = bounded((width, height)),
             WindowChange::Fullscreen(true) => {
                 place.windowed.get_or_insert(place.size);
                 place.size = FULL_SCREEN;

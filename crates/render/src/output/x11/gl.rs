@@ -491,3 +491,80 @@ void main() {
     color = vec4(matrix * (yuv - offset), 1.0);
 }
 ";
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use valkka_core::bitmap::ColorSpec;
+    use valkka_testkit::{require, wait, watchdog::Watchdog, xvfb};
+
+    use super::*;
+    use crate::layout::Fit;
+    use crate::output::x11::display::Display;
+    use crate::window::WindowOptions;
+
+    /// The way to a real graphics processor, on one that the CPU plays.
+    #[test]
+    fn pictures_come_through_the_upload_buffer_too() {
+        require!(xvfb::available());
+        let _watchdog = Watchdog::start(Duration::from_secs(300));
+        let server = xvfb::Display::spawn().unwrap();
+        let display = Display::open(Some(server.name())).unwrap();
+        let mut windows = Windows::default();
+        let options = WindowOptions { width: 64, height: 64, ..WindowOptions::default() };
+        let window = windows.create(&display, &options).unwrap().id;
+        let mut painter =
+            GlPainter::open(server.name(), display.screen_number, display.screen.root_visual).unwrap();
+        assert!(painter.upload.is_none() && painter.is_software(), "{}", painter.renderer());
+        // SAFETY: see the type.
+        painter.upload = Some(unsafe { painter.gl.create_buffer() }.unwrap());
+
+        // Each picture of another kind and size, with a colour of its own (BT.601, limited range).
+        let slot = Slot::new(1);
+        let cases = [
+            (PixelFormat::Yuv420, [81, 90, 240], [255, 0, 0]),
+            (PixelFormat::Yuv444, [41, 240, 110], [0, 0, 255]),
+            (PixelFormat::Rgb24, [10, 200, 30], [10, 200, 30]),
+            (PixelFormat::Gray, [126, 0, 0], [128, 128, 128]),
+        ];
+        for (index, (format, samples, color)) in cases.into_iter().enumerate() {
+            let (width, height) = (33 + index as u32, 21);
+            let data = (0..format.planes())
+                .flat_map(|plane| {
+                    let (row_bytes, rows) = format.plane_size(plane, width, height);
+                    let rgb = format == PixelFormat::Rgb24;
+                    (0..row_bytes * rows).map(move |i| if rgb { samples[i % 3] } else { samples[plane] })
+                })
+                .collect();
+            let bitmap = Bitmap::from_packed(format, width, height, ColorSpec::default(), data).unwrap();
+            let mut pictures = Pictures::default();
+            // Serials differ from one picture to the next.
+            (0..=index).for_each(|_| pictures.set_live(slot, Some(bitmap.clone())));
+            wait::until(Duration::from_secs(60), "the picture's colour", || {
+                let area = PixelRect::of_size(64, 64);
+                let tile = Tile { slot, area, fit: Fit::Fill, rectangles: [].into(), changed: true };
+                let painting = Painting { window, size: (64, 64), clear: true, tiles: vec![tile] };
+                painter.paint(&windows, vec![painting], &pictures);
+                let Ok(shown) = server.window_picture(window.number()) else { return false };
+                let near = |x, y| {
+                    shown.pixel(x, y).into_iter().zip(color).all(|(a, b): (u8, u8)| a.abs_diff(b) <= 3)
+                };
+                near(0, 0) && near(63, 0) && near(32, 32) && near(63, 63)
+            });
+        }
+        // A picture no texture can hold is black, and does no harm.
+        painter.largest = 16;
+        let mut pictures = Pictures::default();
+        let gray = Bitmap::from_packed(PixelFormat::Gray, 17, 1, ColorSpec::default(), vec![255; 17]);
+        pictures.set_live(slot, Some(gray.unwrap()));
+        let area = PixelRect::of_size(64, 64);
+        let tile = Tile { slot, area, fit: Fit::Fill, rectangles: [].into(), changed: true };
+        let painting = Painting { window, size: (64, 64), clear: true, tiles: vec![tile] };
+        painter.paint(&windows, vec![painting], &pictures);
+        wait::until(Duration::from_secs(60), "black", || {
+            server.window_picture(window.number()).is_ok_and(|shown| shown.pixel(32, 32) == [0; 3])
+        });
+        assert!(painter.too_large);
+    }
+}

@@ -262,3 +262,55 @@ const MOST_PIXELS: usize = 128 << 20;
 
 /// Buffers that have not been used for so long are given back.
 const KEEP: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use valkka_core::bitmap::{Bitmap, ColorRange, ColorSpec, PixelFormat};
+    use valkka_core::stream::Slot;
+    use valkka_testkit::{require, wait, watchdog::Watchdog, xvfb};
+
+    use super::*;
+    use crate::layout::Fit;
+    use crate::window::WindowOptions;
+
+    /// A server that cannot see our memory gets the pixels in several requests.
+    #[test]
+    fn without_shared_memory_pixels_go_through_the_connection() {
+        require!(xvfb::available());
+        let _watchdog = Watchdog::start(Duration::from_secs(300));
+        let (width, height) = (2100, 2100);
+        let server = xvfb::Display::with_screens(&[(width, height)]).unwrap();
+        let mut display = Display::open(Some(server.name())).unwrap();
+        assert!(display.shared_memory, "the server runs on this machine");
+        display.shared_memory = false;
+        assert!(display.conn.maximum_request_bytes() < (width * height * 4) as usize, "one request will do");
+        let mut windows = Windows::default();
+        let options = WindowOptions { width, height, ..WindowOptions::default() };
+        let window = windows.create(&display, &options).unwrap().id;
+        let slot = Slot::new(1);
+        let mut pictures = Pictures::default();
+        let color = ColorSpec { range: ColorRange::Full, ..ColorSpec::default() };
+        let rows: Vec<u8> = (0..25).map(|i| 50 + i / 5 * 40).collect();
+        pictures.set_live(slot, Some(Bitmap::from_packed(PixelFormat::Gray, 5, 5, color, rows).unwrap()));
+        let area = PixelRect::of_size(width, height);
+        let tile = Tile { slot, area, fit: Fit::Fill, rectangles: [].into(), changed: true };
+        let painting = Painting { window, size: (width, height), clear: true, tiles: vec![tile] };
+        let mut painter = PutPainter::default();
+        wait::until(Duration::from_secs(60), "the picture", || {
+            let done = painter.paint(&mut display, &windows, vec![painting.clone()], &pictures).unwrap();
+            display.conn.flush().unwrap();
+            while let Some(event) = display.conn.poll_for_event().unwrap() {
+                if let x11rb::protocol::Event::ClientMessage(message) = event {
+                    display.take_fence(&message);
+                }
+            }
+            let Ok(shown) = server.window_picture(window.number()) else { return false };
+            !done.is_empty() && shown.pixel(0, 0) == [50; 3] && shown.pixel(2099, 2099) == [210; 3]
+        });
+        let shown = server.window_picture(window.number()).unwrap();
+        assert_eq!(shown.pixel(1000, 1050), [130; 3]);
+        assert!(painter.buffers.len() <= 2, "{} buffers", painter.buffers.len());
+    }
+}

@@ -20,7 +20,7 @@ use super::display::Display;
 use crate::error::Error;
 use crate::output::{NewWindow, OutputEvent};
 use crate::scene::WindowId;
-use crate::window::{Input, WindowChange, WindowOptions};
+use crate::window::{Input, WindowChange, WindowOptions, bounded};
 
 /// All windows, by their ids.
 #[derive(Debug, Default)]
@@ -404,13 +404,6 @@ fn has_window_manager(display: &Display) -> Result<bool, ReplyError> {
 fn first_word(data: &ClientMessageData) -> u32 {
     data.as_data32()[0]
 }
-
-/// Sizes that X11 can express.
-fn bounded((width, height): (u32, u32)) -> (u32, u32) {
-    (width.clamp(1, MOST_PIXELS), height.clamp(1, MOST_PIXELS))
-}
-
-const MOST_PIXELS: u32 = i16::MAX as u32;
 
 const LEFT_BUTTON: u8 = 1;
 
