@@ -15,7 +15,7 @@ static int starts(const char *text, const char *with)
 }
 
 /* What decoders say when they go on without something they needed, and do not mark the picture (h264_slice.c,
- * h264_refs.c, hevc_refs.c, hevcdec.c; the same words in FFmpeg 5.1 to 8). */
+ * h264_refs.c, hevc_refs.c and hevcdec.c of FFmpeg 5.1). tests/loss.rs would notice other words. */
 static int misses_reference(const char *format)
 {
     return starts(format, "Frame num gap") || starts(format, "Missing reference picture") ||
@@ -42,7 +42,8 @@ static void note_decoder(void *source, const char *format)
         atomic_fetch_add(&decoder->broken, 1);
 }
 
-/* What rtpdec.c, rtsp.c, tcp.c and network.c say. */
+/* What rtpdec.c, rtsp.c, tcp.c and network.c say (FFmpeg 5.1). tests/loss.rs and tests/faults.rs would notice other
+ * words. */
 static void note_thread(struct vk_notes *notes, const char *format, va_list arguments)
 {
     if (starts(format, "RTP: missed %d packets")) {

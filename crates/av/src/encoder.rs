@@ -114,7 +114,8 @@ const CANDIDATES: &[Candidate] = &[
             ),
         ],
     },
-    Candidate { codec: Codec::Mjpeg, name: "mjpeg", options: &[] },
+    // RTP carries no Huffman tables (RFC 2435, section 3.1): only the default ones can be sent.
+    Candidate { codec: Codec::Mjpeg, name: "mjpeg", options: &[("huffman", "default")] },
 ];
 
 impl Encoder {

@@ -155,18 +155,18 @@ fn cost_against_the_floor() {
     let packets: Vec<_> = frames.iter().filter_map(|frame| frame.packet().cloned()).collect();
     let mut figures = Vec::new();
     for _ in 0..5 {
-        let before = cpu_seconds();
+        let before = common::cpu_seconds();
         decode_floor(&packets).unwrap();
-        let floor = cpu_seconds() - before;
+        let floor = common::cpu_seconds() - before;
         let stats = Arc::new(StreamStats::default());
         let options = DecoderOptions { capacity: 300, ..DecoderOptions::default() };
         let decoder =
             Decoder::spawn("bench", options, stats.clone(), Arc::new(valkka_core::sink::Discard)).unwrap();
         decoder.set_decoding(true);
-        let before = cpu_seconds();
+        let before = common::cpu_seconds();
         frames.iter().cloned().for_each(|frame| decoder.input().put(frame));
         until(LIMIT, "all pictures", || stats.decoded.get() as usize == packets.len());
-        let ours = cpu_seconds() - before;
+        let ours = common::cpu_seconds() - before;
         figures.push((floor, ours));
     }
     for (floor, ours) in figures {
@@ -183,11 +183,4 @@ fn cost_against_the_floor() {
 fn resident_bytes() -> usize {
     let text = std::fs::read_to_string("/proc/self/statm").unwrap();
     text.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4096
-}
-
-/// User and system time of this process.
-fn cpu_seconds() -> f64 {
-    let text = std::fs::read_to_string("/proc/self/stat").unwrap();
-    let fields: Vec<_> = text[text.rfind(')').unwrap() + 2..].split(' ').collect();
-    (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) / 100.0
 }
