@@ -46,6 +46,12 @@ fn twenty_four_windows_show_one_slot_and_none_is_dropped() {
 }
 
 #[test]
+fn a_presenter_can_be_shared_between_threads() {
+    fn shared<T: Send + Sync>() {}
+    shared::<Presenter>();
+}
+
+#[test]
 fn a_display_that_is_not_there_is_named() {
     let _watchdog = watchdog();
     for rendering in [Rendering::Auto, Rendering::Software, Rendering::OpenGl] {

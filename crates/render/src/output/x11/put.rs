@@ -98,6 +98,7 @@ impl PutPainter {
             }
         }
         let fence = display.send_fence()?;
+        display.conn.flush()?;
         for painted in &fresh {
             self.buffers[painted.buffer].fence = Some(fence);
         }
