@@ -2,11 +2,19 @@
 
 mod common;
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use common::{SOON, finish, run, start_on};
 use serde_json::Value;
 use valkka_testkit::require;
 use valkka_testkit::watchdog::Watchdog;
 use valkka_testkit::xvfb::{self, Display};
+
+/// One demo at a time: each keeps a core busy, and wants to be on time.
+fn alone() -> MutexGuard<'static, ()> {
+    static ONE: Mutex<()> = Mutex::new(());
+    ONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Checks the summary of a run with `cameras` cameras, with exactly the fields that are promised.
 fn check(summary: &Value, cameras: usize) {
@@ -38,7 +46,8 @@ fn check(summary: &Value, cameras: usize) {
 
 #[test]
 fn without_a_display_everything_is_done_but_the_drawing() {
-    let _watchdog = Watchdog::start(SOON * 3);
+    let _watchdog = Watchdog::start(SOON * 8);
+    let _alone = alone();
     let outcome = run(&["demo", "--cameras", "2", "--seconds", "6", "--json"]);
     assert_eq!(outcome.code, Some(0), "{}", outcome.output);
     assert!(outcome.output.contains("No display"), "{}", outcome.output);
@@ -48,7 +57,8 @@ fn without_a_display_everything_is_done_but_the_drawing() {
 #[test]
 fn on_a_display_the_wall_is_shown() {
     require!(xvfb::available());
-    let _watchdog = Watchdog::start(SOON * 3);
+    let _watchdog = Watchdog::start(SOON * 8);
+    let _alone = alone();
     let display = Display::spawn().unwrap();
     let outcome =
         finish(start_on(Some(display.name()), &["demo", "--cameras", "2", "--seconds", "6", "--json"]));
@@ -59,7 +69,8 @@ fn on_a_display_the_wall_is_shown() {
 
 #[test]
 fn people_get_a_table() {
-    let _watchdog = Watchdog::start(SOON * 3);
+    let _watchdog = Watchdog::start(SOON * 8);
+    let _alone = alone();
     let outcome = run(&["demo", "--cameras", "1", "--seconds", "6", "--output", "null"]);
     assert_eq!(outcome.code, Some(0), "{}", outcome.output);
     for word in ["camera", "online", "cam1", "reconnects", "ms CPU per frame"] {
@@ -69,7 +80,8 @@ fn people_get_a_table() {
 
 #[test]
 fn it_leaves_no_process_behind_when_interrupted() {
-    let _watchdog = Watchdog::start(SOON * 3);
+    let _watchdog = Watchdog::start(SOON * 8);
+    let _alone = alone();
     let child = common::start(&["demo", "--cameras", "1", "--output", "null"]);
     child.wait_line(SOON, |line| line.contains("online").then_some(())).unwrap();
     child.interrupt().unwrap();

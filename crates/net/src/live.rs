@@ -11,7 +11,7 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
-use tracing::warn;
+use tracing::debug;
 use valkka_core::sink::Sink;
 use valkka_core::source::{SourceError, SourceRequest};
 use valkka_core::stats::StreamStats;
@@ -193,7 +193,7 @@ fn run(runtime: Runtime, stopped: &Notify, shared: &Shared) {
             }
         };
         if timeout(GOODBYE_TIMEOUT, goodbyes).await.is_err() {
-            warn!(sessions = metrics.num_alive_tasks(), "cameras did not answer TEARDOWN in time");
+            debug!(sessions = metrics.num_alive_tasks(), "cameras did not answer TEARDOWN in time");
         }
     });
     // Not waiting for name look-ups, which may take long and cannot be called off.

@@ -5,8 +5,9 @@ use std::process::ExitCode;
 
 use valkka::probe::{ProbeOptions, ProbeReport, TrackReport, probe};
 use valkka::source::{SourceOptions, Transport};
-use valkka::url::StreamUrl;
 use valkka::{CameraOptions, Engine, EngineOptions};
+
+use crate::address::Address;
 
 /// Connect to a stream, look at it for a while, and tell what it is like
 ///
@@ -14,7 +15,7 @@ use valkka::{CameraOptions, Engine, EngineOptions};
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// rtsp://USER:PASSWORD@HOST:PORT/PATH, rtsps://…, or the path of an .sdp file
-    url: StreamUrl,
+    url: Address,
 
     /// How the packets are to travel: auto, udp, tcp or multicast
     #[arg(long, default_value = "auto")]
@@ -29,7 +30,14 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let engine = Engine::new(EngineOptions::default())?;
     let source = SourceOptions { transport: args.transport, ..SourceOptions::default() };
     let options = CameraOptions { source, ..CameraOptions::default() };
-    match probe(&engine, args.url, options, ProbeOptions::default()) {
+    let url = match args.url.parsed() {
+        Ok(url) => url,
+        Err(error) => {
+            eprintln!("valkka: {error}");
+            return Ok(ExitCode::from(2));
+        }
+    };
+    match probe(&engine, url, options, ProbeOptions::default()) {
         Ok(report) if args.json => println!("{}", serde_json::to_string(&report)?),
         Ok(report) => print(&report)?,
         Err(error) => {

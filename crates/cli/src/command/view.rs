@@ -10,10 +10,10 @@ use clap::ValueEnum;
 use valkka::render::write_png;
 use valkka::source::{SourceOptions, Transport};
 use valkka::summary::Measurement;
-use valkka::url::StreamUrl;
 use valkka::wall::{OutputKind, Wall, WallOptions};
 use valkka::{Camera, CameraOptions, Engine, EngineOptions, Reconnect};
 
+use crate::address::Address;
 use crate::interrupt::Interrupt;
 use crate::table;
 
@@ -25,7 +25,7 @@ use crate::table;
 pub(crate) struct Args {
     /// rtsp://USER:PASSWORD@HOST:PORT/PATH, rtsps://…, or the path of an .sdp file
     #[arg(required = true, value_name = "URL")]
-    urls: Vec<StreamUrl>,
+    urls: Vec<Address>,
 
     #[command(flatten)]
     wall: WallArgs,
@@ -117,6 +117,13 @@ impl WallArgs {
 
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let interrupt = Interrupt::listen()?;
+    let urls = match args.urls.into_iter().map(Address::parsed).collect::<Result<Vec<_>, _>>() {
+        Ok(urls) => urls,
+        Err(error) => {
+            eprintln!("valkka: {error}");
+            return Ok(ExitCode::from(2));
+        }
+    };
     let mut wall = match args.wall.open("Valkka", args.wall.output) {
         Ok(wall) => wall,
         Err(error) => {
@@ -126,7 +133,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     };
     let engine = Engine::new(EngineOptions::default())?;
     let mut cameras = Vec::new();
-    for url in args.urls {
+    for url in urls {
         let source = SourceOptions { transport: args.transport, ..SourceOptions::default() };
         let options = CameraOptions { source, reconnect: Reconnect::PROMPT, ..CameraOptions::default() };
         cameras.push(Arc::new(engine.camera(url, options)?));

@@ -43,7 +43,11 @@ impl Launch {
     /// SMPTE colour bars in Motion JPEG at 25 frames per second.
     pub fn mjpeg_bars(width: u32, height: u32) -> Self {
         let source = test_source("smpte75", width, height);
-        Self::new(format!("{source} ! jpegenc quality=90 ! rtpjpegpay name=pay0 pt=26"))
+        // JFIF is BT.601 in full range, videotestsrc makes limited range, and jpegenc takes samples as they are.
+        Self::new(format!(
+            "{source} ! videoconvert ! video/x-raw,format=RGB ! videoconvert \
+             ! video/x-raw,format=I420,colorimetry=1:4:0:0 ! jpegenc quality=90 ! rtpjpegpay name=pay0 pt=26"
+        ))
     }
 
     /// Adds a second track: a tone in AAC-LC, 48 kHz, one channel.
