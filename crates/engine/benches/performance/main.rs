@@ -50,7 +50,7 @@ fn main() -> io::Result<()> {
 fn print(rows: &[&row::Row], results: &BTreeMap<&str, Vec<Figures>>) {
     println!("{}\n", machine());
     println!(
-        "| Work | CPU ms/frame | × floor | frames lost or late | age p50 / p99 ms | memory MiB | wanted |"
+        "| Work | CPU ms/frame | × floor | frames lost or late | age p50 / p99 ms | memory MiB (not files) | wanted |"
     );
     println!("|---|---|---|---|---|---|---|");
     let median = |name: &str, pick: fn(&Figures) -> Option<f64>| {
@@ -66,6 +66,8 @@ fn print(rows: &[&row::Row], results: &BTreeMap<&str, Vec<Figures>>) {
             |value: Option<f64>, digits| value.map_or("–".into(), |value| format!("{value:.digits$}"));
         let ages = median(row.name, |figures| figures.age_p50_ms)
             .zip(median(row.name, |figures| figures.age_p99_ms));
+        let memory = median(row.name, |figures| figures.rss_mib);
+        let memory = memory.zip(median(row.name, |figures| figures.anonymous_mib));
         println!(
             "| {} | {} | {} | {} | {} | {} | {} |",
             row.name,
@@ -73,7 +75,7 @@ fn print(rows: &[&row::Row], results: &BTreeMap<&str, Vec<Figures>>) {
             show(ratio, 2),
             show(median(row.name, |figures| figures.missing), 0),
             ages.map_or("–".into(), |(p50, p99)| format!("{p50:.0} / {p99:.0}")),
-            show(median(row.name, |figures| figures.rss_mib), 0),
+            memory.map_or("–".into(), |(all, anonymous)| format!("{all:.0} ({anonymous:.0})")),
             row.wanted,
         );
     }

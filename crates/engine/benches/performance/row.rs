@@ -26,7 +26,9 @@ pub(crate) struct Result {
     pub(crate) missing: Option<f64>,
     pub(crate) age_p50_ms: Option<f64>,
     pub(crate) age_p99_ms: Option<f64>,
+    /// Resident memory, and the part of it that is no file (the code of libraries is).
     pub(crate) rss_mib: Option<f64>,
+    pub(crate) anonymous_mib: Option<f64>,
 }
 
 /// Who does the work of a row.

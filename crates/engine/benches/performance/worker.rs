@@ -160,7 +160,15 @@ fn engine(job: Job, urls: &[String], display: Option<String>) -> Result<Figures,
         age_p50_ms: latency.p50,
         age_p99_ms: latency.p99,
         rss_mib: Some(usage::rss_bytes() as f64 / f64::from(1 << 20)),
+        anonymous_mib: anonymous_mib(),
     })
+}
+
+/// Resident memory that is no file (`RssAnon` of proc(5)).
+fn anonymous_mib() -> Option<f64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"))?;
+    Some(line.split_whitespace().next()?.parse::<f64>().ok()? / 1024.0)
 }
 
 /// A wall whose tiles have the size asked for.
