@@ -1,4 +1,5 @@
 //! `valkka demo`, as a newcomer runs it.
+#![allow(clippy::unwrap_used, reason = "a test that fails says where")]
 
 mod common;
 

@@ -4,7 +4,7 @@ use valkka_av::AvSource;
 use valkka_core::source::{SourceError, SourceRequest, Transport};
 use valkka_net::{Opened, Opener, RtspTcp};
 
-/// Opens sources by scheme and transport. A new kind of source is a line in [`BACKENDS`].
+/// Opens sources by scheme and transport. A new kind of source is a line in the table below.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Backends;
 

@@ -1,4 +1,5 @@
 //! Cameras that vanish and come back.
+#![allow(clippy::unwrap_used, reason = "a test that fails says where")]
 
 mod common;
 
