@@ -2,15 +2,21 @@
 #![allow(dead_code, reason = "each test uses some of it")]
 #![allow(clippy::unwrap_used, reason = "a test that fails says where")]
 
+use std::collections::HashSet;
+use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher as _};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use valkka::bitmap::Bitmap;
 use valkka::codec::{Codec, FrameRate};
-use valkka::frame::Frame;
+use valkka::frame::{Body, Frame, Signal};
+use valkka::render::RgbImage;
 use valkka::sink::Sink;
 use valkka::source::{SourceOptions, Transport};
 use valkka::synthetic::{Footage, SceneOptions, SyntheticCameras, SyntheticOptions};
-use valkka::{Camera, CameraOptions, Engine, Reconnect};
+use valkka::{Camera, CameraOptions, Engine, Reconnect, usage};
+use valkka_testkit::picture::Picture;
 use valkka_testkit::wait;
 
 /// Long enough for anything; a test that needs it has failed.
@@ -84,5 +90,97 @@ impl Sink for Collector {
         if frames.len() < 10_000 {
             frames.push(frame);
         }
+    }
+}
+
+/// Keeps the signals of a stream, as words: `online TRANSPORT`, `offline: REASON`.
+#[derive(Clone, Default)]
+pub(crate) struct Signals(Arc<Mutex<Vec<String>>>);
+
+impl Signals {
+    pub(crate) fn words(&self) -> Vec<String> {
+        self.0.lock().unwrap().clone()
+    }
+
+    /// How many begin with `word`.
+    pub(crate) fn count(&self, word: &str) -> usize {
+        self.0.lock().unwrap().iter().filter(|signal| signal.starts_with(word)).count()
+    }
+}
+
+impl Sink for Signals {
+    fn put(&self, frame: Frame) {
+        let word = match frame.body {
+            Body::Signal(Signal::Online(info)) => format!("online {}", info.transport),
+            Body::Signal(Signal::Offline(reason)) => format!("offline: {reason}"),
+            _ => return,
+        };
+        self.0.lock().unwrap().push(word);
+    }
+}
+
+/// Tells pictures apart by their samples, all of them.
+#[derive(Clone, Default)]
+pub(crate) struct Fingerprints(Arc<Mutex<Seen>>);
+
+#[derive(Default)]
+struct Seen {
+    count: usize,
+    different: HashSet<u64>,
+}
+
+impl Fingerprints {
+    /// How many pictures came.
+    pub(crate) fn count(&self) -> usize {
+        self.0.lock().unwrap().count
+    }
+
+    /// The different ones among them.
+    pub(crate) fn different(&self) -> HashSet<u64> {
+        self.0.lock().unwrap().different.clone()
+    }
+}
+
+impl Sink for Fingerprints {
+    fn put(&self, frame: Frame) {
+        let Some(bitmap) = frame.bitmap() else { return };
+        let fingerprint = fingerprint(bitmap);
+        let mut seen = self.0.lock().unwrap();
+        seen.count += 1;
+        seen.different.insert(fingerprint);
+    }
+}
+
+fn fingerprint(bitmap: &Bitmap) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (bitmap.width(), bitmap.height()).hash(&mut hasher);
+    for index in 0..bitmap.format().planes() {
+        let (row, rows) = bitmap.format().plane_size(index, bitmap.width(), bitmap.height());
+        let plane = bitmap.plane(index);
+        plane.data.chunks(plane.stride_bytes).take(rows).for_each(|line| line[..row].hash(&mut hasher));
+    }
+    hasher.finish()
+}
+
+/// As the test kit looks at pictures.
+pub(crate) fn picture(image: RgbImage) -> Picture {
+    Picture::new(image.width(), image.height(), image.into_data())
+}
+
+/// What this process holds of the machine.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Held {
+    pub(crate) descriptors: usize,
+    pub(crate) threads: usize,
+    pub(crate) memory_bytes: u64,
+}
+
+/// What this process holds now.
+pub(crate) fn held() -> Held {
+    let count = |directory| fs::read_dir(directory).unwrap().count();
+    Held {
+        descriptors: count("/proc/self/fd"),
+        threads: count("/proc/self/task"),
+        memory_bytes: usage::rss_bytes(),
     }
 }

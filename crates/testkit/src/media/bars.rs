@@ -57,9 +57,50 @@ pub fn check(picture: &Picture, area: Area, tolerance: u8) -> Result<(), String>
     Ok(())
 }
 
+/// Compares many points of each bar in `area` of `picture` with its colour, so that a smear is found wherever it
+/// is: the middle three fifths of each bar's width, from a quarter to three fifths of the height.
+///
+/// # Errors
+/// As [`check`], with the first point that is wrong.
+pub fn check_everywhere(picture: &Picture, area: Area, tolerance: u8) -> Result<(), String> {
+    for (index, (name, wanted)) in (0..).zip(COLORS) {
+        for (column, row) in (0..=6).flat_map(|column| (0..=9).map(move |row| (column, row))) {
+            // In parts of 70 of the width and of 180 of the height.
+            let x = area.x + (10 * index + 2 + column) * area.width / 70;
+            let y = area.y + (45 + row * 7) * area.height / 180;
+            let found = picture.pixel(x, y);
+            if wanted.iter().zip(found).any(|(wanted, found)| wanted.abs_diff(found) > tolerance) {
+                return Err(format!(
+                    "the {name} bar at ({x}, {y}) is {found:?}, not {wanted:?} ± {tolerance}"
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_smear_is_found() {
+        let (width, height) = (140, 60);
+        let mut rgb = Vec::new();
+        for _ in 0..height {
+            rgb.extend(COLORS.iter().flat_map(|(_, color)| color.repeat(width / 7)));
+        }
+        let whole = |rgb: &[u8]| {
+            let picture = Picture::new(width as u32, height, rgb.to_vec());
+            check_everywhere(&picture, Area::whole(&picture), 0)
+        };
+        assert_eq!(whole(&rgb), Ok(()));
+        // Blocks of 8 x 8 pixels in the cyan bar.
+        for (x, y) in (44..52).flat_map(|x| (30..38).map(move |y| (x, y))) {
+            rgb[(y * width + x) * 3] = 90;
+        }
+        assert!(whole(&rgb).unwrap_err().starts_with("the cyan bar at ("));
+    }
 
     #[test]
     fn a_wrong_bar_is_named() {
