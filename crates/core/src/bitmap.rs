@@ -64,6 +64,24 @@ pub enum ColorMatrix {
     Bt2020,
 }
 
+impl ColorMatrix {
+    /// The matrix of a picture that does not tell: what the standards for its size use, which is BT.601 for standard
+    /// definition and BT.709 for high definition, from 720 lines on.
+    pub const fn usual_for(height: u32) -> Self {
+        if height >= 720 { Self::Bt709 } else { Self::Bt601 }
+    }
+
+    /// The weights of red and blue in the luma; green has the rest (ITU-R BT.601-7 2.5.1, BT.709-6 3.2, BT.2020-2
+    /// table 4).
+    pub const fn weights(self) -> (f64, f64) {
+        match self {
+            Self::Bt601 => (0.299, 0.114),
+            Self::Bt709 => (0.2126, 0.0722),
+            Self::Bt2020 => (0.2627, 0.0593),
+        }
+    }
+}
+
 /// The range of 8-bit samples.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum ColorRange {

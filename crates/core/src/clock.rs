@@ -3,9 +3,10 @@
 //! Filters read no clock. What must know the time (sources that stamp arrivals, the presenter) is given a
 //! [`Clock`], so that tests can hand it a simulated one.
 
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use crate::lock::lock;
 use crate::time::WallTime;
 
 /// Tells the current wall-clock time. It never goes backwards except by a step of [`STEP`] or more.
@@ -32,7 +33,7 @@ impl Clock for SystemClock {
         let anchor = ANCHOR.get_or_init(|| {
             Mutex::new(Anchor { instant: Instant::now(), wall: system_time(), error_micros: 0 })
         });
-        anchor.lock().unwrap_or_else(PoisonError::into_inner).read(Instant::now(), system_time)
+        lock(anchor).read(Instant::now(), system_time)
     }
 }
 

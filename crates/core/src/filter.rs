@@ -25,11 +25,12 @@ pub use switch::{NoChannel, Selector, Switch};
 pub use timestamp::{CorrectTimestamp, Correction};
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use tracing::warn;
 
 use crate::frame::Frame;
+use crate::lock::lock;
 use crate::sink::Sink;
 use crate::thread_mark::ThreadMark;
 
@@ -68,7 +69,7 @@ impl<F: Filter> Stage<F> {
         if self.is_inside() {
             return None;
         }
-        let mut filter = self.filter.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut filter = lock(&self.filter);
         let _left = self.inside.enter();
         Some(body(&mut filter, &mut |frame| self.next.put(frame)))
     }

@@ -1,13 +1,14 @@
 //! One stream to many branches that come and go while it runs.
 
 use std::fmt;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tracing::{error, warn};
 
 use crate::frame::Frame;
+use crate::lock::lock;
 use crate::sink::Sink;
 use crate::thread_mark::this_thread;
 
@@ -178,10 +179,6 @@ impl fmt::Debug for Branch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Branch({})", self.output.tag)
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

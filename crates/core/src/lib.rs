@@ -32,6 +32,8 @@ pub mod codec;
 pub mod filter;
 pub mod fork;
 pub mod frame;
+pub mod lock;
+pub mod pacer;
 pub mod payload;
 pub mod queue;
 pub mod sink;
@@ -40,7 +42,7 @@ pub mod stats;
 pub mod stream;
 #[cfg(test)]
 mod testing;
-mod thread_mark;
+pub mod thread_mark;
 pub mod time;
 pub mod url;
 pub mod worker;

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use tracing::warn;
 
 use crate::frame::{Body, Frame};
+use crate::lock::lock;
 use crate::sink::Sink;
 use crate::stream::{Slot, Track};
 
@@ -335,7 +336,7 @@ impl Shared {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 

@@ -26,6 +26,9 @@ pub trait Source: Send {
     fn run(&mut self, sink: &dyn Sink, stop: &StopToken) -> Result<(), SourceError>;
 }
 
+/// What sources call themselves when they ask a server.
+pub const USER_AGENT: &str = concat!("Valkka/", env!("CARGO_PKG_VERSION"));
+
 /// What a source is asked for.
 #[derive(Clone, Debug)]
 pub struct SourceRequest {

@@ -1,9 +1,7 @@
 //! What is counted of every stream, from the socket to the screen.
 
-use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
-
-use crate::time::WallTime;
 
 /// Counters of one stream. Any thread may write and read; a reading is not a snapshot of one moment.
 #[derive(Debug, Default)]
@@ -30,23 +28,6 @@ pub struct StreamStats {
     pub reconnects: Counter,
     /// Arrival of the last byte until the picture is on the screen.
     pub age: Histogram,
-    /// Last arrival, for the state of the stream.
-    last_arrival_micros: AtomicI64,
-}
-
-impl StreamStats {
-    /// Notes that an access unit arrived.
-    pub fn set_last_arrival(&self, time: WallTime) {
-        self.last_arrival_micros.store(time.micros(), Ordering::Relaxed);
-    }
-
-    /// When the last access unit arrived; `None` before the first.
-    pub fn last_arrival(&self) -> Option<WallTime> {
-        match self.last_arrival_micros.load(Ordering::Relaxed) {
-            0 => None,
-            micros => Some(WallTime::from_micros(micros)),
-        }
-    }
 }
 
 /// A number that only grows.

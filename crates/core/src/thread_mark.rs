@@ -4,24 +4,26 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Notes which thread is in a place that holds one at a time, at the cost of a store.
 #[derive(Debug, Default)]
-pub(crate) struct ThreadMark(AtomicUsize);
+pub struct ThreadMark(AtomicUsize);
 
 impl ThreadMark {
     /// Notes that the calling thread is inside, until the result is dropped.
-    pub(crate) fn enter(&self) -> Inside<'_> {
+    #[must_use = "dropping it notes that the thread has left"]
+    pub fn enter(&self) -> Inside<'_> {
         self.0.store(this_thread(), Ordering::Relaxed);
         Inside(self)
     }
 
     /// Whether it is the calling thread that is inside. Only this thread could write its own number, so that
     /// no order between threads is needed.
-    pub(crate) fn is_here(&self) -> bool {
+    pub fn is_here(&self) -> bool {
         self.0.load(Ordering::Relaxed) == this_thread()
     }
 }
 
 /// Notes that the thread has left, when dropped.
-pub(crate) struct Inside<'a>(&'a ThreadMark);
+#[derive(Debug)]
+pub struct Inside<'a>(&'a ThreadMark);
 
 impl Drop for Inside<'_> {
     fn drop(&mut self) {

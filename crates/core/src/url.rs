@@ -69,6 +69,12 @@ impl StreamUrl {
         }
     }
 
+    /// The name or the IP address of the host, an IPv6 address without brackets; `None` for a path.
+    pub fn host_name(&self) -> Option<&str> {
+        let host = self.url()?.host_str()?;
+        Some(host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host))
+    }
+
     /// The port, with RTSP's default ports; `None` for a path and for schemes without one.
     pub fn port(&self) -> Option<u16> {
         let url = self.url()?;
@@ -251,6 +257,8 @@ mod tests {
         assert_eq!(port("rtsp://h/"), Some(554));
         assert_eq!(port("rtsps://h/"), Some(322));
         assert_eq!(port("rtsp://h:8554/"), Some(8554));
-        assert_eq!("rtsp://[::1]:8554/x".parse::<StreamUrl>().unwrap().host(), "[::1]:8554");
+        let url: StreamUrl = "rtsp://[::1]:8554/x".parse().unwrap();
+        assert_eq!((url.host().as_str(), url.host_name()), ("[::1]:8554", Some("::1")));
+        assert_eq!("rtsp://h:8554/".parse::<StreamUrl>().unwrap().host_name(), Some("h"));
     }
 }

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use tracing::{error, warn};
 
+use crate::lock::lock;
+
 /// How long dropping a [`Worker`] waits for its thread before it says so and leaves it behind.
 pub const JOIN_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -142,7 +144,7 @@ impl StopToken {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0.state)
     }
 }
 

@@ -1,14 +1,15 @@
 //! What stands between a source and the sink of its stream.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, ThreadId};
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::Notify;
 use valkka_core::frame::{Body, Frame, Signal};
+use valkka_core::lock::lock;
 use valkka_core::sink::Sink;
 use valkka_core::source::StreamInfo;
 use valkka_core::stats::StreamStats;
+use valkka_core::thread_mark::ThreadMark;
 
 use crate::state::Status;
 
@@ -17,7 +18,7 @@ pub(crate) struct Gate {
     /// Held while a frame is inside the sink.
     open: Mutex<Open>,
     /// The thread that is inside the sink, so that a handle can be dropped from within.
-    inside: Mutex<Option<ThreadId>>,
+    inside: ThreadMark,
     /// Set for good when the handle goes.
     closed: AtomicBool,
 }
@@ -32,7 +33,7 @@ impl Gate {
     pub(crate) fn new(sink: Arc<dyn Sink>) -> Self {
         Self {
             open: Mutex::new(Open { sink: Some(sink), connection: 0 }),
-            inside: Mutex::new(None),
+            inside: ThreadMark::default(),
             closed: AtomicBool::new(false),
         }
     }
@@ -51,8 +52,7 @@ impl Gate {
             return;
         }
         let Some(sink) = &open.sink else { return };
-        *lock(&self.inside) = Some(thread::current().id());
-        let _left = Left(self);
+        let _inside = self.inside.enter();
         first(&frame);
         sink.put(frame);
     }
@@ -61,21 +61,12 @@ impl Gate {
     /// within.
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
-        if *lock(&self.inside) == Some(thread::current().id()) {
+        if self.inside.is_here() {
             return;
         }
         // The sink is dropped after the lock, for its drop may take a while.
         let sink = lock(&self.open).sink.take();
         drop(sink);
-    }
-}
-
-/// Notes that the frame has left the sink, also after a panic in it.
-struct Left<'a>(&'a Gate);
-
-impl Drop for Left<'_> {
-    fn drop(&mut self) {
-        *lock(&self.0.inside) = None;
     }
 }
 
@@ -156,7 +147,6 @@ impl Intake {
         if packet.lost > 0 {
             self.stats.lost_packets.add(packet.lost.into());
         }
-        self.stats.set_last_arrival(frame.time.arrival);
     }
 }
 
@@ -190,8 +180,4 @@ impl Sink for Intake {
             }
         });
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

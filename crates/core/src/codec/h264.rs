@@ -149,11 +149,6 @@ impl Sps {
         })
     }
 
-    /// The name of profile and level that MIME types carry (RFC 6381), e.g. `avc1.640029`.
-    pub fn rfc6381(&self) -> String {
-        format!("avc1.{:02x}{:02x}{:02x}", self.profile, self.constraints, self.level)
-    }
-
     fn read(bits: &mut BitReader<'_>) -> Option<Self> {
         let profile = bits.byte(8)?;
         let constraints = bits.byte(8)?;

@@ -138,11 +138,6 @@ impl ProfileTierLevel {
         self.bytes[0] & 0x1f
     }
 
-    /// Whether it is the High tier.
-    pub fn high_tier(self) -> bool {
-        self.bytes[0] & 0x20 != 0
-    }
-
     /// Thirty times the level, e.g. 123 for 4.1.
     pub fn level(self) -> u8 {
         self.bytes[11]

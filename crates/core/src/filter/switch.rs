@@ -2,11 +2,12 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use super::Stage;
 use super::gate::{CachingGate, GateHandle};
 use crate::frame::Frame;
+use crate::lock::lock;
 use crate::sink::Sink;
 
 /// Hands every frame to one of several outputs, at first the first. Clones are the same switch.
@@ -113,7 +114,7 @@ impl Selector {
     pub fn select(&self, channel: usize) -> Result<(), NoChannel> {
         check(channel, self.channels.len())?;
         let before = {
-            let mut selected = self.selected.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut selected = lock(&self.selected);
             let before = selected.replace(channel).filter(|&before| before != channel);
             if let Some(before) = before {
                 self.channels[before].gate.close();
@@ -132,7 +133,7 @@ impl Selector {
 
     /// The open channel; `None` until one is selected.
     pub fn selected(&self) -> Option<usize> {
-        *self.selected.lock().unwrap_or_else(PoisonError::into_inner)
+        *lock(&self.selected)
     }
 }
 
