@@ -42,4 +42,7 @@ lint: ## check format, warnings, documentation, scripts, licences, words
 bench: setup-test ## measure, and print the table of docs/performance.md
 	cargo bench --locked --package valkka --bench performance
 
-.PHONY: help demo test build setup setup-demo setup-test format lint bench
+fuzz: ## feed damaged streams to each parser, a minute each (needs a nightly toolchain and cargo-fuzz)
+	@scripts/fuzz
+
+.PHONY: help demo test build setup setup-demo setup-test format lint bench fuzz
