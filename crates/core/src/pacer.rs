@@ -6,12 +6,15 @@ use crate::time::{MediaTime, WallTime};
 /// Gives the frames of one track their times, in the order of their arrival.
 ///
 /// The moment a frame stands for is its capture time, if the camera tells one that can be true. Otherwise it is
-/// the arrival, spread out as media time is: frames that were held up on the way are put where they belong.
-#[derive(Debug, Default)]
+/// the arrival, spread out as media time is: frames that were held up on the way are put where they belong, and
+/// frames that come in a burst (the kept group of pictures that a server begins with) catch up at double speed.
+#[derive(Clone, Debug, Default)]
 pub struct Pacer {
     /// The least distance from media time to arrival so far, in microseconds: that of the frames that were held
     /// up least.
     offset_micros: Option<i64>,
+    /// The latest frame so far: its media time, and the moment it was given.
+    latest: Option<(MediaTime, WallTime)>,
 }
 
 impl Pacer {
@@ -26,7 +29,27 @@ impl Pacer {
         FrameTime { media, arrival, capture, wall: capture.unwrap_or(paced) }
     }
 
-    fn pace(&mut self, media: MediaTime, arrival: WallTime) -> WallTime {
+    /// The arrival, spread out as media time is.
+    pub fn pace(&mut self, media: MediaTime, arrival: WallTime) -> WallTime {
+        let on_time = self.on_time(media, arrival);
+        let Some((latest, wall)) = self.latest else {
+            self.latest = Some((media, on_time));
+            return on_time;
+        };
+        let step = media.micros_since(latest);
+        // Frames that are shown out of the order of their arrival (B frames) go where they belong.
+        if step <= 0 && step.unsigned_abs() <= MAX_JUMP_MICROS {
+            return on_time.max(wall.offset_micros(step));
+        }
+        let earliest = wall.offset_micros(step / 2);
+        let waits = earliest.micros_since(on_time);
+        let paced = if waits > 0 && waits.unsigned_abs() <= MAX_JUMP_MICROS { earliest } else { on_time };
+        self.latest = Some((media, paced));
+        paced
+    }
+
+    /// Where a frame belongs that was held up no longer than the fastest so far.
+    fn on_time(&mut self, media: MediaTime, arrival: WallTime) -> WallTime {
         let position = media.micros_since(MediaTime::default());
         let offset = arrival.micros().saturating_sub(position);
         let offset = match self.offset_micros {
@@ -62,6 +85,19 @@ mod tests {
 
     fn wall(pacer: &mut Pacer, ticks: i64, arrival: i64) -> WallTime {
         pacer.times(MediaTime::from_ticks(ticks), None, at(arrival)).wall
+    }
+
+    #[test]
+    fn a_burst_catches_up_at_double_speed() {
+        let mut pacer = Pacer::default();
+        // A second of pictures comes at once, then one every 40 ms.
+        let walls: Vec<i64> = (0..60)
+            .map(|n| wall(&mut pacer, n * 3600, (n - 24).max(0) * 40_000).micros_since(at(0)))
+            .collect();
+        assert_eq!(walls[..4], [0, 20_000, 40_000, 60_000]);
+        // Caught up: as far behind media time as the fastest.
+        assert_eq!(walls[59], 35 * 40_000);
+        assert!(walls.windows(2).all(|pair| pair[1] - pair[0] >= 20_000), "{walls:?}");
     }
 
     #[test]

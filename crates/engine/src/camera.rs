@@ -1,14 +1,14 @@
 //! One connection to one camera, and all that hangs on it.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use valkka_av::DecoderOptions;
 use valkka_core::codec::CodecParams;
 use valkka_core::filter::{CorrectTimestamp, Correction, chain};
 use valkka_core::fork::{Branch, Fork};
 use valkka_core::frame::{Body, Frame};
+use valkka_core::lock::lock;
 use valkka_core::sink::Sink;
 use valkka_core::source::{SourceOptions, SourceRequest};
 use valkka_core::stats::StreamStats;
@@ -29,8 +29,9 @@ pub struct CameraOptions {
     pub source: SourceOptions,
     /// When a lost connection is made again.
     pub reconnect: Reconnect,
-    /// How the moments that frames stand for are corrected. By default, a camera whose clock is more than
-    /// 200 ms off is put right, so that its pictures reach the screen in time whatever its clock says.
+    /// How the moments that frames stand for are corrected. By default they follow the arrivals, so that pictures
+    /// reach the screen in time whatever the camera's clock says; the camera's own time stays in
+    /// [`FrameTime::capture`](valkka_core::frame::FrameTime::capture).
     pub correction: Correction,
     /// How pictures are decoded.
     pub decoder: DecoderOptions,
@@ -38,12 +39,11 @@ pub struct CameraOptions {
 
 impl Default for CameraOptions {
     fn default() -> Self {
-        let tolerance = Duration::from_millis(200);
         Self {
             name: String::new(),
             source: SourceOptions::default(),
             reconnect: Reconnect::default(),
-            correction: Correction::Smart { tolerance, reset: Some(Duration::from_secs(60)) },
+            correction: Correction::Paced,
             decoder: DecoderOptions::default(),
         }
     }
@@ -150,7 +150,7 @@ impl Camera {
 
     /// The parameters of its video, once a packet came.
     pub fn video_params(&self) -> Option<Arc<CodecParams>> {
-        self.tap.video.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.tap.video).clone()
     }
 
     /// Hands every encoded frame to `sink`, from now on, in the thread that receives. A new branch starts
@@ -176,7 +176,7 @@ impl Camera {
     }
 
     fn connection(&self) -> MutexGuard<'_, Connection> {
-        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.connection)
     }
 }
 
@@ -197,7 +197,7 @@ impl Sink for Tap {
         if let Body::Packet(packet) = &frame.body
             && packet.params.codec.is_video()
         {
-            let mut video = self.video.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut video = lock(&self.video);
             if !video.as_ref().is_some_and(|params| Arc::ptr_eq(params, &packet.params)) {
                 *video = Some(packet.params.clone());
             }

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Filter;
-use crate::frame::{Body, Frame};
-use crate::stream::Slot;
+use crate::frame::{Body, Frame, Signal};
+use crate::pacer::Pacer;
+use crate::stream::{Slot, Track};
 use crate::time::WallTime;
 
 /// How [`CorrectTimestamp`] corrects.
@@ -15,6 +16,9 @@ pub enum Correction {
     None,
     /// Each frame stands for the moment of its arrival.
     Dummy,
+    /// Each frame stands for the moment of its arrival, spread out as the stream's own time is (see [`Pacer`]):
+    /// whatever the camera's clock says, pictures are shown smoothly and no later than the network makes them.
+    Paced,
     /// A frame that is more than `tolerance` away from its arrival is moved there, and those behind it by as
     /// much, so that the distances between frames stay as the camera has them.
     Smart {
@@ -39,6 +43,8 @@ pub struct CorrectTimestamp {
     correction: Correction,
     /// Of the smart correction, per stream: its tracks share the camera's clock. Bounded by the number of slots.
     offsets: BTreeMap<Slot, Offset>,
+    /// Of the paced correction, per track. Bounded by the number of slots and tracks.
+    pacers: BTreeMap<(Slot, Track), Pacer>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -51,7 +57,7 @@ struct Offset {
 impl CorrectTimestamp {
     /// Corrects by `correction`.
     pub fn new(correction: Correction) -> Self {
-        Self { correction, offsets: BTreeMap::new() }
+        Self { correction, offsets: BTreeMap::new(), pacers: BTreeMap::new() }
     }
 
     fn smart(
@@ -77,11 +83,19 @@ impl CorrectTimestamp {
 
 impl Filter for CorrectTimestamp {
     fn push(&mut self, mut frame: Frame, emit: &mut dyn FnMut(Frame)) {
+        if let Body::Signal(Signal::Online(_)) = &frame.body {
+            // A new connection has a new timeline.
+            self.pacers.retain(|&(slot, _), _| slot != frame.slot);
+        }
         if !matches!(frame.body, Body::Signal(_)) {
             let (time, now) = (frame.time.wall, frame.time.arrival);
             frame.time.wall = match self.correction {
                 Correction::None => time,
                 Correction::Dummy => now,
+                Correction::Paced => {
+                    let pacer = self.pacers.entry((frame.slot, frame.track)).or_default();
+                    pacer.pace(frame.time.media, now)
+                }
                 Correction::Smart { tolerance, reset } => self.smart(frame.slot, time, now, tolerance, reset),
             };
         }
@@ -97,6 +111,7 @@ fn distance(a: WallTime, b: WallTime) -> Duration {
 mod tests {
     use super::*;
     use crate::testing::{online, packet_at, run};
+    use crate::time::MediaTime;
 
     /// Corrects frames with the given times and arrivals, all in milliseconds.
     fn correct(correction: Correction, frames: &[(i64, i64)]) -> Vec<i64> {
@@ -114,6 +129,21 @@ mod tests {
         let frames = [(5, 100), (1_000_000, 200)];
         assert_eq!(correct(Correction::None, &frames), [5, 1_000_000]);
         assert_eq!(correct(Correction::Dummy, &frames), [100, 200]);
+    }
+
+    #[test]
+    fn paced_follows_arrivals_whatever_the_clock_says() {
+        // The camera's clock is an hour off, and its frames jitter; media time advances by 40 ms.
+        let frames: Vec<_> = [0, 55, 80, 130, 160].map(|arrival| (3_600_000, arrival)).into();
+        let mut corrected = Vec::new();
+        let mut filter = CorrectTimestamp::new(Correction::Paced);
+        for (n, &(time, arrival)) in (0..).zip(&frames) {
+            let mut frame = packet_at('a', time);
+            frame.time.arrival = WallTime::from_micros(arrival * 1000);
+            frame.time.media = MediaTime::from_ticks(n * 3600);
+            filter.push(frame, &mut |frame| corrected.push(frame.time.wall.millis()));
+        }
+        assert_eq!(corrected, [0, 40, 80, 120, 160]);
     }
 
     #[test]
