@@ -2,7 +2,7 @@
 //!
 //! FFmpeg itself is spoken to in C (`shim/`), which keeps its source compatible from release to release. Here are
 //! the declarations of that shim, one file per noun, each with a type that owns what C made and frees it.
-#![allow(unsafe_code)]
+#![allow(unsafe_code, reason = "FFmpeg is a library of C")]
 
 mod decode;
 mod demux;

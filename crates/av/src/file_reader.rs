@@ -2,20 +2,20 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use bytes::Bytes;
 use valkka_core::clock::{Clock as _, SystemClock};
 use valkka_core::codec::h264::AvcConfig;
 use valkka_core::codec::h265::HevcConfig;
-use valkka_core::codec::{Codec, CodecParams, MediaParams, VideoParams, nal};
+use valkka_core::codec::{Codec, nal};
 use valkka_core::frame::{Body, Frame, FrameTime, Packet};
 use valkka_core::payload::{PADDING_BYTES, Payload};
-use valkka_core::source::{SourceError, StreamInfo, TrackInfo};
+use valkka_core::source::{SourceError, StreamInfo};
 use valkka_core::stream::{Slot, Track};
 use valkka_core::time::{MediaTime, WallTime};
 
-use crate::ffi::{AvError, AvErrorKind, Demuxer, DemuxerOptions, Medium, RawPacket, StreamFacts};
+use crate::description::{codec_of, open_tracks, params_of, to_ticks};
+use crate::ffi::{AvError, AvErrorKind, Demuxer, DemuxerOptions, RawPacket, StreamFacts};
 use crate::track::{TrackParams, payload_of};
 
 /// Reads the frames of a file (MP4, Matroska, raw H.264 … whatever libavformat knows) as a source would deliver them,
@@ -36,6 +36,7 @@ pub struct FileReader {
 }
 
 struct FileTrack {
+    number: Track,
     params: TrackParams,
     /// Bytes of the length before each NAL unit, if lengths stand there and no start codes.
     length_bytes: Option<usize>,
@@ -66,22 +67,8 @@ impl FileReader {
         };
         let mut demuxer = Demuxer::open(&options, (|| false) as fn() -> bool).map_err(failed)?;
         demuxer.probe().map_err(failed)?;
-        let facts = demuxer.streams();
-        let tracks: Vec<_> = facts.iter().map(FileTrack::new).collect();
-        for (index, _) in tracks.iter().enumerate().filter(|(_, track)| track.is_none()) {
-            demuxer.discard(index);
-        }
-        let infos: Vec<_> = facts
-            .iter()
-            .zip(&tracks)
-            .enumerate()
-            .map(|(index, (facts, track))| info(index, facts, track))
-            .collect();
-        if tracks.iter().all(Option::is_none) {
-            let names: Vec<_> = facts.iter().map(|facts| facts.codec_name.as_str()).collect();
-            let detail = if names.is_empty() { "it has none".into() } else { names.join(", ") };
-            return Err(SourceError::NoTrack { host: what(), detail });
-        }
+        let (tracks, infos) =
+            open_tracks(&mut demuxer, &what(), FileTrack::new, |track| track.params.current())?;
         let info = StreamInfo { transport: "file".into(), server: None, tracks: infos };
         Ok(Self { path, demuxer, info, tracks, origin: None, opened: SystemClock.now() })
     }
@@ -132,7 +119,7 @@ impl FileReader {
         let lost = facts.corrupt.into();
         Some(Frame {
             slot: Slot::default(),
-            track: Track::new(u8::try_from(facts.stream).ok()?),
+            track: track.number,
             time: FrameTime { media, arrival: SystemClock.now(), capture: None, wall },
             body: Body::Packet(Packet { params, payload, keyframe, lost }),
         })
@@ -149,8 +136,8 @@ impl FileReader {
 
 impl FileTrack {
     /// `None` if it cannot be received.
-    fn new(facts: &StreamFacts) -> Option<Self> {
-        let codec = facts.codec.filter(|_| facts.medium != Medium::Other)?;
+    fn new(number: Track, facts: &StreamFacts) -> Option<Self> {
+        let codec = codec_of(facts)?;
         let (extra, length_bytes) = match codec {
             Codec::H264 if facts.extra.first() == Some(&1) => {
                 let config = AvcConfig::parse(&facts.extra).ok()?;
@@ -165,8 +152,8 @@ impl FileTrack {
         let step = facts.frame_rate.map_or(DEFAULT_STEP, |rate| {
             i64::from(MediaTime::RATE_HZ) * i64::from(rate.denominator()) / i64::from(rate.numerator())
         });
-        let params = TrackParams::new(describe(codec, facts, extra));
-        Some(Self { params, length_bytes, time_base: facts.time_base, step, count: 0 })
+        let params = TrackParams::new(params_of(codec, facts, extra));
+        Some(Self { number, params, length_bytes, time_base: facts.time_base, step, count: 0 })
     }
 
     fn ticks(&mut self, time: Option<i64>) -> i64 {
@@ -206,50 +193,6 @@ impl FileTrack {
 impl fmt::Debug for FileReader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "FileReader({})", self.path.display())
-    }
-}
-
-/// The parameters of a track as a description tells them; `extra` is laid out as [`CodecParams::extra`].
-pub(crate) fn describe(codec: Codec, facts: &StreamFacts, extra: Bytes) -> CodecParams {
-    let told = codec.params_in(&extra);
-    match codec {
-        Codec::H264 | Codec::H265 | Codec::Mjpeg => {
-            let own = told.as_ref().and_then(CodecParams::as_video).copied().unwrap_or_default();
-            let video = VideoParams {
-                width: if own.width > 0 { own.width } else { facts.width },
-                height: if own.height > 0 { own.height } else { facts.height },
-                frame_rate: own.frame_rate.or(facts.frame_rate),
-            };
-            let extra = told.map_or(extra, |told| told.extra);
-            CodecParams { codec, media: MediaParams::Video(video), extra }
-        }
-        _ => {
-            let extra = if codec == Codec::Aac { extra } else { Bytes::new() };
-            CodecParams::audio(codec, facts.sample_rate_hz, facts.channels, extra)
-        }
-    }
-}
-
-/// Ticks of 90 kHz of a time in units of `num / den` seconds.
-pub(crate) fn to_ticks(time: i64, (num, den): (u32, u32)) -> i64 {
-    let scaled = i128::from(time) * i128::from(num) * i128::from(MediaTime::RATE_HZ) / i128::from(den.max(1));
-    i64::try_from(scaled).unwrap_or(if scaled > 0 { i64::MAX } else { i64::MIN })
-}
-
-/// What is told of the stream at `index`.
-fn info(index: usize, facts: &StreamFacts, track: &Option<FileTrack>) -> TrackInfo {
-    let medium = match facts.medium {
-        Medium::Video => "video",
-        Medium::Audio => "audio",
-        Medium::Other => "other",
-    };
-    let params = track.as_ref().map(|track| Arc::clone(track.params.current()));
-    TrackInfo {
-        track: Track::new(u8::try_from(index).unwrap_or(u8::MAX)),
-        medium: medium.into(),
-        encoding: facts.codec_name.to_uppercase(),
-        skipped: params.is_none().then(|| format!("{} is not supported", facts.codec_name)),
-        params,
     }
 }
 

@@ -35,6 +35,7 @@
 #![deny(unsafe_code)]
 
 mod decoder;
+mod description;
 mod driver;
 mod encoder;
 mod ffi;

@@ -4,7 +4,6 @@ mod assembler;
 mod errors;
 mod interrupt;
 mod resolve;
-mod timing;
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,18 +14,19 @@ use tracing::debug;
 use valkka_core::clock::{Clock as _, SystemClock};
 use valkka_core::codec::Codec;
 use valkka_core::frame::{Body, Frame, Packet, Signal};
+use valkka_core::pacer::Pacer;
 use valkka_core::payload::Payload;
 use valkka_core::sink::Sink;
-use valkka_core::source::{Source, SourceError, SourceRequest, StreamInfo, TrackInfo, Transport};
+use valkka_core::source::{self, Source, SourceError, SourceRequest, StreamInfo, Transport};
 use valkka_core::stream::Track;
+use valkka_core::time::{MediaTime, WallTime};
 use valkka_core::worker::StopToken;
 
-use crate::ffi::{Demuxer, DemuxerOptions, Medium, RawPacket, StreamFacts, with_notes};
-use crate::file_reader::{describe, to_ticks};
+use crate::description::{codec_of, open_tracks, params_of, to_ticks};
+use crate::ffi::{Demuxer, DemuxerOptions, RawPacket, StreamFacts, with_notes};
 use crate::track::{TrackParams, payload_of};
 use assembler::{Assembler, Piece};
 use interrupt::Interrupt;
-use timing::TrackClock;
 
 /// Receives a stream with libavformat: RTSP over UDP, UDP multicast and TLS, and what a session description (`.sdp`)
 /// announces. RTSP over TCP is received too, but `valkka-net` does that better.
@@ -37,7 +37,7 @@ use timing::TrackClock;
 /// for libavformat does not tell which RTP packet is the last of one: it is delivered one frame interval later than
 /// `valkka-net` would. Its arrival is that of its own last byte.
 ///
-/// [`Transport::Auto`] is UDP that must bring something within a second: to go on with TCP is up to the caller.
+/// [`Transport::Auto`] is UDP: to go on with TCP when it brings nothing is up to the caller.
 pub struct AvSource {
     request: SourceRequest,
 }
@@ -82,10 +82,12 @@ struct Reception<'a> {
 }
 
 struct LiveTrack {
-    track: Track,
+    number: Track,
     params: TrackParams,
     time_base: (u32, u32),
-    clock: TrackClock,
+    /// The media time of the frame before, for one without a time.
+    last: MediaTime,
+    pacer: Pacer,
     assembler: Assembler,
 }
 
@@ -113,23 +115,8 @@ impl<'a> Reception<'a> {
             debug!(%url, ?error, ?notes, "cannot open");
             errors::opening(url, error, &notes, interrupt.has_expired(), request.options.connect_timeout)
         })?;
-        let facts = demuxer.streams();
-        let tracks: Vec<_> =
-            facts.iter().enumerate().map(|(index, facts)| LiveTrack::new(index, facts)).collect();
-        for (index, _) in tracks.iter().enumerate().filter(|(_, track)| track.is_none()) {
-            demuxer.discard(index);
-        }
-        let infos: Vec<_> = facts
-            .iter()
-            .zip(&tracks)
-            .enumerate()
-            .map(|(index, (facts, track))| info(index, facts, track))
-            .collect();
-        if tracks.iter().all(Option::is_none) {
-            let names: Vec<_> = facts.iter().map(|facts| facts.codec_name.as_str()).collect();
-            let detail = if names.is_empty() { "it describes none".into() } else { names.join(", ") };
-            return Err(SourceError::NoTrack { host: url.host(), detail });
-        }
+        let (tracks, infos) =
+            open_tracks(&mut demuxer, &url.host(), LiveTrack::new, |track| track.params.current())?;
         let info = StreamInfo { transport: place.transport.into(), server: None, tracks: infos };
         debug!(%url, transport = place.transport, tracks = tracks.len(), "receiving");
         Ok(Self { request, interrupt: interrupt.clone(), demuxer, info, tracks })
@@ -139,17 +126,13 @@ impl<'a> Reception<'a> {
         let options = &self.request.options;
         let online = Signal::Online(Arc::new(self.info.clone()));
         sink.put(Frame::signal(self.request.slot, SystemClock.now(), online));
-        let mut silence = match options.transport {
-            Transport::Auto => AUTO_SILENCE.min(options.silence_timeout),
-            _ => options.silence_timeout,
-        };
+        let silence = options.silence_timeout;
         loop {
             self.interrupt.set_timeout(silence);
             let (packet, notes) = with_notes(|| self.demuxer.read());
             let packet = packet.map_err(|error| {
                 errors::reading(&self.request.url, error, self.interrupt.has_expired(), silence)
             })?;
-            silence = options.silence_timeout;
             self.packet(packet, notes.lost, sink);
         }
     }
@@ -185,14 +168,15 @@ impl<'a> Reception<'a> {
 
 impl LiveTrack {
     /// `None` if it cannot be received.
-    fn new(index: usize, facts: &StreamFacts) -> Option<Self> {
-        let codec = facts.codec.filter(|_| facts.medium != Medium::Other)?;
-        let params = describe(codec, facts, Bytes::from(facts.extra.clone()));
+    fn new(number: Track, facts: &StreamFacts) -> Option<Self> {
+        let codec = codec_of(facts)?;
+        let params = params_of(codec, facts, Bytes::from(facts.extra.clone()));
         Some(Self {
-            track: Track::new(u8::try_from(index).ok()?),
+            number,
             params: TrackParams::new(params),
             time_base: facts.time_base,
-            clock: TrackClock::default(),
+            last: MediaTime::default(),
+            pacer: Pacer::default(),
             assembler: Assembler::new(codec),
         })
     }
@@ -200,9 +184,11 @@ impl LiveTrack {
     fn frame(&mut self, request: &SourceRequest, payload: Payload, piece: Piece) -> Frame {
         let payload = self.params.completed(payload);
         let (params, keyframe) = self.params.of(&payload);
-        let time = self.clock.frame(piece.ticks, piece.capture_micros, piece.arrival);
+        self.last = piece.ticks.map_or(self.last, MediaTime::from_ticks);
+        let capture = piece.capture_micros.map(WallTime::from_micros);
+        let time = self.pacer.times(self.last, capture, piece.arrival);
         let packet = Packet { params, payload, keyframe, lost: piece.lost };
-        Frame { slot: request.slot, track: self.track, time, body: Body::Packet(packet) }
+        Frame { slot: request.slot, track: self.number, time, body: Body::Packet(packet) }
     }
 }
 
@@ -244,29 +230,12 @@ impl Place {
     }
 }
 
-/// What is told of the stream at `index`.
-fn info(index: usize, facts: &StreamFacts, track: &Option<LiveTrack>) -> TrackInfo {
-    let medium = match facts.medium {
-        Medium::Video => "video",
-        Medium::Audio => "audio",
-        Medium::Other => "application",
-    };
-    let params = track.as_ref().map(|track| track.params.current().clone());
-    TrackInfo {
-        track: Track::new(u8::try_from(index).unwrap_or(u8::MAX)),
-        medium: medium.into(),
-        encoding: facts.codec_name.to_uppercase(),
-        skipped: params.is_none().then(|| format!("{} is not supported", facts.codec_name)),
-        params,
-    }
-}
-
 const SDP: &[(&str, &str)] = &[("protocol_whitelist", "file,udp,rtp"), UDP_QUEUE];
 const RTSP_UDP: &[(&str, &str)] = &[("rtsp_transport", "udp"), UDP_QUEUE, USER_AGENT];
 const RTSP_MULTICAST: &[(&str, &str)] = &[("rtsp_transport", "udp_multicast"), UDP_QUEUE, USER_AGENT];
 /// Inside TLS too.
 const RTSP_TCP: &[(&str, &str)] = &[("rtsp_transport", "tcp"), TCP_QUEUE, USER_AGENT];
-const USER_AGENT: (&str, &str) = ("user_agent", concat!("Valkka/", env!("CARGO_PKG_VERSION")));
+const USER_AGENT: (&str, &str) = ("user_agent", source::USER_AGENT);
 
 /// RTP packets that may wait for a lost one: more than a key frame of 4K has.
 const UDP_QUEUE: (&str, &str) = ("reorder_queue_size", "4000");
@@ -274,6 +243,3 @@ const UDP_QUEUE: (&str, &str) = ("reorder_queue_size", "4000");
 /// notices; it waits until the queue is full.
 const TCP_QUEUE: (&str, &str) = ("reorder_queue_size", "2");
 const LEAST_REORDERING: Duration = Duration::from_millis(1);
-
-/// With [`Transport::Auto`], UDP is given up when it brings nothing for so long.
-const AUTO_SILENCE: Duration = Duration::from_secs(1);

@@ -78,14 +78,8 @@ impl Software {
 fn bitmap(picture: RawPicture) -> Option<Bitmap> {
     let (format, width, height) = (picture.format(), picture.width(), picture.height());
     let color = ColorSpec {
-        matrix: picture.matrix().unwrap_or_else(|| usual_matrix(height)),
+        matrix: picture.matrix().unwrap_or_else(|| ColorMatrix::usual_for(height)),
         range: picture.range().unwrap_or(ColorRange::Limited),
     };
     Bitmap::new(format, width, height, color, Arc::new(picture)).ok()
-}
-
-/// The matrix of a stream that does not tell: what the standards for the picture's size use, which is BT.601 for
-/// standard definition (ITU-R BT.601) and BT.709 for high definition (ITU-R BT.709), from 720 lines on.
-fn usual_matrix(height: u32) -> ColorMatrix {
-    if height >= 720 { ColorMatrix::Bt709 } else { ColorMatrix::Bt601 }
 }

@@ -25,7 +25,7 @@ pub(super) fn opening(
         };
     }
     if notes.unresolved && !notes.connected {
-        let host = url.url().and_then(|url| url.host_str()).unwrap_or_default().to_owned();
+        let host = url.host_name().unwrap_or_default().to_owned();
         return SourceError::Resolve { host };
     }
     match (error.kind(), &notes.refused) {
@@ -43,7 +43,7 @@ pub(super) fn opening(
         (AvErrorKind::End, None) => {
             SourceError::Protocol { host, detail: "the connection ended within it".into() }
         }
-        (AvErrorKind::NoStream, None) => SourceError::NoTrack { host, detail: "it describes none".into() },
+        (AvErrorKind::NoStream, None) => SourceError::NoTrack { host, detail: "none at all".into() },
         (_, None) => SourceError::Protocol { host, detail: error.to_string() },
     }
 }

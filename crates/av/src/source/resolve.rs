@@ -1,6 +1,6 @@
 //! Whether a host name has an address.
 
-use std::net::ToSocketAddrs as _;
+use std::net::{IpAddr, ToSocketAddrs as _};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -14,16 +14,15 @@ use valkka_core::url::StreamUrl;
 /// The look-up itself cannot be given up either: past `timeout` its thread is left behind, and ends with the
 /// system's own time limit for it.
 pub(super) fn check(url: &StreamUrl, timeout: Duration) -> Result<(), SourceError> {
-    let Some(host) = url.url().and_then(|url| url.host_str()) else { return Ok(()) };
-    let unresolved = || SourceError::Resolve { host: host.to_owned() };
-    let bare = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-    if bare.parse::<std::net::IpAddr>().is_ok() {
+    let Some(host) = url.host_name() else { return Ok(()) };
+    if host.parse::<IpAddr>().is_ok() {
         return Ok(());
     }
     let (tx, rx) = mpsc::channel();
+    let name = host.to_owned();
     let look_up = move || {
         let found =
-            (bare.as_str(), 0).to_socket_addrs().is_ok_and(|mut addresses| addresses.next().is_some());
+            (name.as_str(), 0).to_socket_addrs().is_ok_and(|mut addresses| addresses.next().is_some());
         // Nobody waits any more when it took too long.
         let _ = tx.send(found);
     };
@@ -31,7 +30,7 @@ pub(super) fn check(url: &StreamUrl, timeout: Duration) -> Result<(), SourceErro
     thread.map_err(|cause| SourceError::Io { what: url.host(), cause })?;
     match rx.recv_timeout(timeout) {
         Ok(true) => Ok(()),
-        Ok(false) | Err(_) => Err(unresolved()),
+        Ok(false) | Err(_) => Err(SourceError::Resolve { host: host.to_owned() }),
     }
 }
 
