@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle, Runtime};
@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
 use tracing::debug;
+use valkka_core::lock::lock;
 use valkka_core::sink::Sink;
 use valkka_core::source::{SourceError, SourceRequest};
 use valkka_core::stats::StreamStats;
@@ -85,13 +86,14 @@ pub struct StreamHandle {
 /// What handles and the live thread share.
 #[derive(Default)]
 struct Shared {
-    /// The tasks of the streams that have handles; `None` once the thread is ending.
+    /// The tasks of the streams that have handles.
     streams: Mutex<Streams>,
     next_id: AtomicU64,
 }
 
 #[derive(Default)]
 struct Streams {
+    /// Whether the thread is ending, and takes no more.
     ending: bool,
     tasks: HashMap<u64, AbortHandle>,
 }
@@ -171,7 +173,7 @@ impl Drop for StreamHandle {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Streams> {
-        self.streams.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.streams)
     }
 }
 

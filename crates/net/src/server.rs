@@ -39,6 +39,7 @@ mod ring;
 mod sdp;
 mod session;
 mod tcp;
+mod track_set;
 mod transport;
 mod udp;
 mod viewer;

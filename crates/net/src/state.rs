@@ -1,9 +1,10 @@
 //! What is known of a stream's connection.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
+use valkka_core::lock::lock;
 use valkka_core::source::{SourceError, StreamInfo};
 
 /// Where a stream stands.
@@ -72,7 +73,7 @@ impl Status {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 

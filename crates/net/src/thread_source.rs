@@ -1,8 +1,9 @@
 //! Blocking sources, each on a thread of its own.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::oneshot;
+use valkka_core::lock::lock;
 use valkka_core::sink::Sink;
 use valkka_core::source::{Source, SourceError};
 use valkka_core::worker::{StopToken, Worker};
@@ -16,7 +17,7 @@ pub(crate) struct Leaving(Mutex<Vec<Worker>>);
 impl Leaving {
     fn push(&self, worker: Worker) {
         worker.stop_token().stop();
-        let mut workers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut workers = lock(&self.0);
         // Joining a thread that has returned takes no time.
         workers.retain(|worker| !worker.is_finished());
         workers.push(worker);

@@ -1,6 +1,6 @@
 //! Servers that send without end. The only test of its process, for it looks at the memory of all of it.
 
-#![allow(clippy::unwrap_used)] // The helpers of tests unwrap as tests do.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 mod common;
 

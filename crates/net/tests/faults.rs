@@ -1,6 +1,6 @@
 //! Servers that misbehave: each ends in a clear error, without a panic and without eating memory.
 
-#![allow(clippy::unwrap_used)] // The helpers of tests unwrap as tests do.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 mod common;
 

@@ -1,6 +1,6 @@
 //! Streams that come and go on one live thread.
 
-#![allow(clippy::unwrap_used)] // The helpers of tests unwrap as tests do.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 mod common;
 

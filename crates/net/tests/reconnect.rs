@@ -1,6 +1,6 @@
 //! Connections that end, and come back.
 
-#![allow(clippy::unwrap_used)] // The helpers of tests unwrap as tests do.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 mod common;
 

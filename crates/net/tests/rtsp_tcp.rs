@@ -1,6 +1,6 @@
 //! RTSP over TCP from a server that nobody here wrote.
 
-#![allow(clippy::unwrap_used)] // The helpers of tests unwrap as tests do.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 mod common;
 

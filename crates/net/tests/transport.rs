@@ -1,6 +1,6 @@
 //! `Transport::Auto`, and blocking sources on threads of their own.
 
-#![allow(clippy::unwrap_used)] // The helpers of tests unwrap as tests do.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 mod common;
 

@@ -2,18 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, watch};
 use tracing::{debug, warn};
 use valkka_core::codec::CodecParams;
 use valkka_core::frame::{Body, Frame, Packet, Signal};
+use valkka_core::lock::lock;
 use valkka_core::source::StreamInfo;
 
 use crate::rtp::{RtpTrack, Timeline, Unit, UnitKind, count_reports};
 use crate::server::describe::{Description, TrackDescription};
 use crate::server::ring::Ring;
+use crate::server::track_set::{MAX_TRACKS, TrackSet};
 
 /// A mount as its viewers and the server's thread see it. Frames are put in by any thread.
 #[derive(Debug)]
@@ -69,10 +71,6 @@ pub(super) struct Start {
     /// Sequence number and time stamp of the first packet, if there is one already.
     pub(super) first: Option<(u16, u32)>,
 }
-
-/// A set of track indices below [`MAX_TRACKS`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct TrackSet(u8);
 
 impl Channel {
     pub(super) fn new(path: String, kept_bytes: usize) -> Self {
@@ -226,7 +224,7 @@ impl Channel {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 
@@ -323,43 +321,6 @@ impl Cursor {
         self.tracks
     }
 }
-
-impl TrackSet {
-    pub(super) fn insert(&mut self, track: u8) {
-        self.0 |= 1_u8.checked_shl(track.into()).unwrap_or(0);
-    }
-
-    fn remove(&mut self, track: u8) {
-        self.0 &= !1_u8.checked_shl(track.into()).unwrap_or(0);
-    }
-
-    pub(super) fn contains(self, track: u8) -> bool {
-        self.0 & 1_u8.checked_shl(track.into()).unwrap_or(0) != 0
-    }
-
-    pub(super) fn is_empty(self) -> bool {
-        self.0 == 0
-    }
-
-    fn intersection(self, other: Self) -> Self {
-        Self(self.0 & other.0)
-    }
-
-    fn iter(self) -> impl Iterator<Item = u8> {
-        (0..MAX_TRACKS).filter(move |&track| self.contains(track))
-    }
-}
-
-impl FromIterator<u8> for TrackSet {
-    fn from_iter<I: IntoIterator<Item = u8>>(tracks: I) -> Self {
-        let mut set = Self::default();
-        tracks.into_iter().for_each(|track| set.insert(track));
-        set
-    }
-}
-
-/// Tracks per mount; a set of them is one byte.
-const MAX_TRACKS: u8 = 8;
 
 /// A stream whose tracks nobody announced is taken for complete when its first packet is so old.
 const SETTLING: Duration = Duration::from_millis(500);

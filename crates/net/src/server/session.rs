@@ -7,8 +7,9 @@ use tokio::task::JoinSet;
 
 use super::activity::Activity;
 use super::auth;
-use super::channel::{Channel, Start, TrackSet};
+use super::channel::{Channel, Start};
 use super::tcp::{Channels, Outgoing};
+use super::track_set::TrackSet;
 use super::udp::{self, Pairs, UdpPair};
 use super::viewer::Viewer;
 

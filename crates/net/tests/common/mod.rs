@@ -1,5 +1,5 @@
 //! What the tests of the client share.
-#![allow(dead_code, unreachable_pub)] // Each test file uses its part.
+#![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 
 pub mod fake;
 

@@ -1,6 +1,6 @@
 //! What the tests of the server share: streams to serve, and other people's programs that watch them.
-#![allow(dead_code, unreachable_pub)] // Each test file uses its part.
-#![allow(clippy::unwrap_used)] // Helpers of tests.
+#![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 pub mod client;
 pub mod streams;

@@ -21,7 +21,7 @@ use tracing::{debug, trace};
 use valkka_core::clock::{Clock, SystemClock};
 use valkka_core::frame::{Frame, Signal};
 use valkka_core::sink::Sink;
-use valkka_core::source::{SourceError, SourceRequest, StreamInfo};
+use valkka_core::source::{SourceError, SourceRequest, StreamInfo, USER_AGENT};
 use valkka_core::stream::Track;
 use valkka_core::time::WallTime;
 
@@ -90,10 +90,9 @@ impl RtspTcp {
     /// 7 s, and would find a camera that returned only that late. Short attempts one after the other find it
     /// within a second or two.
     async fn reach(&self, host: &str) -> Result<(), SourceError> {
-        let url = self.request.url.url();
-        let name = url.and_then(|url| url.host_str()).unwrap_or_default();
-        let port = self.request.url.port().unwrap_or(554);
-        let name = name.trim_start_matches('[').trim_end_matches(']');
+        let url = &self.request.url;
+        let name = url.host_name().unwrap_or_default();
+        let port = url.port().unwrap_or_default();
         match timeout(REACH_TIMEOUT, TcpStream::connect((name, port))).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(cause)) if cause.raw_os_error().is_none() => Err(no_such_host(host)),
@@ -266,7 +265,7 @@ fn frame(item: CodecItem, streams: &[Stream], tracks: &mut [Option<LiveTrack>]) 
         CodecItem::Rtcp(compound) => {
             let stamp = compound.rtp_timestamp()?;
             let report = compound.pkts().next()?.as_sender_report().ok()??;
-            track.clock.report(report.ntp_timestamp().0, stamp.into(), arrival(compound.ctx()));
+            track.clock.report(report.ntp_timestamp().0, stamp.into());
             None
         }
         _ => None,
@@ -283,7 +282,6 @@ const FORMAT: FrameFormat = FrameFormat {
     parameter_set_insertion: ParameterSetInsertion::EachKeyFrame,
     aac_framing: aac::Framing::Raw,
 };
-const USER_AGENT: &str = concat!("Valkka/", env!("CARGO_PKG_VERSION"));
 /// Tracks looked at; a hostile description may list any number.
 const MAX_TRACKS: usize = 32;
 const MAX_SERVER_CHARS: usize = 100;
