@@ -149,7 +149,7 @@ pub enum SourceError {
         host: String,
     },
     /// No connection to the address.
-    #[error("cannot connect to {host}: {cause}")]
+    #[error("cannot connect to {host}: {}", words(cause))]
     Connect {
         /// Host and port.
         host: String,
@@ -213,13 +213,19 @@ pub enum SourceError {
         detail: String,
     },
     /// Reading failed.
-    #[error("reading {what} failed: {cause}")]
+    #[error("reading {what} failed: {}", words(cause))]
     Io {
         /// Host and port, or the file.
         what: String,
         /// The system's reason.
         cause: io::Error,
     },
+}
+
+/// The words of an error of the system, without its number: people read them in a tile.
+fn words(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error ").next().unwrap_or_default().to_owned()
 }
 
 /// What the supervisor does after an error.
