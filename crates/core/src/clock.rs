@@ -1,7 +1,7 @@
 //! Where the current time comes from.
 //!
-//! Filters read no clock. What must know the time (sources that stamp arrivals, the presenter) is given a
-//! [`Clock`], so that tests can hand it a simulated one.
+//! Filters read no clock, and logic that depends on the time takes it as an argument. Who stamps arrivals or looks
+//! whether something is due reads [`SystemClock`]. [`Clock`] is for what is to be handed a simulated one in tests.
 
 use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};

@@ -154,10 +154,12 @@ impl Sps {
         let constraints = bits.byte(8)?;
         let level = bits.byte(8)?;
         let id = bits.ue_up_to(31)? as u8;
-        let (mut chroma_format, mut luma_bits, mut chroma_bits, mut separate_planes) = (1, 8, 8, false);
+        let (mut chroma_format, mut luma_bits, mut chroma_bits) = (1, 8, 8);
         if has_chroma_format(profile) {
             chroma_format = bits.ue_up_to(3)? as u8;
-            separate_planes = chroma_format == 3 && bits.flag()?;
+            if chroma_format == 3 {
+                let _separate_planes = bits.flag()?;
+            }
             luma_bits = bits.ue_up_to(6)? as u8 + 8;
             chroma_bits = bits.ue_up_to(6)? as u8 + 8;
             let _transform_bypass = bits.flag()?;
@@ -177,19 +179,8 @@ impl Sps {
         }
         let _direct_8x8 = bits.flag()?;
         let fields = if frames_only { 1 } else { 2 };
-        let mut width = width_mbs * 16;
-        let mut height = height_map_units * 16 * fields;
-        if bits.flag()? {
-            // Table 6-1 and equations 7-19 to 7-22.
-            let (unit_x, unit_y) = match chroma_format {
-                1 => (2, 2),
-                2 => (2, 1),
-                _ => (1, 1),
-            };
-            let (unit_x, unit_y) = if separate_planes { (1, 1) } else { (unit_x, unit_y) };
-            width = vui::crop(bits, width, unit_x)?;
-            height = vui::crop(bits, height, unit_y * fields)?;
-        }
+        let size = (width_mbs * 16, height_map_units * 16 * fields);
+        let (width, height) = vui::window(bits, size, chroma_format, fields)?;
         let vui = if bits.flag()? { vui::Vui::read_h264(bits) } else { vui::Vui::default() };
         Some(Self {
             profile,

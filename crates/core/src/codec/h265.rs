@@ -184,20 +184,11 @@ impl Sps {
         let profile = ProfileTierLevel::read(bits, max_sub_layer)?;
         let id = bits.ue_up_to(15)? as u8;
         let chroma_format = bits.ue_up_to(3)? as u8;
-        let separate_planes = chroma_format == 3 && bits.flag()?;
-        let mut width = bits.ue_up_to(MAX_SIDE)?;
-        let mut height = bits.ue_up_to(MAX_SIDE)?;
-        if bits.flag()? {
-            // Table 6-1: the window is in chroma samples.
-            let (unit_x, unit_y) = match chroma_format {
-                1 => (2, 2),
-                2 => (2, 1),
-                _ => (1, 1),
-            };
-            let (unit_x, unit_y) = if separate_planes { (1, 1) } else { (unit_x, unit_y) };
-            width = vui::crop(bits, width, unit_x)?;
-            height = vui::crop(bits, height, unit_y)?;
+        if chroma_format == 3 {
+            let _separate_planes = bits.flag()?;
         }
+        let size = (bits.ue_up_to(MAX_SIDE)?, bits.ue_up_to(MAX_SIDE)?);
+        let (width, height) = vui::window(bits, size, chroma_format, 1)?;
         if width == 0 || height == 0 {
             return None;
         }

@@ -84,9 +84,30 @@ pub(super) fn read_timing(bits: &mut BitReader<'_>, ticks: u64) -> Option<Option
     Some(rate.filter(|rate| rate.hz() <= MAX_RATE_HZ))
 }
 
+/// Reads the window that is cut out of a picture of `width` × `height`, if there is one, and returns its size. It is
+/// told in samples of chroma (H.264, equations 7-19 to 7-22; H.265, 7.4.3.2.1), and in frames for pictures that may
+/// be coded as two `fields`.
+pub(super) fn window(
+    bits: &mut BitReader<'_>,
+    (width, height): (u32, u32),
+    chroma_format: u8,
+    fields: u32,
+) -> Option<(u32, u32)> {
+    if !bits.flag()? {
+        return Some((width, height));
+    }
+    // Table 6-1 of both.
+    let (unit_x, unit_y) = match chroma_format {
+        1 => (2, 2),
+        2 => (2, 1),
+        _ => (1, 1),
+    };
+    // Written as left, right, top, bottom.
+    Some((crop(bits, width, unit_x)?, crop(bits, height, unit_y * fields)?))
+}
+
 /// Reads how much is cut from both ends of a side of `size` samples, in units of `unit`; returns what is left.
-/// The standards write left, right, top, bottom in this order.
-pub(super) fn crop(bits: &mut BitReader<'_>, size: u32, unit: u32) -> Option<u32> {
+fn crop(bits: &mut BitReader<'_>, size: u32, unit: u32) -> Option<u32> {
     let first = bits.ue()?.checked_mul(unit)?;
     let last = bits.ue()?.checked_mul(unit)?;
     size.checked_sub(first.checked_add(last)?).filter(|&left| left > 0)
