@@ -1,6 +1,6 @@
 //! From YUV samples to RGB: the coefficients.
 
-use valkka_core::bitmap::{ColorMatrix, ColorRange, ColorSpec};
+use valkka_core::bitmap::{ColorRange, ColorSpec};
 
 /// `rgb = matrix · (yuv - offset)`, all of them scaled to 0 … 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -14,14 +14,10 @@ pub(crate) struct Conversion {
 impl Conversion {
     /// The conversion for 8-bit samples of this kind.
     ///
-    /// Derived from the weights of red and blue in the luma (ITU-R BT.601-7 2.5.1, BT.709-6 3.2, BT.2020-2
-    /// table 4) and the ranges of the samples.
+    /// Derived from the weights of red and blue in the luma and the ranges of the samples.
     pub(crate) fn new(color: ColorSpec) -> Self {
-        let (red, blue) = match color.matrix {
-            ColorMatrix::Bt601 => (0.299, 0.114),
-            ColorMatrix::Bt709 => (0.2126, 0.0722),
-            ColorMatrix::Bt2020 => (0.2627, 0.0593),
-        };
+        let (red, blue) = color.matrix.weights();
+        let (red, blue) = (red as f32, blue as f32);
         let green = 1.0 - red - blue;
         let (black, luma_span, chroma_span) = match color.range {
             ColorRange::Limited => (16.0 / 255.0, 219.0 / 255.0, 224.0 / 255.0),
@@ -42,6 +38,8 @@ impl Conversion {
 
 #[cfg(test)]
 mod tests {
+    use valkka_core::bitmap::ColorMatrix;
+
     use super::*;
 
     fn convert(color: ColorSpec, yuv: [u8; 3]) -> [i32; 3] {

@@ -7,9 +7,10 @@ use valkka_core::bitmap::Bitmap;
 use valkka_core::stats::StreamStats;
 use valkka_core::stream::Slot;
 
+use crate::capture::Capture;
 use crate::error::Error;
 use crate::layout::{Area, Fit, Rectangle};
-use crate::scene::{Tile, ViewId, ViewOptions, WindowId};
+use crate::scene::{ViewId, ViewOptions, WindowId};
 use crate::window::{WindowChange, WindowOptions};
 
 /// An order, and where the answer goes.
@@ -33,9 +34,3 @@ pub(crate) enum Command {
 
 /// Takes the one answer to a command.
 pub(crate) type Reply<T> = SyncSender<Result<T, Error>>;
-
-/// All that a screenshot is painted from, in the thread that wants it.
-pub(crate) struct Capture {
-    pub(crate) size: (u32, u32),
-    pub(crate) tiles: Vec<(Tile, Option<Bitmap>)>,
-}

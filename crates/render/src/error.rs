@@ -95,3 +95,9 @@ pub enum Error {
     #[error("cannot start the presenter")]
     System(#[from] io::Error),
 }
+
+impl From<rustix::io::Errno> for Error {
+    fn from(errno: rustix::io::Errno) -> Self {
+        Self::System(errno.into())
+    }
+}

@@ -2,11 +2,12 @@
 
 use std::io;
 use std::os::fd::BorrowedFd;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use valkka_core::clock::{Clock, SystemClock};
 use valkka_core::frame::Frame;
+use valkka_core::lock::lock;
 use valkka_core::sink::Sink;
 use valkka_core::time::WallTime;
 
@@ -59,7 +60,7 @@ impl Inbox {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 

@@ -27,6 +27,7 @@
 //! ```
 #![deny(unsafe_code)]
 
+mod capture;
 mod color;
 mod command;
 mod error;

@@ -1,25 +1,24 @@
 //! The presenter as its users see it.
 
 use std::fmt;
-use std::io;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender, TrySendError};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use valkka_core::bitmap::Bitmap;
+use valkka_core::lock::lock;
 use valkka_core::sink::Sink;
 use valkka_core::stats::StreamStats;
 use valkka_core::stream::Slot;
 use valkka_core::worker::Worker;
 
-use crate::command::{Capture, Command, Reply};
+use crate::command::{Command, Reply};
 use crate::error::Error;
 use crate::event::Event;
 use crate::image::RgbImage;
 use crate::inbox::Inbox;
 use crate::layout::{Area, Fit, Rectangle};
 use crate::output::{self, OutputKind};
-use crate::raster::{Canvas, Rasterizer};
 use crate::scene::{ViewId, ViewOptions, WindowId};
 use crate::schedule::{Limits, Schedule};
 use crate::stage::Stage;
@@ -243,7 +242,7 @@ impl Presenter {
     /// # Errors
     /// If there is no such window, or it has no pixels.
     pub fn screenshot_window(&self, window: WindowId) -> Result<RgbImage, Error> {
-        paint(&self.call(|reply| Command::CaptureWindow(window, reply))?)
+        self.call(|reply| Command::CaptureWindow(window, reply))?.paint()
     }
 
     /// What the view shows, at its size; at the size of its window if it is hidden.
@@ -251,13 +250,13 @@ impl Presenter {
     /// # Errors
     /// If there is no such view, or it has no pixels.
     pub fn screenshot_view(&self, view: ViewId) -> Result<RgbImage, Error> {
-        paint(&self.call(|reply| Command::CaptureView(view, reply))?)
+        self.call(|reply| Command::CaptureView(view, reply))?.paint()
     }
 
     /// The next event, waiting for it at most `timeout`; `None` if none came. Of too many that nobody takes,
     /// the newest are dropped.
     pub fn next_event(&self, timeout: Duration) -> Option<Event> {
-        self.events.lock().unwrap_or_else(PoisonError::into_inner).recv_timeout(timeout).ok()
+        lock(&self.events).recv_timeout(timeout).ok()
     }
 
     fn call<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, Error> {
@@ -279,35 +278,6 @@ impl Presenter {
 impl fmt::Debug for Presenter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Presenter").finish_non_exhaustive()
-    }
-}
-
-/// Paints a screenshot in the caller's thread: it takes long, and the presenter has other things to do.
-fn paint(capture: &Capture) -> Result<RgbImage, Error> {
-    let (width, height) = capture.size;
-    let count = width as usize * height as usize;
-    if count == 0 {
-        return Err(Error::NoPixels { width, height });
-    }
-    let mut image = vec![0; count];
-    let mut rasterizer = Rasterizer::default();
-    for (tile, bitmap) in &capture.tiles {
-        let (x, y) = (tile.area.x as usize, tile.area.y as usize);
-        let (columns, rows) = (tile.area.width as usize, tile.area.height as usize);
-        let mut pixels = vec![0; columns * rows];
-        let mut canvas = Canvas { pixels: &mut pixels, width: tile.area.width, height: tile.area.height };
-        rasterizer.paint(&mut canvas, bitmap.as_ref(), tile.fit, &tile.rectangles);
-        for (row, from) in pixels.chunks_exact(columns.max(1)).enumerate() {
-            let start = (y + row) * width as usize + x;
-            image[start..start + columns].copy_from_slice(from);
-        }
-    }
-    Ok(RgbImage::from_xrgb(width, height, &image))
-}
-
-impl From<rustix::io::Errno> for Error {
-    fn from(errno: rustix::io::Errno) -> Self {
-        Self::System(io::Error::from(errno))
     }
 }
 

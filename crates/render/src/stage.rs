@@ -13,7 +13,8 @@ use valkka_core::stream::Slot;
 use valkka_core::time::WallTime;
 use valkka_core::worker::StopToken;
 
-use crate::command::{Capture, Command, Reply};
+use crate::capture::Capture;
+use crate::command::{Command, Reply};
 use crate::error::Error;
 use crate::event::Event;
 use crate::inbox::Inbox;

@@ -3,7 +3,7 @@
 //! libEGL and libxcb are opened at run time, so a machine without a screen needs neither. EGL gets a
 //! connection to the X server of its own: window ids mean the same in all of them, what a driver does to its
 //! connection does not touch ours, and an error of the server does not end the process.
-#![allow(unsafe_code)]
+#![allow(unsafe_code, reason = "EGL is a library of C")]
 
 use std::collections::BTreeMap;
 use std::ffi::CString;

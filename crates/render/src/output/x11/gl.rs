@@ -3,7 +3,7 @@
 //! The planes of a picture are uploaded once, as textures; a shader converts them while they are drawn, into
 //! as many windows as show the slot. Whole windows are drawn: after a swap, nothing of the last drawing can be
 //! relied on.
-#![allow(unsafe_code)]
+#![allow(unsafe_code, reason = "OpenGL is a library of C")]
 
 use std::collections::BTreeMap;
 

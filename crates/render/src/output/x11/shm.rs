@@ -1,5 +1,5 @@
 //! Memory that we share with the X server.
-#![allow(unsafe_code)]
+#![allow(unsafe_code, reason = "memory is mapped")]
 
 use std::io;
 use std::os::fd::OwnedFd;
