@@ -2,10 +2,11 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 
 use valkka_av::{Decoder, DecoderOptions};
 use valkka_core::fork::{Branch, Fork};
+use valkka_core::lock::lock;
 use valkka_core::sink::Sink;
 use valkka_core::stats::StreamStats;
 
@@ -53,7 +54,7 @@ impl Decoding {
     }
 
     pub(crate) fn branch(&self, tag: &str, sink: Arc<dyn Sink>) -> Result<PictureBranch, Error> {
-        let mut slot = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slot = lock(&self.running);
         let running = match slot.upgrade() {
             Some(running) => running,
             None => {

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
+use valkka_core::lock::lock;
 use valkka_core::stream::Slot;
 use valkka_core::url::StreamUrl;
 use valkka_net::{Live, LiveOptions, Opener};
@@ -62,7 +63,7 @@ struct Slots(Mutex<BTreeSet<u16>>);
 
 impl Slots {
     fn lock(&self) -> MutexGuard<'_, BTreeSet<u16>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 

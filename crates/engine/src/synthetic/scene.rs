@@ -50,7 +50,7 @@ impl Scene {
         options.width = options.width.clamp(64, 8192) & !1;
         options.height = options.height.clamp(64, 8192) & !1;
         options.frames = options.frames.max(1);
-        let matrix = if options.height >= 720 { ColorMatrix::Bt709 } else { ColorMatrix::Bt601 };
+        let matrix = ColorMatrix::usual_for(options.height);
         Self { options, color: ColorSpec { matrix, range: ColorRange::Limited } }
     }
 
@@ -152,11 +152,7 @@ fn hash(a: u32, b: u32, c: u32) -> u32 {
 
 /// Limited-range YUV of a colour (ITU-R BT.601 and BT.709, section 3).
 fn yuv([r, g, b]: [u8; 3], matrix: ColorMatrix) -> [u8; 3] {
-    let (kr, kb) = match matrix {
-        ColorMatrix::Bt601 => (0.299, 0.114),
-        ColorMatrix::Bt709 => (0.2126, 0.0722),
-        ColorMatrix::Bt2020 => (0.2627, 0.0593),
-    };
+    let (kr, kb) = matrix.weights();
     let [r, g, b] = [r, g, b].map(|c| f64::from(c) / 255.0);
     let y = kr * r + (1.0 - kr - kb) * g + kb * b;
     let u = (b - y) / (2.0 * (1.0 - kb));
