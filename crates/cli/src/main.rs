@@ -8,9 +8,12 @@
 mod address;
 mod args;
 mod command;
+mod exit;
 mod interrupt;
 mod logging;
+mod output;
 mod table;
+mod terminal;
 
 use std::process::ExitCode;
 
@@ -21,6 +24,7 @@ fn main() -> ExitCode {
     logging::init(arguments.verbose);
     match arguments.command.run() {
         Ok(code) => code,
+        Err(error) if output::is_reader_gone(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("valkka: {error:#}");
             ExitCode::FAILURE

@@ -1,7 +1,7 @@
 //! `valkka camera`: synthetic cameras.
 
 use std::fs;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -15,6 +15,7 @@ use valkka::synthetic::{Footage, SceneOptions, SyntheticCameras, SyntheticOption
 use valkka::url::Credentials;
 
 use crate::interrupt::Interrupt;
+use crate::output;
 
 /// Be one or more cameras: serve a generated scene or a file over RTSP, in a loop at its real pace
 ///
@@ -22,7 +23,7 @@ use crate::interrupt::Interrupt;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Where to listen; port 0 takes a free one
-    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8554")]
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8554", value_parser = parse_listen)]
     listen: SocketAddr,
 
     /// How many cameras
@@ -103,12 +104,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     };
     let options = SyntheticOptions { listen: args.listen, count: args.count, footage, credentials };
     let cameras = SyntheticCameras::start(&options)?;
-    let mut stdout = io::stdout().lock();
-    for url in cameras.urls() {
-        writeln!(stdout, "{url}")?;
-    }
-    stdout.flush()?;
-    drop(stdout);
+    output::print(&(cameras.urls().join("\n") + "\n"))?;
 
     let stdin = args.until_stdin_closes.then(|| thread::spawn(wait_for_end_of_input));
     while !interrupt.is_set() && !stdin.as_ref().is_some_and(thread::JoinHandle::is_finished) {
@@ -124,10 +120,18 @@ fn wait_for_end_of_input() {
 
 fn credentials(args: &Args) -> anyhow::Result<Option<Credentials>> {
     let (Some(user), Some(file)) = (&args.user, &args.password_file) else { return Ok(None) };
+    // Basic authentication separates name and password by a colon.
+    ensure!(!user.is_empty() && !user.contains(':'), "a user name has at least one letter, and no colon");
     let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
     let password = text.lines().next().unwrap_or_default();
     ensure!(!password.is_empty(), "the first line of {} is empty", file.display());
     Ok(Some(Credentials { username: user.clone(), password: password.to_owned() }))
+}
+
+fn parse_listen(text: &str) -> anyhow::Result<SocketAddr> {
+    text.parse()
+        .ok()
+        .context("it must be like 127.0.0.1:8554 or [::1]:8554; 0.0.0.0 and [::] are all addresses")
 }
 
 fn parse_size(text: &str) -> anyhow::Result<(u32, u32)> {

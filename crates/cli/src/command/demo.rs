@@ -15,7 +15,7 @@ use valkka::{CameraOptions, Engine, EngineOptions, Reconnect};
 
 use super::view::{Output, POLL, WallArgs};
 use crate::interrupt::Interrupt;
-use crate::table::{self, LiveTable};
+use crate::table::{LiveTable, print_summary};
 
 /// Start synthetic cameras in a process of their own, receive and decode them, and show them on a wall
 ///
@@ -43,12 +43,12 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let mut wall = match args.wall.open("Valkka demo", args.wall.output) {
         Ok(wall) => wall,
         Err(error) if args.wall.output == Output::Auto => {
-            eprintln!("No display: {error}. Going on without one; everything is done but the drawing.");
+            eprintln!("{error}; going on without: everything is done but the drawing");
             args.wall.open("Valkka demo", Output::Null)?
         }
         Err(error) => return Err(error.into()),
     };
-    eprintln!("Starting {} cameras …", args.cameras);
+    eprintln!("Starting {} camera{} …", args.cameras, if args.cameras == 1 { "" } else { "s" });
     let synthetic = SyntheticProcess::start(args.cameras)?;
     let engine = Engine::new(EngineOptions::default())?;
     let mut cameras = Vec::new();
@@ -71,11 +71,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
 
     WallArgs::drain(&mut wall, &cameras)?;
     let summary = measurement.summary(cameras.iter().map(|camera| &**camera));
-    if args.json {
-        println!("{}", serde_json::to_string(&summary)?);
-    } else {
-        table::print_summary(&summary);
-    }
+    print_summary(&summary, args.json)?;
     let silent = summary.cameras.iter().filter(|camera| camera.frames_received == 0).count();
     if silent > 0 && measurement.elapsed() > GRACE {
         bail!("{silent} of {} cameras brought nothing", summary.cameras.len());

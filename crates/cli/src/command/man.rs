@@ -1,7 +1,6 @@
 //! `valkka man`: the manual pages.
 
 use std::fs;
-use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -9,6 +8,7 @@ use anyhow::Context;
 use clap::CommandFactory;
 
 use crate::args::Arguments;
+use crate::output;
 
 /// Print the manual page, or write one page per command into a directory
 #[derive(Debug, clap::Args)]
@@ -21,7 +21,11 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let command = Arguments::command();
     match &args.directory {
-        None => clap_mangen::Man::new(command).render(&mut io::stdout())?,
+        None => {
+            let mut page = Vec::new();
+            clap_mangen::Man::new(command).render(&mut page)?;
+            output::print(&String::from_utf8(page)?)?;
+        }
         Some(directory) => {
             fs::create_dir_all(directory)
                 .and_then(|()| clap_mangen::generate_to(command, directory))

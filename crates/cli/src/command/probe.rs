@@ -1,6 +1,5 @@
 //! `valkka probe`: what a stream is like, or what is wrong with it.
 
-use std::io::{self, Write};
 use std::process::ExitCode;
 
 use valkka::probe::{ProbeOptions, ProbeReport, TrackReport, probe};
@@ -8,6 +7,8 @@ use valkka::source::{SourceOptions, Transport};
 use valkka::{CameraOptions, Engine, EngineOptions};
 
 use crate::address::Address;
+use crate::exit::cannot_start;
+use crate::output;
 
 /// Connect to a stream, look at it for a while, and tell what it is like
 ///
@@ -32,40 +33,34 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let options = CameraOptions { source, ..CameraOptions::default() };
     let url = match args.url.parsed() {
         Ok(url) => url,
-        Err(error) => {
-            eprintln!("valkka: {error}");
-            return Ok(ExitCode::from(2));
-        }
+        Err(error) => return Ok(cannot_start(&error)),
     };
     match probe(&engine, url, options, ProbeOptions::default()) {
-        Ok(report) if args.json => println!("{}", serde_json::to_string(&report)?),
-        Ok(report) => print(&report)?,
-        Err(error) => {
-            eprintln!("valkka: {error}");
-            return Ok(ExitCode::from(2));
-        }
+        Ok(report) if args.json => output::print(&(serde_json::to_string(&report)? + "\n"))?,
+        Ok(report) => output::print(&text(&report))?,
+        Err(error) => return Ok(cannot_start(&error)),
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn print(report: &ProbeReport) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    let mut line = |name: &str, value: String| writeln!(out, "{name:14}{value}");
-    line("address", report.url.clone())?;
-    line("transport", report.transport.clone())?;
+fn text(report: &ProbeReport) -> String {
+    let mut text = String::new();
+    let mut line = |name: &str, value: &str| text += &format!("{name:14}{value}\n");
+    line("address", &report.url);
+    line("transport", &report.transport);
     if let Some(server) = &report.server {
-        line("server", server.clone())?;
+        line("server", server);
     }
     if let Some(millis) = report.first_packet_ms {
-        line("first packet", format!("after {millis} ms"))?;
+        line("first packet", &format!("after {millis} ms"));
     }
     let offset = report.clock_offset_ms.map(|millis| format!("{millis:+.1} ms (camera minus this machine)"));
-    line("clock offset", offset.unwrap_or_else(|| "not known: no sender report".into()))?;
-    line("lost packets", report.lost_packets.to_string())?;
+    line("clock offset", offset.as_deref().unwrap_or("not known: no sender report"));
+    line("lost packets", &report.lost_packets.to_string());
     for (index, track) in report.tracks.iter().enumerate() {
-        line(&format!("track {index}"), describe(track))?;
+        line(&format!("track {index}"), &describe(track));
     }
-    Ok(())
+    text
 }
 
 /// One line about a track, from what is known of it.

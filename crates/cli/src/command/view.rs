@@ -14,8 +14,9 @@ use valkka::wall::{OutputKind, Wall, WallOptions};
 use valkka::{Camera, CameraOptions, Engine, EngineOptions, Reconnect};
 
 use crate::address::Address;
+use crate::exit::cannot_start;
 use crate::interrupt::Interrupt;
-use crate::table;
+use crate::table::print_summary;
 
 /// Show streams in one window, a tile each
 ///
@@ -63,8 +64,8 @@ pub(crate) struct WallArgs {
     display: Option<String>,
 
     /// Leave after this many seconds
-    #[arg(long, value_name = "N")]
-    pub(crate) seconds: Option<f64>,
+    #[arg(long, value_name = "N", value_parser = parse_seconds)]
+    seconds: Option<Duration>,
 }
 
 /// Where to show.
@@ -111,7 +112,7 @@ impl WallArgs {
 
     /// Whether the run is over.
     pub(crate) fn is_over(&self, measurement: &Measurement) -> bool {
-        self.seconds.is_some_and(|seconds| measurement.elapsed().as_secs_f64() >= seconds)
+        self.seconds.is_some_and(|length| measurement.elapsed() >= length)
     }
 }
 
@@ -119,17 +120,11 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let interrupt = Interrupt::listen()?;
     let urls = match args.urls.into_iter().map(Address::parsed).collect::<Result<Vec<_>, _>>() {
         Ok(urls) => urls,
-        Err(error) => {
-            eprintln!("valkka: {error}");
-            return Ok(ExitCode::from(2));
-        }
+        Err(error) => return Ok(cannot_start(&error)),
     };
     let mut wall = match args.wall.open("Valkka", args.wall.output) {
         Ok(wall) => wall,
-        Err(error) => {
-            eprintln!("valkka: {:#}", anyhow::Error::new(error));
-            return Ok(ExitCode::from(2));
-        }
+        Err(error) => return Ok(cannot_start(&format_args!("{:#}", anyhow::Error::new(error)))),
     };
     let engine = Engine::new(EngineOptions::default())?;
     let mut cameras = Vec::new();
@@ -149,13 +144,30 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
     WallArgs::drain(&mut wall, &cameras)?;
     let summary = measurement.summary(cameras.iter().map(|camera| &**camera));
-    if args.json {
-        println!("{}", serde_json::to_string(&summary)?);
-    } else if args.wall.seconds.is_some() {
-        table::print_summary(&summary);
+    if args.json || args.wall.seconds.is_some() {
+        print_summary(&summary, args.json)?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
+fn parse_seconds(text: &str) -> anyhow::Result<Duration> {
+    let seconds: f64 = text.parse().context("it is no number")?;
+    Duration::try_from_secs_f64(seconds).context("it is no length of time")
+}
+
 /// How often the wall's loop looks at the clock and the user's signals.
 pub(crate) const POLL: Duration = Duration::from_millis(50);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seconds() {
+        assert_eq!(parse_seconds("1.5").unwrap(), Duration::from_millis(1500));
+        assert_eq!(parse_seconds("0").unwrap(), Duration::ZERO);
+        for text in ["", "x", "-1", "NaN", "inf", "1e300"] {
+            parse_seconds(text).unwrap_err();
+        }
+    }
+}
