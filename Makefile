@@ -19,7 +19,7 @@ demo: setup-demo ## show CAMERAS synthetic cameras for SECONDS seconds: make dem
 	target/release/valkka demo --cameras $(CAMERAS) --seconds $(SECONDS)
 
 test: setup-test ## run every test
-	cargo test --workspace --locked
+	cargo test --workspace --locked --no-fail-fast
 
 build: setup-demo ## build the command: target/release/valkka
 	cargo build --release --locked --package valkka-cli
