@@ -118,10 +118,13 @@ impl WallArgs {
 
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let interrupt = Interrupt::listen()?;
-    let urls = match args.urls.into_iter().map(Address::parsed).collect::<Result<Vec<_>, _>>() {
-        Ok(urls) => urls,
-        Err(error) => return Ok(cannot_start(&error)),
-    };
+    let mut urls = Vec::new();
+    for (index, address) in args.urls.into_iter().enumerate() {
+        match address.parsed() {
+            Ok(url) => urls.push(url),
+            Err(error) => return Ok(cannot_start(&format_args!("URL {}: {error}", index + 1))),
+        }
+    }
     let mut wall = match args.wall.open("Valkka", args.wall.output) {
         Ok(wall) => wall,
         Err(error) => return Ok(cannot_start(&format_args!("{:#}", anyhow::Error::new(error)))),
