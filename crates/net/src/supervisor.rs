@@ -10,7 +10,7 @@ use tokio::time::{sleep, timeout};
 use tracing::{debug, error};
 use valkka_core::clock::{Clock, SystemClock};
 use valkka_core::frame::{Frame, Signal};
-use valkka_core::source::{SourceError, Transport};
+use valkka_core::source::{Source, SourceError, Transport};
 
 use crate::backoff::Backoff;
 use crate::gate::{Gate, Intake};
@@ -107,49 +107,66 @@ impl Supervisor {
     }
 
     async fn receive(&mut self, transport: Transport, trial: bool, intake: &Arc<Intake>) -> SourceError {
-        let host = self.host();
         match self.open(transport) {
-            Ok(Opened::Task(mut source)) => {
-                let error = {
-                    let run = pin!(AssertUnwindSafe(source.run(&**intake)).catch_unwind());
-                    tokio::select! { biased;
-                        end = run => end,
-                        error = lost_trial(&host, intake), if trial => Ok(error),
-                    }
-                };
-                match error {
-                    Ok(error) => {
-                        self.source = Some((transport, source));
-                        error
-                    }
-                    // A parser that fails on what it was sent must not take the other streams with it.
-                    Err(_) => {
-                        error!(host, "receiving panicked; the connection is given up");
-                        SourceError::Protocol { host, detail: "receiving it failed (see the log)".into() }
-                    }
-                }
-            }
-            Ok(Opened::Thread(source)) => {
-                let name = format!("source {}", self.config.request.slot);
-                let leaving = self.leaving.clone();
-                let started = ThreadSource::start(&name, host.clone(), source, intake.clone(), leaving);
-                let mut source = match started {
-                    Ok(source) => source,
-                    Err(error) => return error,
-                };
-                let error = tokio::select! { biased;
-                    error = source.end() => return error,
-                    error = lost_trial(&host, intake), if trial => error,
-                };
-                // What it brings now comes too late. A camera that serves one client at a time must see this
-                // one leave first.
-                self.gate.next_connection();
-                source.stop();
-                let _ = timeout(STOP_TIMEOUT, source.end()).await;
-                error
-            }
+            Ok(Opened::Task(source)) => self.receive_here(transport, source, trial, intake).await,
+            Ok(Opened::Thread(source)) => self.receive_elsewhere(source, trial, intake).await,
             Err(error) => error,
         }
+    }
+
+    /// Runs a source as a part of this task, and keeps it for the next connection.
+    async fn receive_here(
+        &mut self,
+        transport: Transport,
+        mut source: Box<dyn TaskSource>,
+        trial: bool,
+        intake: &Intake,
+    ) -> SourceError {
+        let host = self.host();
+        let end = {
+            let run = pin!(AssertUnwindSafe(source.run(intake)).catch_unwind());
+            tokio::select! { biased;
+                end = run => end,
+                error = lost_trial(&host, intake), if trial => Ok(error),
+            }
+        };
+        match end {
+            Ok(error) => {
+                self.source = Some((transport, source));
+                error
+            }
+            // A parser that fails on what it was sent must not take the other streams with it.
+            Err(_) => {
+                error!(host, "receiving panicked; the connection is given up");
+                SourceError::Protocol { host, detail: "receiving it failed (see the log)".into() }
+            }
+        }
+    }
+
+    /// Runs a source on a thread of its own.
+    async fn receive_elsewhere(
+        &mut self,
+        source: Box<dyn Source>,
+        trial: bool,
+        intake: &Arc<Intake>,
+    ) -> SourceError {
+        let host = self.host();
+        let name = format!("source {}", self.config.request.slot);
+        let started = ThreadSource::start(&name, host.clone(), source, intake.clone(), self.leaving.clone());
+        let mut source = match started {
+            Ok(source) => source,
+            Err(error) => return error,
+        };
+        let error = tokio::select! { biased;
+            error = source.end() => return error,
+            error = lost_trial(&host, intake), if trial => error,
+        };
+        // What it brings now comes too late. A camera that serves one client at a time must see this one leave
+        // first.
+        self.gate.next_connection();
+        source.stop();
+        let _ = timeout(STOP_TIMEOUT, source.end()).await;
+        error
     }
 
     fn open(&mut self, transport: Transport) -> Result<Opened, SourceError> {

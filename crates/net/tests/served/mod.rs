@@ -50,8 +50,9 @@ impl Camera {
         let mount = Arc::new(server.mount("/cam1").unwrap());
         let put = Arc::<AtomicU64>::default();
         let (sink, counter) = (mount.clone(), put.clone());
+        // Before anybody can ask for the tracks.
+        sink.put(Frame::signal(Slot::new(1), SystemClock.now(), online(&tracks)));
         let player = Worker::spawn("player", None, move |stop| {
-            sink.put(Frame::signal(Slot::new(1), SystemClock.now(), online(&tracks)));
             let start = Instant::now();
             let mut offset = MediaTime::default();
             loop {
