@@ -1,4 +1,5 @@
 //! A screen that stands still, and a window that nobody sees: nobody else notices.
+#![allow(clippy::unwrap_used, reason = "a test that fails says where")]
 
 mod common;
 

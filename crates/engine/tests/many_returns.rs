@@ -1,4 +1,5 @@
 //! Cameras that are killed and started again, two hundred times: nothing of them is left over.
+#![allow(clippy::unwrap_used, reason = "a test that fails says where")]
 
 mod common;
 

@@ -1,4 +1,6 @@
 //! Datagrams that are lost or overtake each other: counted, and never seen.
+#![allow(clippy::unwrap_used, reason = "a test that fails says where")]
+#![allow(clippy::print_stdout, reason = "the figures are of interest")]
 
 mod common;
 

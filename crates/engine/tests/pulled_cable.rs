@@ -1,4 +1,5 @@
 //! A cable that is pulled: no datagram passes, and of TCP nothing either, not even that a connection ended.
+#![allow(clippy::unwrap_used, reason = "a test that fails says where")]
 
 mod common;
 
