@@ -127,8 +127,10 @@ impl Wall {
         let slot = camera.slot();
         if !self.streams.contains_key(&slot) {
             self.presenter.set_stats(slot, camera.stats().clone())?;
-            let tag = format!("wall {:#x}", self.window.number());
-            let pictures = camera.pictures(&tag, self.presenter.input())?;
+            let input = self.presenter.input();
+            // Not by its window: windows of different displays may have the same number.
+            let tag = format!("wall {:p}", Arc::as_ptr(&input));
+            let pictures = camera.pictures(&tag, input)?;
             let stream = Stream { _pictures: pictures, camera: camera.clone(), message: String::new() };
             self.streams.insert(slot, stream);
             self.update_placeholders()?;
@@ -180,7 +182,8 @@ impl Wall {
             }
             Event::Gone { window } if window == self.window => return Ok(false),
             Event::DisplayLost => {
-                let display = self.options.display.clone().unwrap_or_else(|| "of the environment".into());
+                let named = self.options.display.clone().or_else(|| std::env::var("DISPLAY").ok());
+                let display = named.unwrap_or_default();
                 return Err(valkka_render::Error::DisplayLost { display }.into());
             }
             Event::Key { key: Key::Char('f' | 'F'), .. } => {

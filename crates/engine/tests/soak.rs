@@ -1,0 +1,138 @@
+//! A long run in which everything comes and goes. `VALKKA_SOAK_SECONDS` says how long; by default, it is short.
+
+mod common;
+
+use std::env;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use common::{Fingerprints, Held, SOON, connect, held};
+use valkka::fork::Branch;
+use valkka::source::Transport;
+use valkka::wall::{OutputKind, Wall, WallOptions};
+use valkka::{Camera, Engine, EngineOptions, PictureBranch};
+use valkka_testkit::wait;
+use valkka_testkit::watchdog::Watchdog;
+
+const CAMERAS: u16 = 8;
+
+/// Numbers that are the same in every run.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % limit as u64) as usize
+    }
+}
+
+/// What comes and goes.
+#[derive(Default)]
+struct Life {
+    walls: Vec<Wall>,
+    pictures: Vec<PictureBranch>,
+    packets: Vec<Branch>,
+    /// Things made so far, which tells branches apart.
+    made: usize,
+}
+
+impl Life {
+    /// Makes something, or drops something of which there is enough.
+    fn step(&mut self, cameras: &[Arc<Camera>], random: &mut Random) {
+        let camera = &cameras[random.below(cameras.len())];
+        let tag = format!("branch {}", self.made);
+        match random.below(6) {
+            0 if self.walls.len() < 2 => {
+                let options = WallOptions {
+                    output: OutputKind::Null,
+                    buffering: Duration::from_millis(100),
+                    ..WallOptions::default()
+                };
+                let mut wall = Wall::open(options).unwrap();
+                for _ in 0..=random.below(cameras.len()) {
+                    wall.show(&cameras[random.below(cameras.len())]).unwrap();
+                }
+                self.walls.push(wall);
+                self.made += 1;
+            }
+            1 if self.pictures.len() < 6 => {
+                self.pictures.push(camera.pictures(&tag, Arc::new(Fingerprints::default())).unwrap());
+                self.made += 1;
+            }
+            2 if self.packets.len() < 6 => {
+                self.packets.push(camera.packets(&tag, Arc::new(valkka::sink::Discard)).unwrap());
+                self.made += 1;
+            }
+            3 if !self.walls.is_empty() => drop(self.walls.swap_remove(random.below(self.walls.len()))),
+            4 if !self.pictures.is_empty() => {
+                drop(self.pictures.swap_remove(random.below(self.pictures.len())));
+            }
+            5 if !self.packets.is_empty() => {
+                drop(self.packets.swap_remove(random.below(self.packets.len())));
+            }
+            _ => {}
+        }
+        for wall in &mut self.walls {
+            assert!(wall.run_for(Duration::from_millis(10)).unwrap());
+        }
+    }
+}
+
+/// Lives for so long, lets all go, and returns the most memory that was held after a step, in bytes.
+fn live(cameras: &[Arc<Camera>], random: &mut Random, time: Duration) -> (Life, u64) {
+    let mut life = Life::default();
+    let (start, mut most) = (Instant::now(), 0);
+    while start.elapsed() < time {
+        life.step(cameras, random);
+        most = most.max(held().memory_bytes);
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    (life, most)
+}
+
+#[test]
+fn a_long_and_restless_life_costs_no_more_than_a_short_one() {
+    let seconds = env::var("VALKKA_SOAK_SECONDS").map_or(15, |seconds| seconds.parse().unwrap());
+    let time = Duration::from_secs(seconds);
+    let _watchdog = Watchdog::start(time + SOON * 4);
+    let served = common::cameras(CAMERAS);
+    let engine = Engine::new(EngineOptions::default()).unwrap();
+    let cameras: Vec<_> = served
+        .urls()
+        .iter()
+        .zip([Transport::Tcp, Transport::Udp].into_iter().cycle())
+        .map(|(url, transport)| connect(&engine, url, transport))
+        .collect();
+    wait::until(SOON, "all cameras are seen", || {
+        cameras.iter().all(|camera| camera.stats().received.get() > 25)
+    });
+    let idle = held();
+
+    let mut random = Random(7);
+    // A third of the time to fill pools and caches, the rest to see whether it goes on growing.
+    let (life, early) = live(&cameras, &mut random, time / 3);
+    let made_early = life.made;
+    drop(life);
+    let (life, late) = live(&cameras, &mut random, time * 2 / 3);
+    let made = made_early + life.made;
+    drop(life);
+    println!("{made} things made and dropped; {early} and then {late} bytes at most; before: {idle:?}");
+    assert!(made > 10, "only {made} things were made");
+    assert!(late < early + (24 << 20), "{early} and then {late} bytes at most");
+
+    // All that is left are the cameras.
+    wait::until(SOON, &format!("nothing is left over: {idle:?}"), || {
+        let Held { descriptors, threads, .. } = held();
+        descriptors <= idle.descriptors && threads <= idle.threads
+    });
+    for camera in &cameras {
+        let stats = camera.stats();
+        assert_eq!(stats.reconnects.get(), 0, "{}", camera.name());
+        assert!(stats.received.get() > 25 * seconds / 2, "{}: {}", camera.name(), stats.received.get());
+        let decoded = stats.decoded.get();
+        common::wait_for_frames(camera, 10);
+        assert_eq!(stats.decoded.get(), decoded, "{}: nobody wants pictures any more", camera.name());
+    }
+}
