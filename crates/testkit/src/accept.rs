@@ -4,7 +4,7 @@ use std::io;
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 /// Accepts connections on a free port of the loopback interface until it is dropped.
@@ -12,6 +12,7 @@ use std::time::Duration;
 pub(crate) struct Acceptor {
     address: SocketAddr,
     connections: Connections,
+    thread: Option<JoinHandle<()>>,
 }
 
 /// The connections of an [`Acceptor`].
@@ -38,8 +39,8 @@ impl Acceptor {
         let connections = Connections::default();
         let accepted = connections.clone();
         let accept = move || accept(&listener, &accepted, &Arc::new(serve));
-        thread::Builder::new().name(name.to_owned()).spawn(accept)?;
-        Ok(Self { address, connections })
+        let thread = Some(thread::Builder::new().name(name.to_owned()).spawn(accept)?);
+        Ok(Self { address, connections, thread })
     }
 
     /// Where it listens.
@@ -63,8 +64,12 @@ impl Acceptor {
 impl Drop for Acceptor {
     fn drop(&mut self) {
         self.connections.0.stopped.store(true, Ordering::SeqCst);
-        // Wakes the thread that accepts; if it cannot be reached, it has ended.
-        let _ = TcpStream::connect_timeout(&self.address, Duration::from_secs(1));
+        // Wakes the thread that accepts. Once it has ended, nobody listens on the port any more.
+        let woken = TcpStream::connect_timeout(&self.address, Duration::from_secs(10)).is_ok();
+        if let (true, Some(thread)) = (woken, self.thread.take()) {
+            // It does not panic, and there would be nobody to tell.
+            let _ = thread.join();
+        }
         self.close_connections();
     }
 }

@@ -4,8 +4,10 @@
 //! with interleaved RTP only.
 
 mod dialogue;
+mod nobody;
 mod script;
 
+pub use nobody::Nobody;
 pub use script::{Method, Script};
 
 use std::io;

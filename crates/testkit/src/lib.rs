@@ -4,7 +4,8 @@
 //!
 //! - [`gst::RtspServer`], [`media`]: GStreamer's RTSP server and the `ffmpeg` program as peers that nobody here
 //!   wrote, and the files they send.
-//! - [`fake::Server`], [`lossy::Proxy`]: servers that misbehave, and networks that do.
+//! - [`fake::Server`], [`fake::Nobody`], [`lossy::Proxy`]: servers that misbehave or are not there, and networks that
+//!   misbehave.
 //! - [`xvfb::Display`], [`window::Window`]: a screen without a screen, and a window of another process.
 //! - [`clock::SimClock`], [`wait::until`], [`watchdog::Watchdog`]: time by hand, waiting for a condition rather than
 //!   for a time, and an end to whatever hangs.
