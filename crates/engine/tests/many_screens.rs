@@ -1,4 +1,5 @@
 //! Several engines and several screens show the same cameras; each comes and goes without the others.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 mod common;
 

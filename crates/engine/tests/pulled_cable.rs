@@ -8,6 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use common::{SOON, Signals, connect, picture};
+use valkka::fork::Branch;
 use valkka::source::Transport;
 use valkka::wall::{OutputKind, Wall, WallOptions};
 use valkka::{Camera, Engine, EngineOptions, StreamState};
@@ -22,6 +23,7 @@ use valkka_testkit::watchdog::Watchdog;
 struct Outage {
     name: String,
     network: Proxy,
+    _branch: Branch,
     camera: Arc<Camera>,
     signals: Signals,
     wall: Wall,
@@ -32,13 +34,12 @@ impl Outage {
         let network = Proxy::spawn(([127, 0, 0, 1], server.port()).into(), Impairment::default()).unwrap();
         let camera = connect(engine, &network.url("/bars"), transport);
         let signals = Signals::default();
-        // The branch of packets lives as long as the camera.
-        std::mem::forget(camera.packets("signals", Arc::new(signals.clone())).unwrap());
+        let branch = camera.packets("signals", Arc::new(signals.clone())).unwrap();
         let options =
             WallOptions { output: OutputKind::Null, width: 320, height: 240, ..WallOptions::default() };
         let mut wall = Wall::open(options).unwrap();
         wall.show(&camera).unwrap();
-        Self { name: format!("{transport}, {dark:?}"), network, camera, signals, wall }
+        Self { name: format!("{transport}, {dark:?}"), network, _branch: branch, camera, signals, wall }
     }
 
     /// Serves the wall until it shows the camera's picture, or until it does not.

@@ -1,4 +1,5 @@
 //! A long run in which everything comes and goes. `VALKKA_SOAK_SECONDS` says how long; by default, it is short.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! A stream whose pictures change their size goes on.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 mod common;
 
