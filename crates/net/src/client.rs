@@ -2,8 +2,11 @@
 
 mod error;
 mod leash;
+mod opener;
 mod timing;
 mod track;
+
+pub use self::opener::RtspOpener;
 
 use std::fmt;
 use std::pin::pin;

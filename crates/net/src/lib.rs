@@ -42,12 +42,14 @@ mod reconnect;
 mod rtp;
 pub mod server;
 mod state;
+mod stream_config;
 mod supervisor;
 mod thread_source;
 mod transport;
 
-pub use client::RtspTcp;
-pub use live::{Live, LiveOptions, StreamConfig, StreamHandle};
-pub use opener::{Opened, Opener, Received, RtspOpener, TaskSource};
+pub use client::{RtspOpener, RtspTcp};
+pub use live::{Live, LiveOptions, StreamHandle};
+pub use opener::{Opened, Opener, Received, TaskSource};
 pub use reconnect::Reconnect;
 pub use state::StreamState;
+pub use stream_config::StreamConfig;

@@ -13,15 +13,12 @@ use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
 use tracing::debug;
 use valkka_core::lock::lock;
-use valkka_core::sink::Sink;
-use valkka_core::source::{SourceError, SourceRequest};
-use valkka_core::stats::StreamStats;
+use valkka_core::source::SourceError;
 use valkka_core::worker::Worker;
 
 use crate::gate::Gate;
-use crate::opener::Opener;
-use crate::reconnect::Reconnect;
 use crate::state::{Status, StreamState};
+use crate::stream_config::StreamConfig;
 use crate::supervisor::Supervisor;
 use crate::thread_source::Leaving;
 
@@ -38,21 +35,6 @@ impl Default for LiveOptions {
     fn default() -> Self {
         Self { name: "live".into(), affinity: None }
     }
-}
-
-/// What a [`Live`] is to receive, and where it goes.
-pub struct StreamConfig {
-    /// The stream.
-    pub request: SourceRequest,
-    /// When a lost connection is made again.
-    pub reconnect: Reconnect,
-    /// Takes the stream's frames: in the live thread, so it must return soon (a queue, a fork of queues); for
-    /// blocking sources, in the source's own thread.
-    pub sink: Arc<dyn Sink>,
-    /// Where arrivals, losses and reconnections are counted.
-    pub stats: Arc<StreamStats>,
-    /// Finds the source.
-    pub opener: Arc<dyn Opener>,
 }
 
 /// One thread that receives any number of streams.
@@ -216,14 +198,5 @@ impl fmt::Debug for Live {
 impl fmt::Debug for StreamHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("StreamHandle").field(&self.status).finish()
-    }
-}
-
-impl fmt::Debug for StreamConfig {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StreamConfig")
-            .field("request", &self.request)
-            .field("reconnect", &self.reconnect)
-            .finish_non_exhaustive()
     }
 }

@@ -4,15 +4,13 @@ use std::future::Future;
 use std::pin::Pin;
 
 use valkka_core::sink::Sink;
-use valkka_core::source::{Source, SourceError, SourceRequest, Transport};
-
-use crate::client::RtspTcp;
+use valkka_core::source::{Source, SourceError, SourceRequest};
 
 /// Finds the source for a request.
 ///
 /// It is called in the live thread and must return at once. It is asked when a connection is to be made by
 /// another transport than the last one, and for blocking sources before each connection; the transport of
-/// `request` is the one to use ([`Transport::Auto`] never reaches it).
+/// `request` is the one to use ([`Transport::Auto`](valkka_core::source::Transport::Auto) never reaches it).
 pub trait Opener: Send + Sync {
     /// The source for `request`; nothing is connected yet.
     ///
@@ -40,18 +38,3 @@ pub trait TaskSource: Send {
 
 /// The future of [`TaskSource::run`]. It needs the live thread's reactor.
 pub type Received<'a> = Pin<Box<dyn Future<Output = SourceError> + Send + 'a>>;
-
-/// Opens `rtsp://` addresses over TCP, and nothing else.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct RtspOpener;
-
-impl Opener for RtspOpener {
-    fn open(&self, request: &SourceRequest) -> Result<Opened, SourceError> {
-        let unsupported = |detail: String| SourceError::Unsupported { what: request.url.to_string(), detail };
-        match (request.url.scheme(), request.options.transport) {
-            ("rtsp", Transport::Tcp) => Ok(Opened::Task(Box::new(RtspTcp::new(request.clone())))),
-            ("rtsp", transport) => Err(unsupported(format!("no RTP over {transport} here, only over tcp"))),
-            (scheme, _) => Err(unsupported(format!("{scheme} is not rtsp"))),
-        }
-    }
-}

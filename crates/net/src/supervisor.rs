@@ -14,10 +14,10 @@ use valkka_core::source::{Source, SourceError, Transport};
 
 use crate::backoff::Backoff;
 use crate::gate::{Gate, Intake};
-use crate::live::StreamConfig;
 use crate::opener::{Opened, TaskSource};
 use crate::reconnect::Reconnect;
 use crate::state::{Status, StreamState};
+use crate::stream_config::StreamConfig;
 use crate::thread_source::{Leaving, ThreadSource};
 use crate::transport::TransportPlan;
 
