@@ -17,8 +17,8 @@ use valkka_core::url::StreamUrl;
 use valkka_net::{Live, Opener, Reconnect, StreamConfig, StreamHandle, StreamState};
 
 use crate::decoding::{Decoding, PictureBranch};
-use crate::engine::SlotGuard;
 use crate::error::Error;
+use crate::slots::SlotGuard;
 
 /// How a camera is received and decoded. All fields are free.
 #[derive(Clone, Debug)]

@@ -31,6 +31,7 @@ mod error;
 mod opener;
 mod placeholder;
 pub mod probe;
+mod slots;
 pub mod summary;
 pub mod synthetic;
 mod text;
@@ -45,7 +46,8 @@ pub use opener::Backends;
 
 pub use valkka_av as av;
 pub use valkka_core::{
-    bitmap, clock, codec, filter, fork, frame, payload, queue, sink, source, stats, stream, time, url, worker,
+    bitmap, clock, codec, filter, fork, frame, pacer, payload, queue, sink, source, stats, stream, time, url,
+    worker,
 };
 pub use valkka_net as net;
 pub use valkka_net::{Reconnect, StreamState};
