@@ -44,7 +44,8 @@ impl LiveTrack {
         if frame.has_new_parameters() || !self.known {
             self.update(stream);
         }
-        let keyframe = self.codec == Codec::Mjpeg || frame.is_random_access_point();
+        // retina knows IDR pictures only; there are cameras that send none, or one at the very beginning.
+        let keyframe = frame.is_random_access_point() || self.codec.is_keyframe(frame.data());
         let lost = frame.loss().into();
         self.frame(Payload::from_vec(frame.into_data()), keyframe, lost, time)
     }
