@@ -10,7 +10,8 @@
 //! - A picture due later than five times the buffering is dropped: its clock is wrong, or somebody feeds a
 //!   file without pacing it.
 //! - What waits is bounded by [`Limits`]; beyond, the picture that is due last goes.
-//! - A slot without pictures for [`DEAD_AFTER`], or whose source said that it is offline, is blanked.
+//! - A slot without pictures for [`DEAD_AFTER`] (longer if its pictures come seldom), or whose source said that
+//!   it is offline, is blanked.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -22,7 +23,8 @@ use valkka_core::stats::StreamStats;
 use valkka_core::stream::Slot;
 use valkka_core::time::WallTime;
 
-/// A slot without a new picture for so long is dead, unless it was stopped or is at its end.
+/// A slot without a new picture for so long is dead, unless it was stopped or is at its end. One whose pictures
+/// come less often than every second is given three times the distance of the last two, up to 30 s.
 pub const DEAD_AFTER: Duration = Duration::from_secs(2);
 
 /// How much may wait in a [`Schedule`].
@@ -75,6 +77,8 @@ struct Lane {
     mode: Mode,
     /// When the last picture came in.
     last_push: WallTime,
+    /// How long after the one before.
+    gap: Duration,
     /// When the source went away, if it did and no picture came since: the moment that becomes visible.
     offline: Option<WallTime>,
     /// Whether a picture of this slot was given out since it was last blanked.
@@ -175,6 +179,9 @@ impl Schedule {
         let due = picture.time.wall + self.buffering;
         let horizon = now + self.horizon();
         let lane = self.lanes.entry(slot).or_default();
+        // The time while a source was away says nothing of its pace.
+        let apart = now.saturating_since(lane.last_push);
+        lane.gap = if lane.offline.is_some() { Duration::ZERO } else { apart };
         lane.last_push = now;
         lane.offline = None;
         if let Mode::Seeking(newest) = &mut lane.mode {
@@ -266,7 +273,9 @@ impl Lane {
     fn death(&self) -> Option<WallTime> {
         match self.mode {
             Mode::Playing => {
-                let silent = self.last_push + DEAD_AFTER;
+                // The first picture of all came after an age.
+                let gap = if self.gap <= LONGEST_GAP { self.gap } else { Duration::ZERO };
+                let silent = self.last_push + DEAD_AFTER.max(gap * 3);
                 Some(self.offline.map_or(silent, |offline| offline.min(silent)))
             }
             Mode::Held | Mode::Seeking(_) => None,
@@ -295,6 +304,8 @@ fn bytes_of(bitmap: &Bitmap) -> usize {
         .sum()
 }
 
+/// Pictures further apart do not belong together.
+const LONGEST_GAP: Duration = Duration::from_secs(10);
 /// With little or no buffering, pictures may still be so far ahead of our clock.
 const LEAST_HORIZON: Duration = Duration::from_millis(500);
 
@@ -471,6 +482,19 @@ mod tests {
         assert_eq!((rig.due(9000).as_str(), rig.next_ms()), ("", None));
         rig.push(A, 9000, 9000);
         assert_eq!(rig.due(9300), "1:9000");
+    }
+
+    #[test]
+    fn a_slot_with_few_pictures_lives_from_one_to_the_next() {
+        let mut rig = Rig::new();
+        for n in 0..4 {
+            rig.push(A, n * 3000, n * 3000);
+            assert_eq!(rig.due(n * 3000 + 300), format!("1:{}", n * 3000));
+            // The second shows how seldom they come.
+            let next = if n == 0 { 2000 } else { n * 3000 + 9000 };
+            assert_eq!(rig.next_ms(), Some(next));
+        }
+        assert_eq!(rig.due(18_000), "1:-");
     }
 
     #[test]
