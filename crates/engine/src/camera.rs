@@ -206,9 +206,31 @@ impl Sink for Tap {
     }
 }
 
+/// The host and the path. Some cameras want a password in the path: what people are shown has it hidden.
 fn default_name(url: &StreamUrl) -> String {
-    match url.url() {
-        Some(address) => format!("{}{}", url.host(), address.path()),
-        None => url.host(),
+    let shown = url.to_string();
+    let Some((_, address)) = shown.split_once("://").filter(|_| url.url().is_some()) else {
+        return url.host();
+    };
+    let path = address.find('/').map_or("", |start| &address[start..]);
+    let end = path.find(['?', '#']).unwrap_or(path.len());
+    format!("{}{}", url.host(), &path[..end])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_camera_is_called_by_its_address_without_secrets() {
+        for (url, name) in [
+            ("rtsp://admin:secret@cam.local/live/1?x=2", "cam.local:554/live/1"),
+            ("rtsp://cam.local:8554", "cam.local:8554"),
+            ("rtsp://[::1]/a", "[::1]:554/a"),
+            ("rtsp://h/user=a&password=secret&channel=1.sdp", "h:554/user=a&password=***&channel=1.sdp"),
+            ("/some/where/a.sdp", "/some/where/a.sdp"),
+        ] {
+            assert_eq!(default_name(&url.parse().unwrap()), name);
+        }
     }
 }
