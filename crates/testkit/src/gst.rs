@@ -113,12 +113,6 @@ impl Builder {
         self.with(["--protocols", "tcp"])
     }
 
-    /// Serves RTP only to multicast groups.
-    #[must_use]
-    pub fn multicast_only(self) -> Self {
-        self.with(["--protocols", "multicast"])
-    }
-
     /// Listens on this port, e.g. that of a server that was killed.
     #[must_use]
     pub fn port(self, port: u16) -> Self {

@@ -112,3 +112,18 @@ fn in_the_dark_nothing_passes_and_then_it_goes_on() {
         wait::until(PATIENCE, "packets after the dark", || packets(&viewer) > before + 25);
     }
 }
+
+#[test]
+fn closed_connections_end_a_viewer_but_not_the_proxy() {
+    require!(gst::available(), media::available());
+    let _watchdog = Watchdog::start(LIMIT);
+    let server = RtspServer::with_mount("/ball", Launch::h264_ball(320, 240)).unwrap();
+    let proxy = proxy(&server, Impairment::default());
+    let mut first = viewer("tcp", &proxy.url("/ball"));
+    wait::until(PATIENCE, "packets", || packets(&first) > 0);
+    proxy.close_connections();
+    first.wait(PATIENCE).unwrap();
+    let second = viewer("tcp", &proxy.url("/ball"));
+    wait::until(PATIENCE, "packets of another viewer", || packets(&second) > 0);
+    assert_eq!(proxy.connections(), 2);
+}

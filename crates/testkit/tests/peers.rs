@@ -95,6 +95,19 @@ fn one_transport_alone() {
 }
 
 #[test]
+fn clients_are_dropped() {
+    require!(gst::available(), media::available());
+    let _watchdog = Watchdog::start(LIMIT);
+    let mut server = RtspServer::with_mount("/bars", Launch::h264_bars(320, 240)).unwrap();
+    let mut command = media::ffmpeg().unwrap();
+    command.args(["-rtsp_transport", "tcp", "-i", &server.url("/bars"), "-c", "copy", "-f", "framecrc", "-"]);
+    let mut viewer = Child::spawn(command).unwrap();
+    viewer.wait_line(PATIENCE, |line| line.starts_with("0, ").then_some(())).unwrap();
+    server.drop_clients().unwrap();
+    viewer.wait(PATIENCE).unwrap();
+}
+
+#[test]
 fn a_file_runs_on_without_a_gap() {
     require!(gst::available(), media::available());
     let _watchdog = Watchdog::start(LIMIT);

@@ -4,7 +4,7 @@ Arguments, in the order given:
     --address A            listen there (default 127.0.0.1)
     --port N               listen there (default: a free port)
     --digest USER PASS     ask for these credentials by the Digest scheme (--basic: by the Basic scheme)
-    --protocols LIST       of udp, tcp, multicast; for the mounts that follow
+    --protocols LIST       of udp, tcp; for the mounts that follow
     --frames DIRECTORY N/D feed the files of this directory, in the order of their names, one frame each, at
                            N/D frames per second, again and again, to the "frames" (an appsrc) of the next mount
     --mount PATH LAUNCH    serve this pipeline, whose payloaders are named pay0, pay1 and so on
@@ -28,7 +28,6 @@ from gi.repository import GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
 PROTOCOLS = {
     "udp": GstRtsp.RTSPLowerTrans.UDP,
     "tcp": GstRtsp.RTSPLowerTrans.TCP,
-    "multicast": GstRtsp.RTSPLowerTrans.UDP_MCAST,
 }
 
 
@@ -86,11 +85,6 @@ class Server:
         factory.set_shared(True)
         factory.set_protocols(self.protocols)
         factory.set_latency(0)
-        if self.protocols & PROTOCOLS["multicast"]:
-            pool = GstRtspServer.RTSPAddressPool()
-            pool.add_range("239.255.42.1", "239.255.42.200", 20000, 30000, 0)
-            factory.set_address_pool(pool)
-            # Multicast alone; with unicast ports in the pool, unicast would use it too.
         if self.locked:
             permissions = GstRtspServer.RTSPPermissions()
             permissions.add_permission_for_role("viewer", "media.factory.access", True)

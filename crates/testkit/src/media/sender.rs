@@ -37,17 +37,6 @@ impl Sender {
         Ok(sender)
     }
 
-    /// Publishes to an RTSP server that takes streams (ANNOUNCE and RECORD), over TCP.
-    ///
-    /// # Errors
-    /// If `ffmpeg` cannot be started.
-    pub fn publish(file: &Path, url: &str) -> io::Result<Self> {
-        let mut command = ffmpeg()?;
-        command.args(["-re", "-stream_loop", "-1", "-i"]).arg(file).args(["-c", "copy"]);
-        command.args(["-f", "rtsp", "-rtsp_transport", "tcp", url]);
-        Ok(Self { child: Child::spawn(command)?, directory: TempDir::new()? })
-    }
-
     /// The description of what [`Self::rtp`] sends: an SDP file.
     pub fn sdp(&self) -> PathBuf {
         self.directory.join(SDP)
