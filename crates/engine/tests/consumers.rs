@@ -6,6 +6,7 @@ use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 
 use common::{Collector, SOON, cameras, connect, wait_for_frames};
+use valkka::queue::{Overflow, queue};
 use valkka::sink::{Discard, FnSink};
 use valkka::source::Transport;
 use valkka::wall::{OutputKind, Wall, WallOptions};
@@ -66,6 +67,23 @@ fn a_stopped_consumer_disturbs_nobody() {
     drop(go);
     wait::until(SOON, "what could not be decoded is counted", || stopped.stats().decode_dropped.get() > 0);
     drop(branch);
+}
+
+#[test]
+fn a_queue_that_nobody_reads_disturbs_nobody_at_the_same_camera() {
+    let _watchdog = Watchdog::start(SOON * 2);
+    let cameras = cameras(1);
+    let engine = Engine::new(EngineOptions::default()).unwrap();
+    let camera = connect(&engine, &cameras.urls()[0], Transport::Tcp);
+    let (packets, unread_packets) = queue("packets", 10, Overflow::DropToKeyframe);
+    let (pictures, unread_pictures) = queue("pictures", 2, Overflow::DropOldest);
+    let _packets = camera.packets("stopped", Arc::new(packets)).unwrap();
+    let _pictures = camera.pictures("stopped", Arc::new(pictures)).unwrap();
+    let seen = Collector::default();
+    let _other = camera.pictures("test", Arc::new(seen.clone())).unwrap();
+    wait::until(SOON, "the others have their pictures", || seen.len() >= 100);
+    assert_eq!((camera.stats().decode_dropped.get(), camera.stats().reconnects.get()), (0, 0));
+    drop((unread_packets, unread_pictures));
 }
 
 #[test]
