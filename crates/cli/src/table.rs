@@ -95,14 +95,14 @@ fn render(
     // What is left out takes a row too.
     let shown = if cameras.len() <= fit { cameras.len() } else { fit.saturating_sub(1) };
     let mut text = format!(
-        "{:name$} {:10} {:>6} {:>7} {:>6} {:>7} {:>7} {:>14}\n",
-        "camera", "state", "fps in", "decoded", "shown", "dropped", "kbit/s", "age p50/p99 ms"
+        "{:name$} {:10} {:>6} {:>7} {:>6} {:>7} {:>7} {:>11}\n",
+        "camera", "state", "fps in", "decoded", "shown", "dropped", "kbit/s", "age p50/p99"
     );
     for ((camera, before), now) in cameras.iter().zip(&before.cameras).zip(&now.cameras).take(shown) {
         let rate = |count: fn(&Counters) -> u64| (count(now) - count(before)) as f64 / seconds;
         let summary = CameraSummary::of(camera);
         text += &format!(
-            "{:name$} {:10} {:>6.1} {:>7.1} {:>6.1} {:>7} {:>7.0} {:>14}\n",
+            "{:name$} {:10} {:>6.1} {:>7.1} {:>6.1} {:>7} {:>7.0} {:>11}\n",
             clip(camera.name(), name),
             state_word(&camera.state()),
             rate(|counters| counters.received),
@@ -137,12 +137,12 @@ fn summary_text(summary: &Summary, size: Option<(usize, usize)>) -> String {
     let names = summary.cameras.iter().map(|camera| camera.name.as_str());
     let name = name_width(names, SUMMARY_WIDTH, size);
     let mut text = format!(
-        "{:name$} {:5} {:>9} {:>8} {:>7} {:>7} {:>7} {:>7} {:>14}\n",
-        "camera", "codec", "size", "received", "decoded", "shown", "dropped", "retries", "age p50/p99 ms"
+        "{:name$} {:5} {:>9} {:>8} {:>7} {:>7} {:>7} {:>10} {:>11}\n",
+        "camera", "codec", "size", "received", "decoded", "shown", "dropped", "reconnects", "age p50/p99"
     );
     for camera in &summary.cameras {
         text += &format!(
-            "{:name$} {:5} {:>9} {:>8} {:>7} {:>7} {:>7} {:>7} {:>14}\n",
+            "{:name$} {:5} {:>9} {:>8} {:>7} {:>7} {:>7} {:>10} {:>11}\n",
             clip(&camera.name, name),
             camera.codec.unwrap_or("-"),
             if camera.width > 0 { format!("{}x{}", camera.width, camera.height) } else { "-".into() },
@@ -184,7 +184,7 @@ fn state_word(state: &StreamState) -> &'static str {
 
 fn ages(latency: Latency) -> String {
     match (latency.p50, latency.p99) {
-        (Some(p50), Some(p99)) => format!("{p50:.0} / {p99:.0}"),
+        (Some(p50), Some(p99)) => format!("{p50:.0}/{p99:.0} ms"),
         _ => "-".into(),
     }
 }
@@ -199,7 +199,7 @@ fn clip(text: &str, most: usize) -> String {
 }
 
 /// Width of the live table and of the summary without the names.
-const LIVE_WIDTH: usize = 65;
+const LIVE_WIDTH: usize = 62;
 const SUMMARY_WIDTH: usize = 72;
 /// The narrowest column of names.
 const LEAST_NAME: usize = 8;

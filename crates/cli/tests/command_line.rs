@@ -2,6 +2,9 @@
 
 mod common;
 
+use std::fs::File;
+use std::process::Command;
+
 use common::run;
 use valkka_testkit::temp::TempDir;
 
@@ -43,4 +46,39 @@ fn mistakes_are_explained() {
     let outcome = run(&["view", "rtsp://127.0.0.1/x", "--transport", "pigeon"]);
     assert_eq!(outcome.code, Some(2));
     assert!(outcome.output.contains("auto, udp, tcp, multicast"), "{}", outcome.output);
+}
+
+#[test]
+fn only_lengths_of_time_are_lengths_of_time() {
+    for seconds in ["-1", "NaN", "inf", "soon"] {
+        let outcome = run(&["view", "rtsp://127.0.0.1/x", &format!("--seconds={seconds}")]);
+        assert_eq!(outcome.code, Some(2), "{seconds}: {}", outcome.output);
+    }
+}
+
+#[test]
+fn a_full_disk_is_an_error_and_no_panic() {
+    for arguments in [&["man"][..], &["completions", "zsh"], &["camera", "--listen", "127.0.0.1:0"]] {
+        let mut valkka = Command::new(env!("CARGO_BIN_EXE_valkka"));
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let outcome = valkka.args(arguments).stdout(full).output().unwrap();
+        let complaint = String::from_utf8_lossy(&outcome.stderr);
+        assert_eq!(outcome.status.code(), Some(1), "{complaint}");
+        assert!(complaint.starts_with("valkka: cannot write to standard output: "), "{complaint}");
+    }
+}
+
+#[test]
+fn a_second_password_in_the_path_of_an_address_is_never_shown() {
+    let outcome = run(&[
+        "view",
+        "rtsp://127.0.0.1:1/user=admin&password=secret&channel=1.sdp",
+        "--output=null",
+        "--seconds=1",
+        "--json",
+        "-vv",
+    ]);
+    assert_eq!(outcome.code, Some(0), "{}", outcome.output);
+    assert!(!outcome.output.contains("secret"), "{}", outcome.output);
+    assert_eq!(outcome.json()["cameras"][0]["name"], "127.0.0.1:1/user=admin&password=***&channel=1.sdp");
 }

@@ -51,7 +51,7 @@ fn without_a_display_everything_is_done_but_the_drawing() {
     let _alone = alone();
     let outcome = run(&["demo", "--cameras", "2", "--seconds", "6", "--json"]);
     assert_eq!(outcome.code, Some(0), "{}", outcome.output);
-    assert!(outcome.output.contains("No display"), "{}", outcome.output);
+    assert!(outcome.output.contains("no X display"), "{}", outcome.output);
     check(&outcome.json(), 2);
 }
 
@@ -64,7 +64,7 @@ fn on_a_display_the_wall_is_shown() {
     let outcome =
         finish(start_on(Some(display.name()), &["demo", "--cameras", "2", "--seconds", "6", "--json"]));
     assert_eq!(outcome.code, Some(0), "{}", outcome.output);
-    assert!(!outcome.output.contains("No display"), "{}", outcome.output);
+    assert!(!outcome.output.contains("no X display"), "{}", outcome.output);
     check(&outcome.json(), 2);
 }
 

@@ -35,6 +35,10 @@ pub(crate) struct Args {
     #[arg(long, default_value = "auto")]
     transport: Transport,
 
+    /// Connect again when a stream brings nothing for this many seconds; more for cameras with few pictures
+    #[arg(long, value_name = "N", default_value = "2", value_parser = parse_seconds)]
+    silence: Duration,
+
     /// Write the wall as a PNG file here before leaving
     #[arg(long, value_name = "FILE")]
     screenshot: Option<PathBuf>,
@@ -132,8 +136,13 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let engine = Engine::new(EngineOptions::default())?;
     let mut cameras = Vec::new();
     for url in urls {
-        let source = SourceOptions { transport: args.transport, ..SourceOptions::default() };
-        let options = CameraOptions { source, reconnect: Reconnect::PROMPT, ..CameraOptions::default() };
+        let source = SourceOptions {
+            transport: args.transport,
+            silence_timeout: args.silence,
+            ..SourceOptions::default()
+        };
+        let reconnect = Reconnect::After(args.silence);
+        let options = CameraOptions { source, reconnect, ..CameraOptions::default() };
         cameras.push(Arc::new(engine.camera(url, options)?));
     }
     args.wall.show(&mut wall, &cameras)?;
