@@ -167,7 +167,7 @@ fn signals_stay_in_their_place_and_the_end_brings_the_last_pictures() {
 fn garbage_is_survived() {
     require!(media::available());
     let _watchdog = Watchdog::start(LIMIT);
-    let mut random = common::Random::new(7);
+    let mut random = fastrand::Rng::with_seed(7);
     for codec in [Codec::H264, Codec::H265, Codec::Mjpeg] {
         let frames =
             read_all(&Clip { codec, seconds: 1, width: 320, height: 180, ..Clip::default() }.file().unwrap());

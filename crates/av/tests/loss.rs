@@ -14,7 +14,7 @@ use valkka_testkit::watchdog::Watchdog;
 
 mod common;
 use common::receiver::Receiving;
-use common::{Random, decode_with, packed, read_all, reference};
+use common::{decode_with, packed, read_all, reference};
 
 const LIMIT: Duration = Duration::from_secs(240);
 
@@ -86,7 +86,7 @@ fn a_loss_that_nobody_tells_is_noticed_by_the_decoder() {
 fn access_units_with_holes_are_noticed_when_they_are_told() {
     require!(media::available());
     let _watchdog = Watchdog::start(LIMIT);
-    let mut random = Random::new(3);
+    let mut random = fastrand::Rng::with_seed(3);
     for codec in [Codec::H264, Codec::H265] {
         let file = clip(codec, 0).file().unwrap();
         let wanted = reference(&file);
@@ -96,7 +96,7 @@ fn access_units_with_holes_are_noticed_when_they_are_told() {
             edit(frame, |packet| {
                 let mut data = Vec::new();
                 for chunk in packet.payload.chunks(1400) {
-                    if random.below(20) == 0 {
+                    if random.u8(..20) == 0 {
                         packet.lost += 1;
                     } else {
                         data.extend_from_slice(chunk);

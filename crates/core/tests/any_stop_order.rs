@@ -17,54 +17,51 @@ use valkka_core::queue::{Overflow, RecvError, queue};
 use valkka_core::sink::Sink;
 use valkka_core::stream::{Slot, Track};
 use valkka_core::worker::Worker;
+use valkka_testkit::watchdog::Watchdog;
 
 #[test]
 fn every_order_of_dropping_the_parts() {
-    with_watchdog(|| {
-        for overflow in
-            [Overflow::Block(LONG), Overflow::DropOldest, Overflow::DropToKeyframe, Overflow::Flush]
-        {
-            for order in permutations((0..6).collect()) {
-                let (mut parts, alive) = graph(overflow);
-                for part in order {
-                    parts[part] = None;
-                }
-                assert_eq!(alive.strong_count(), 0);
+    let _watchdog = Watchdog::start(WATCHDOG);
+    for overflow in [Overflow::Block(LONG), Overflow::DropOldest, Overflow::DropToKeyframe, Overflow::Flush] {
+        for order in permutations((0..6).collect()) {
+            let (mut parts, alive) = graph(overflow);
+            for part in order {
+                parts[part] = None;
             }
+            assert_eq!(alive.strong_count(), 0);
         }
-    });
+    }
 }
 
 #[test]
 fn branches_come_and_go_while_frames_pass() {
-    with_watchdog(|| {
-        let fork = Fork::new();
-        let feeding = fork.clone();
-        let source = Worker::spawn("source", None, move |stop| {
-            while !stop.is_stopped() {
-                feeding.put(frame(true));
-            }
-        })
-        .unwrap();
-        thread::scope(|scope| {
-            for name in ["a", "b", "c"] {
-                let fork = &fork;
-                scope.spawn(move || {
-                    for _ in 0..50 {
-                        let (tx, rx) = queue(name, 4, Overflow::DropOldest);
-                        let branch = fork.branch(name, Arc::new(tx)).unwrap();
-                        rx.recv(LONG).unwrap();
-                        drop(branch);
-                        // The branch held the only sender: what is left is read, and then it is over.
-                        while rx.try_recv().is_ok() {}
-                        assert_eq!(rx.recv(LONG).unwrap_err(), RecvError::Closed);
-                    }
-                });
-            }
-        });
-        drop(source);
-        assert_eq!(fork.branches(), 0);
+    let _watchdog = Watchdog::start(WATCHDOG);
+    let fork = Fork::new();
+    let feeding = fork.clone();
+    let source = Worker::spawn("source", None, move |stop| {
+        while !stop.is_stopped() {
+            feeding.put(frame(true));
+        }
+    })
+    .unwrap();
+    thread::scope(|scope| {
+        for name in ["a", "b", "c"] {
+            let fork = &fork;
+            scope.spawn(move || {
+                for _ in 0..50 {
+                    let (tx, rx) = queue(name, 4, Overflow::DropOldest);
+                    let branch = fork.branch(name, Arc::new(tx)).unwrap();
+                    rx.recv(LONG).unwrap();
+                    drop(branch);
+                    // The branch held the only sender: what is left is read, and then it is over.
+                    while rx.try_recv().is_ok() {}
+                    assert_eq!(rx.recv(LONG).unwrap_err(), RecvError::Closed);
+                }
+            });
+        }
     });
+    drop(source);
+    assert_eq!(fork.branches(), 0);
 }
 
 /// source ─▶ gate ─▶ fork ┬▶ queue ─▶ consumer
@@ -140,17 +137,6 @@ fn permutations(items: Vec<usize>) -> Vec<Vec<usize>> {
     all
 }
 
-/// Runs `body`, and fails if it hangs.
-fn with_watchdog(body: impl FnOnce() + Send + 'static) {
-    let (done, finished) = mpsc::channel();
-    let running = thread::spawn(move || {
-        body();
-        done.send(()).unwrap();
-    });
-    match finished.recv_timeout(Duration::from_secs(300)) {
-        Err(mpsc::RecvTimeoutError::Timeout) => panic!("hangs"),
-        _ => running.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
-    }
-}
-
 const LONG: Duration = Duration::from_secs(60);
+/// Many times what any of these tests needs.
+const WATCHDOG: Duration = Duration::from_secs(300);

@@ -5,12 +5,11 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::path::Path;
-use std::sync::mpsc;
-use std::thread;
 use std::time::Duration;
 
 use fastrand::Rng;
 use valkka_core::url::StreamUrl;
+use valkka_testkit::watchdog::Watchdog;
 
 mod invariants;
 
@@ -36,13 +35,12 @@ fn aac() {
 
 #[test]
 fn aac_configurations() {
-    with_watchdog(|| {
-        let mut random = Rng::with_seed(SEED);
-        for _ in 0..200_000 {
-            let config: Vec<u8> = (0..random.usize(0..12)).map(|_| random.u8(..)).collect();
-            invariants::aac(&config);
-        }
-    });
+    let _watchdog = Watchdog::start(WATCHDOG);
+    let mut random = Rng::with_seed(SEED);
+    for _ in 0..200_000 {
+        let config: Vec<u8> = (0..random.usize(0..12)).map(|_| random.u8(..)).collect();
+        invariants::aac(&config);
+    }
 }
 
 #[test]
@@ -52,53 +50,51 @@ fn mjpeg() {
 
 #[test]
 fn addresses() {
-    with_watchdog(|| {
-        let mut random = Rng::with_seed(SEED);
-        let seeds =
-            ["rtsp://user:p%40ss@[::1]:554/a?b=c#d", "file:///tmp/%20", "rtsps://h/user=a_password=secret"];
-        for _ in 0..50_000 {
-            let mut bytes = random.choice(seeds).unwrap().as_bytes().to_vec();
-            change(&mut bytes, b"://", &mut random);
-            let text = String::from_utf8_lossy(&bytes);
-            match text.parse::<StreamUrl>() {
-                Ok(url) => {
-                    let _ = (url.host(), url.port(), url.scheme(), url.to_string());
-                }
-                Err(error) => assert!(!error.to_string().contains("p%40ss"), "{error}"),
+    let _watchdog = Watchdog::start(WATCHDOG);
+    let mut random = Rng::with_seed(SEED);
+    let seeds =
+        ["rtsp://user:p%40ss@[::1]:554/a?b=c#d", "file:///tmp/%20", "rtsps://h/user=a_password=secret"];
+    for _ in 0..50_000 {
+        let mut bytes = random.choice(seeds).unwrap().as_bytes().to_vec();
+        change(&mut bytes, b"://", &mut random);
+        let text = String::from_utf8_lossy(&bytes);
+        match text.parse::<StreamUrl>() {
+            Ok(url) => {
+                let _ = (url.host(), url.port(), url.scheme(), url.to_string());
             }
+            Err(error) => assert!(!error.to_string().contains("p%40ss"), "{error}"),
         }
-    });
+    }
 }
 
 /// Checks every fixture with one of `extensions`, and many changed copies of each.
 fn mangle(extensions: &'static [&'static str], check: fn(&[u8])) {
-    with_watchdog(move || {
-        let fixtures = fixtures(extensions);
-        assert!(!fixtures.is_empty());
-        let mut random = Rng::with_seed(SEED);
-        for fixture in &fixtures {
-            check(fixture);
-            // The interesting part, the parameters, stands at the front.
-            let front = &fixture[..fixture.len().min(FRONT_BYTES)];
-            for length in 0..=front.len() {
-                check(&front[..length]);
-            }
-            for _ in 0..CHANGED_FRONTS {
-                let mut bytes = front.to_vec();
-                for _ in 0..random.usize(1..6) {
-                    change(&mut bytes, random.choice(&fixtures).unwrap(), &mut random);
-                }
-                check(&bytes);
-            }
-            for _ in 0..CHANGED_WHOLES {
-                let mut bytes = fixture.clone();
-                for _ in 0..random.usize(1..20) {
-                    change(&mut bytes, random.choice(&fixtures).unwrap(), &mut random);
-                }
-                check(&bytes);
-            }
+    let _watchdog = Watchdog::start(WATCHDOG);
+    let fixtures = fixtures(extensions);
+    assert!(!fixtures.is_empty());
+    let mut random = Rng::with_seed(SEED);
+    for fixture in &fixtures {
+        check(fixture);
+        // The interesting part, the parameters, stands at the front.
+        let front = &fixture[..fixture.len().min(FRONT_BYTES)];
+        for length in 0..=front.len() {
+            check(&front[..length]);
         }
-    });
+        for _ in 0..CHANGED_FRONTS {
+            let mut bytes = front.to_vec();
+            for _ in 0..random.usize(1..6) {
+                change(&mut bytes, random.choice(&fixtures).unwrap(), &mut random);
+            }
+            check(&bytes);
+        }
+        for _ in 0..CHANGED_WHOLES {
+            let mut bytes = fixture.clone();
+            for _ in 0..random.usize(1..20) {
+                change(&mut bytes, random.choice(&fixtures).unwrap(), &mut random);
+            }
+            check(&bytes);
+        }
+    }
 }
 
 /// Changes `bytes` in one of the ways in which streams get broken. It never gets longer than [`MAX_BYTES`].
@@ -137,21 +133,10 @@ fn fixtures(extensions: &[&str]) -> Vec<Vec<u8>> {
     paths.iter().filter(|path| wanted(path)).map(|path| std::fs::read(path).unwrap()).collect()
 }
 
-/// Runs `body`, and fails if it hangs.
-fn with_watchdog(body: impl FnOnce() + Send + 'static) {
-    let (done, finished) = mpsc::channel();
-    let running = thread::spawn(move || {
-        body();
-        done.send(()).unwrap();
-    });
-    match finished.recv_timeout(Duration::from_secs(300)) {
-        Err(mpsc::RecvTimeoutError::Timeout) => panic!("hangs"),
-        _ => running.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
-    }
-}
-
 const SEED: u64 = 2;
 const FRONT_BYTES: usize = 160;
 const CHANGED_FRONTS: usize = 2000;
 const CHANGED_WHOLES: usize = 100;
 const MAX_BYTES: usize = 1 << 16;
+/// Many times what any of these tests needs.
+const WATCHDOG: Duration = Duration::from_secs(300);

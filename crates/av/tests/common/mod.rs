@@ -7,6 +7,7 @@ pub(crate) mod receiver;
 use std::path::Path;
 use std::sync::Arc;
 
+use fastrand::Rng;
 use valkka_av::{DecoderOptions, FileReader, PictureDecoder};
 use valkka_core::bitmap::Bitmap;
 use valkka_core::filter::Filter as _;
@@ -73,36 +74,20 @@ pub(crate) fn reference(file: &Path) -> Vec<Vec<u8>> {
 }
 
 /// The same frame with some of its bytes changed, or cut short.
-pub(crate) fn scramble(frame: &Frame, random: &mut Random, round: u32) -> Frame {
+pub(crate) fn scramble(frame: &Frame, random: &mut Rng, round: u32) -> Frame {
     let mut frame = frame.clone();
     if let Body::Packet(packet) = &mut frame.body {
         let mut data = packet.payload.to_vec();
         for _ in 0..round {
-            let at = random.below(data.len());
-            data[at] = random.below(256) as u8;
+            let at = random.usize(..data.len().max(1));
+            data[at] = random.u8(..);
         }
-        if random.below(10) == 0 {
-            data.truncate(random.below(data.len()));
+        if random.u8(..10) == 0 {
+            data.truncate(random.usize(..data.len().max(1)));
         }
         packet.payload = Payload::from_vec(data);
     }
     frame
-}
-
-/// Numbers that are the same in every run.
-pub(crate) struct Random(u64);
-
-impl Random {
-    pub(crate) fn new(seed: u64) -> Self {
-        Self(seed | 1)
-    }
-
-    pub(crate) fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % limit.max(1) as u64) as usize
-    }
 }
 
 /// User and system time of this process.
