@@ -30,6 +30,11 @@ pub(crate) enum Command {
 }
 
 impl Command {
+    /// Whether it shows a live table.
+    pub(crate) fn has_table(&self) -> bool {
+        matches!(self, Self::Demo(_))
+    }
+
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         match self {
             Self::View(args) => view::run(args),

@@ -4,8 +4,9 @@ use std::io::{self, IsTerminal};
 
 use tracing_subscriber::EnvFilter;
 
-/// Sends log lines to standard error: warnings by default, more with `-v`; `RUST_LOG` has the last word.
-pub(crate) fn init(verbose: u8) {
+/// Sends log lines to standard error: warnings by default, more with `-v`; `RUST_LOG` has the last word. Beside a
+/// live table (`table`) on a terminal, only errors: warnings would break it, and it shows what is dropped.
+pub(crate) fn init(verbose: u8, table: bool) {
     let level = match verbose {
         0 => "warn",
         1 => "info",
@@ -14,6 +15,7 @@ pub(crate) fn init(verbose: u8) {
     };
     // Other libraries' warnings about a camera's odd packets are not for the operator.
     let default = match verbose {
+        0 if table && io::stderr().is_terminal() => "error",
         0 => "error,valkka=warn,valkka_core=warn,valkka_net=warn,valkka_av=warn,valkka_render=warn",
         _ => level,
     };

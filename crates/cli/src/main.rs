@@ -21,7 +21,7 @@ use clap::Parser;
 
 fn main() -> ExitCode {
     let arguments = args::Arguments::parse();
-    logging::init(arguments.verbose);
+    logging::init(arguments.verbose, arguments.command.has_table());
     match arguments.command.run() {
         Ok(code) => code,
         Err(error) if output::is_reader_gone(&error) => ExitCode::SUCCESS,

@@ -38,7 +38,8 @@ struct Counters {
 impl LiveTable {
     /// A table on standard error, so that standard output is free for results.
     pub(crate) fn new() -> Self {
-        let in_place = io::stderr().is_terminal();
+        // Log lines between two tables would be overwritten.
+        let in_place = io::stderr().is_terminal() && !tracing::enabled!(tracing::Level::WARN);
         // In a log file, one table a second would drown everything else.
         let interval = Duration::from_secs(if in_place { 1 } else { 5 });
         Self { in_place, lines: 0, previous: None, interval }
