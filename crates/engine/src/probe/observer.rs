@@ -20,8 +20,8 @@ pub(super) struct Observer {
     /// When the last packet came, counted from the first.
     looked: Duration,
     lost: u64,
-    /// Camera time minus arrival, in microseconds.
-    offsets: Vec<i64>,
+    /// Camera time minus arrival, in microseconds, of the frame that was held up least.
+    offset: Option<i64>,
     /// By index of the track; bounded by the 256 indices there are.
     meters: Vec<Meter>,
 }
@@ -35,9 +35,9 @@ impl Observer {
                 let first = *self.first_packet.get_or_insert(elapsed);
                 self.looked = elapsed - first;
                 self.lost += u64::from(packet.lost);
-                if let (Some(capture), true) = (frame.time.capture, self.offsets.len() < MAX_OFFSETS) {
-                    self.offsets.push(capture.micros_since(frame.time.arrival));
-                }
+                let offset = frame.time.capture.map(|capture| capture.micros_since(frame.time.arrival));
+                // `None` is less than any.
+                self.offset = self.offset.max(offset);
                 let index = usize::from(frame.track.index());
                 if self.meters.len() <= index {
                     self.meters.resize_with(index + 1, Meter::default);
@@ -62,9 +62,7 @@ impl Observer {
     }
 
     /// What was seen of `camera`.
-    pub(super) fn report(mut self, camera: &Camera) -> ProbeReport {
-        self.offsets.sort_unstable();
-        let median = self.offsets.get(self.offsets.len() / 2);
+    pub(super) fn report(self, camera: &Camera) -> ProbeReport {
         let info = self.info.unwrap_or_default();
         let meters = self.meters.iter().map(Some).chain(std::iter::repeat(None));
         ProbeReport {
@@ -72,15 +70,12 @@ impl Observer {
             transport: info.transport.clone(),
             server: info.server.clone(),
             first_packet_ms: self.first_packet.map(|first| first.as_millis() as u64),
-            clock_offset_ms: median.map(|&micros| micros as f64 / 1000.0),
+            clock_offset_ms: self.offset.map(|micros| micros as f64 / 1000.0),
             lost_packets: self.lost,
             tracks: info.tracks.iter().zip(meters).map(|(track, meter)| track_report(track, meter)).collect(),
         }
     }
 }
-
-/// Enough for a median.
-const MAX_OFFSETS: usize = 1000;
 
 /// Measures one track.
 #[derive(Debug, Default)]
@@ -182,6 +177,11 @@ mod tests {
             observer.take(&packet(n), Duration::from_millis(500 + n as u64 * 40));
         }
         assert!(observer.is_done(look));
+        // A server's kept pictures come late, and say nothing about its clock.
+        let mut kept = packet(31);
+        kept.time.capture = kept.time.capture.map(|capture| capture.offset_micros(-900_000));
+        observer.take(&kept, Duration::from_millis(1740));
+        assert_eq!(observer.offset, Some(-1500));
         assert_eq!((observer.lost, observer.first_packet), (1, Some(Duration::from_millis(500))));
         let info = TrackInfo {
             track: Track::new(0),
@@ -191,7 +191,7 @@ mod tests {
             skipped: None,
         };
         let report = track_report(&info, observer.meters.first());
-        assert_eq!((report.frames, report.gop, report.codec.as_str()), (31, Some(10), "H.264"));
+        assert_eq!((report.frames, report.gop, report.codec.as_str()), (32, Some(10), "H.264"));
         assert!((report.frame_rate.unwrap() - 25.0).abs() < 1e-9);
         assert!((report.bit_rate_bps.unwrap() - 200_000.0).abs() < 1e-6);
     }
