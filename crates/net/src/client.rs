@@ -14,7 +14,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use retina::client::{
-    Demuxed, Described, InitialTimestampPolicy, PlayOptions, Session, SessionOptions, SetupOptions, Stream,
+    Demuxed, Described, InitialSequenceNumberPolicy, InitialTimestampPolicy, PlayOptions, Session,
+    SessionOptions, SetupOptions, Stream,
 };
 use retina::codec::{CodecItem, FrameFormat, ParameterSetInsertion, aac, h26x};
 use tokio::net::TcpStream;
@@ -158,8 +159,13 @@ impl RtspTcp {
         }
 
         let server = session.tool().map(|tool| tool.chars().take(MAX_SERVER_CHARS).collect());
+        // Sequence numbers count from the first packet: what the answer to PLAY says of it is wrong with many a camera, and
+        // with servers that already send to others.
+        let play = PlayOptions::default()
+            .initial_timestamp(InitialTimestampPolicy::Permissive)
+            .initial_seq(InitialSequenceNumberPolicy::Ignore);
         let session = session
-            .play(PlayOptions::default().initial_timestamp(InitialTimestampPolicy::Permissive))
+            .play(play)
             .await
             .and_then(Session::demuxed)
             .map_err(|error| translate(&error, Step::Play, host))?;
