@@ -47,13 +47,18 @@ fn engines_and_screens_share_cameras_and_nothing_else() {
     let _watchdog = Watchdog::start(SOON * 6);
     let display = Display::with_screens(&[(1280, 1024), (800, 600)]).unwrap();
     let server = RtspServer::builder()
-        .mount("/one", Launch::h264_bars(320, 240))
-        .mount("/two", Launch::h265_bars(320, 240))
+        .tcp_only()
+        .mount("/tcp/one", Launch::h264_bars(320, 240))
+        .mount("/tcp/two", Launch::h265_bars(320, 240))
+        .udp_only()
+        .mount("/udp/one", Launch::h264_bars(320, 240))
+        .mount("/udp/two", Launch::h265_bars(320, 240))
         .spawn()
         .unwrap();
     let engines = [Transport::Tcp, Transport::Udp].map(|transport| {
         let engine = Engine::new(EngineOptions::default()).unwrap();
-        let cameras = ["/one", "/two"].map(|path| connect(&engine, &server.url(path), transport));
+        let cameras = ["one", "two"]
+            .map(|name| connect(&engine, &server.url(&format!("/{transport}/{name}")), transport));
         (engine, cameras)
     });
     // Without a window manager, the newest window lies above the others of its screen: each is seen at first.

@@ -60,6 +60,10 @@ impl Outage {
         self.network.set_dark(true);
         if dark > GIVEN_UP {
             self.wait_for_picture(false);
+            wait::until(SOON, &format!("{}: the outage is told", self.name), || {
+                assert!(self.wall.run_for(Duration::from_millis(10)).unwrap());
+                self.signals.count("offline") == 1
+            });
             let Some(reason) = reason(&self.camera) else {
                 panic!("{}: {:?} without a reason", self.name, self.camera.state());
             };
