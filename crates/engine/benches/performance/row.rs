@@ -35,6 +35,8 @@ pub(crate) struct Result {
 enum Work {
     /// libavcodec on packets in memory.
     Floor,
+    /// The same at the pace of a camera: caches are cold when the next packet comes.
+    PacedFloor,
     /// The `ffmpeg` program, with these arguments behind the input.
     Ffmpeg(&'static [&'static str]),
     /// Our engine.
@@ -45,6 +47,7 @@ impl Row {
     pub(crate) fn measure(&self, load: &Load) -> io::Result<Result> {
         match &self.work {
             Work::Floor => worker::spawn(&Order::Floor { file: load.file().to_owned() }),
+            Work::PacedFloor => worker::spawn(&Order::PacedFloor { file: load.file().to_owned() }),
             Work::Ffmpeg(arguments) => peer::ffmpeg(load, arguments),
             Work::Engine(job) => {
                 let display = job.windows.map(|_| load.display()).transpose()?;
@@ -77,6 +80,12 @@ pub(crate) const MANY_WINDOWS: &str = "… and 24 windows of 320×180";
 /// The table. The floor comes first; ratios are to it.
 pub(crate) const ROWS: &[Row] = &[
     Row { name: FLOOR, decodes: true, wanted: "", work: Work::Floor },
+    Row {
+        name: "libavcodec, packets in memory, 25 a second",
+        decodes: true,
+        wanted: "",
+        work: Work::PacedFloor,
+    },
     Row {
         name: "peer: ffmpeg -c copy, TCP",
         decodes: false,

@@ -10,7 +10,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
-use valkka::av::{FileReader, decode_floor};
+use valkka::av::{DecoderOptions, FileReader, PictureDecoder, decode_floor};
+use valkka::filter::Filter as _;
 use valkka::frame::Packet;
 use valkka::sink::Discard;
 use valkka::source::{SourceOptions, Transport};
@@ -28,6 +29,8 @@ pub(crate) const WORD: &str = "worker";
 pub(crate) enum Order {
     /// Decodes a file from memory.
     Floor { file: PathBuf },
+    /// Decodes a file from memory at the pace of a camera.
+    PacedFloor { file: PathBuf },
     /// Receives, and what else the job says.
     Engine { job: Job, urls: Vec<String>, display: Option<String> },
 }
@@ -72,6 +75,7 @@ pub(crate) fn spawn(order: &Order) -> io::Result<Figures> {
 pub(crate) fn run(order: &str) -> io::Result<()> {
     let figures = match serde_json::from_str(order)? {
         Order::Floor { file } => floor(&file),
+        Order::PacedFloor { file } => paced_floor(&file),
         Order::Engine { job, urls, display } => engine(job, &urls, display),
     };
     println!("{}", serde_json::to_string(&figures.map_err(io::Error::other)?)?);
@@ -97,6 +101,32 @@ fn floor(file: &std::path::Path) -> Result<Figures, AnyError> {
         cpu_ms_per_frame: Some(measurement.cpu().as_secs_f64() * 1000.0 / frames as f64),
         ..Figures::default()
     })
+}
+
+fn paced_floor(file: &std::path::Path) -> Result<Figures, AnyError> {
+    let mut reader = FileReader::open(file)?;
+    let mut frames = Vec::new();
+    while let Some(frame) = reader.read()? {
+        frames.extend(frame.packet().is_some().then_some(frame));
+    }
+    let mut decoder = PictureDecoder::new("paced", DecoderOptions::default(), Arc::default());
+    let started = Instant::now();
+    let mut measurement = Measurement::start();
+    let mut pictures = 0;
+    for (n, frame) in (0..).zip(frames.into_iter().cycle()) {
+        let due = Duration::from_secs_f64(f64::from(n) / FRAME_RATE);
+        if due >= WARM_UP + MEASURED {
+            break;
+        }
+        thread::sleep(due.saturating_sub(started.elapsed()));
+        if due == WARM_UP {
+            measurement = Measurement::start();
+            pictures = 0;
+        }
+        decoder.push(frame, &mut |frame| pictures += u32::from(frame.bitmap().is_some()));
+    }
+    let millis = measurement.cpu().as_secs_f64() * 1000.0;
+    Ok(Figures { cpu_ms_per_frame: Some(millis / f64::from(pictures.max(1))), ..Figures::default() })
 }
 
 fn engine(job: Job, urls: &[String], display: Option<String>) -> Result<Figures, AnyError> {
