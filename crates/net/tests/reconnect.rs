@@ -12,6 +12,7 @@ use common::fake::Fake;
 use common::{SOON, receive_with, request};
 use valkka_core::frame::{Body, Signal};
 use valkka_net::{Reconnect, RtspOpener, StreamState};
+use valkka_testkit::fake::Nobody;
 use valkka_testkit::gst::{Launch, RtspServer};
 use valkka_testkit::lossy::{Impairment, Proxy};
 use valkka_testkit::{gst, require, wait, watchdog::Watchdog};
@@ -72,8 +73,8 @@ fn a_pulled_cable_is_noticed_and_found_to_be_back() {
 #[test]
 fn a_camera_that_is_never_there_is_offline_once() {
     let _watchdog = Watchdog::start(SOON * 2);
-    let url = Fake::saying("").url();
-    let receiving = receive_with(request(&url), Reconnect::default(), Arc::new(RtspOpener));
+    let nobody = Nobody::new().unwrap();
+    let receiving = receive_with(request(&nobody.url()), Reconnect::default(), Arc::new(RtspOpener));
     let first = wait::until_some(SOON, "a try", || receiving.stream.last_error());
     wait::until(SOON, "another try", || {
         receiving.stream.last_error().is_some_and(|error| !Arc::ptr_eq(&error, &first))
