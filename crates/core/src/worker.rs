@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -16,11 +17,14 @@ pub const JOIN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A named thread that is asked to stop, and joined, when its owner is dropped.
 ///
-/// Dropping it on its own thread (a callback that drops the owner) asks it to stop and does not wait.
+/// Dropping it on its own thread (a callback that drops the owner) asks it to stop and does not wait. Dropping it in
+/// a process that was forked off from the one that made it does nothing: the thread does not exist there.
 #[derive(Debug)]
 pub struct Worker {
     stop: StopToken,
     thread: Option<JoinHandle<()>>,
+    /// That made it.
+    process: u32,
 }
 
 impl Worker {
@@ -45,7 +49,7 @@ impl Worker {
             }
             body(token);
         })?;
-        Ok(Self { stop, thread: Some(thread) })
+        Ok(Self { stop, thread: Some(thread), process: process::id() })
     }
 
     /// The token of its thread, e.g. to ask for a stop without waiting.
@@ -61,6 +65,10 @@ impl Worker {
 
 impl Drop for Worker {
     fn drop(&mut self) {
+        if self.process != process::id() {
+            // Locks may be held for ever here by threads that were not forked.
+            return;
+        }
         self.stop.stop();
         let Some(thread) = self.thread.take() else { return };
         if thread.thread().id() == thread::current().id() {

@@ -28,6 +28,7 @@ mod camera;
 mod decoding;
 mod engine;
 mod error;
+pub mod graph;
 mod opener;
 mod placeholder;
 pub mod probe;
@@ -46,8 +47,8 @@ pub use opener::Backends;
 
 pub use valkka_av as av;
 pub use valkka_core::{
-    bitmap, clock, codec, filter, fork, frame, pacer, payload, queue, sink, source, stats, stream, time, url,
-    worker,
+    bitmap, clock, codec, filter, fork, frame, lock, pacer, payload, queue, sink, source, stats, stream,
+    time, url, worker,
 };
 pub use valkka_net as net;
 pub use valkka_net::{Reconnect, StreamState};

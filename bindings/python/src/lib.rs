@@ -1,0 +1,34 @@
+//! Valkka for Python: the extension module `valkka.core.valkka_core`.
+//!
+//! The binding converts and forwards; what things do is in the crates below. Each Python class is one file, and one
+//! line of the table in this file.
+//!
+//! - [`filter`] has the base class of all frame filters: a [`Sink`](valkka::sink::Sink) that Python can hand on.
+//!   Since a stage owns what lies downstream of it, nothing that Python forgets is lost while frames can come to it.
+//! - [`thread`] has the base class of all threads: it starts, stops and waits without the interpreter's lock.
+//! - [`native`] keeps what Python objects own: it is dropped without the interpreter's lock, and not at all in a
+//!   process that was forked off.
+#![deny(unsafe_code)]
+
+mod callback;
+mod contexts;
+mod exit;
+mod filter;
+mod filters;
+mod native;
+mod stdout;
+mod thread;
+mod threads;
+
+use pyo3::prelude::*;
+
+/// Level 1 of Valkka: threads, frame filters and contexts, wired by hand.
+#[pymodule(gil_used = false)]
+fn valkka_core(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<filter::FrameFilter>()?;
+    module.add_class::<thread::Thread>()?;
+    contexts::add_to(module)?;
+    filters::add_to(module)?;
+    threads::add_to(module)?;
+    exit::register(module.py())
+}

@@ -1,0 +1,19 @@
+//! Lines for people, on the standard output of the process.
+
+use std::fmt;
+
+/// Writes one line (or several, if `text` has some), whole and at once, to file descriptor 1.
+///
+/// It needs neither the interpreter's lock nor its `sys.stdout`: frames are shown by threads that know nothing of
+/// Python. What cannot be written is lost.
+pub(crate) fn line(text: impl fmt::Display) {
+    let text = format!("{text}\n");
+    let mut rest = text.as_bytes();
+    while !rest.is_empty() {
+        match rustix::io::write(rustix::stdio::stdout(), rest) {
+            Ok(written) => rest = &rest[written..],
+            Err(rustix::io::Errno::INTR) => {}
+            Err(_) => return,
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! Hand-wired graphs: the parts of the engine for programs that connect sources, filters and sinks themselves, and tell
+//! streams apart by slots that they choose. Python's level 1 is a face over this module.
+//!
+//! Every part is made without a thread, a display or a connection, takes calls in any order from then on, and runs
+//! between its `start` and its `stop`.

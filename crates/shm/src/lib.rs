@@ -1,0 +1,2 @@
+//! Frames between processes.
+#![deny(unsafe_code)]
