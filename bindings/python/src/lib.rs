@@ -15,6 +15,7 @@ mod contexts;
 mod exit;
 mod filter;
 mod filters;
+mod logging;
 mod native;
 mod stdout;
 mod thread;
@@ -30,5 +31,6 @@ fn valkka_core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     contexts::add_to(module)?;
     filters::add_to(module)?;
     threads::add_to(module)?;
+    logging::add_to(module)?;
     exit::register(module.py())
 }
