@@ -1,0 +1,233 @@
+"""What the tests share: cameras, a screen, deadlines.
+
+A test that lacks something of the machine is skipped with a reason, by the fixture that wants it; with VALKKA_SKIP=fail
+in the environment it fails instead. No test can hang: when it is over its deadline, the stacks of all threads are shown
+and the process ends.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import selectors
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import IO, Any, Protocol, TypeVar
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+
+# How long a test may take unless it says otherwise by @pytest.mark.deadline(seconds).
+DEADLINE_SECONDS = 120.0
+# How long a camera, a screen or another program may take to start on a busy machine.
+STARTUP_SECONDS = 30.0
+
+T = TypeVar("T")
+
+
+class Cameras(Protocol):
+    """Starts a camera with these options of `valkka camera`."""
+
+    def __call__(self, *options: str) -> Camera: ...
+
+
+class Poll(Protocol):
+    """Calls a condition until what it returns is true, and returns that; fails the test after `seconds`."""
+
+    def __call__(self, condition: Callable[[], T], seconds: float = 20.0) -> T: ...
+
+
+@pytest.fixture
+def poll() -> Poll:
+    """Waits for a condition: `poll(lambda: len(frames) > 3)`."""
+    return wait_for
+
+
+@pytest.fixture
+def camera() -> Iterator[Cameras]:
+    """Starts synthetic cameras: `camera().url`, `camera("--count", "3", "--size", "640x360").urls`."""
+    command = valkka_command()
+    started: list[Camera] = []
+
+    def start(*options: str) -> Camera:
+        started.append(Camera(command, options))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.kill()
+
+
+@pytest.fixture
+def display(monkeypatch: pytest.MonkeyPatch) -> Iterator[Display]:
+    """A screen in memory; DISPLAY is set to it while the test runs."""
+    screen = Display(program("Xvfb"))
+    monkeypatch.setenv("DISPLAY", screen.name)
+    yield screen
+    screen.close()
+
+
+class Camera:
+    """`valkka camera` in a process of its own; `url` is its first stream."""
+
+    def __init__(self, command: str, options: Sequence[str]) -> None:
+        self._command = command
+        self._options = list(options)
+        self._listen = "127.0.0.1:0"
+        self.urls: list[str] = []
+        self.start()
+
+    @property
+    def url(self) -> str:
+        return self.urls[0]
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def start(self) -> None:
+        """Starts it again after `stop` or `kill`, at the same address."""
+        arguments = ["camera", "--listen", self._listen, *self._options]
+        self._process = spawn([self._command, *arguments], stdout=subprocess.PIPE)
+        count = int(self._options[self._options.index("--count") + 1]) if "--count" in self._options else 1
+        lines = read_lines(self._process, count)
+        self.urls = lines
+        self._listen = lines[0].removeprefix("rtsp://").split("/")[0]
+
+    def stop(self) -> None:
+        """Ends it as a user would."""
+        self._process.terminate()
+        self._process.wait(STARTUP_SECONDS)
+
+    def kill(self) -> None:
+        """Ends it as a power cut would: nobody is told."""
+        self._process.kill()
+        self._process.wait(STARTUP_SECONDS)
+
+    def pause(self) -> None:
+        """Stops it as a frozen camera: its connections stay, and nothing comes."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Lets it go on after `pause`."""
+        os.kill(self.pid, signal.SIGCONT)
+
+
+class Display:
+    """An X server that draws into memory, with one screen of 1280 × 1024 pixels."""
+
+    SIZE = (1280, 1024)
+
+    def __init__(self, command: str) -> None:
+        width, height = self.SIZE
+        arguments = ["-displayfd", "1", "-noreset", "-nolisten", "tcp", "-screen", "0", f"{width}x{height}x24"]
+        self._process = spawn([command, *arguments], stdout=subprocess.PIPE)
+        self.name = ":" + read_lines(self._process, 1)[0]
+
+    def picture(self) -> Any:
+        """What the whole screen shows: an array of height × width × (red, green, blue)."""
+        numpy = pytest.importorskip("numpy")
+        width, height = self.SIZE
+        grab = ["-f", "x11grab", "-draw_mouse", "0", "-video_size", f"{width}x{height}", "-i", self.name]
+        raw = ["-frames:v", "1", "-f", "rawvideo", "-pix_fmt", "rgb24", "-"]
+        quiet = ["-nostdin", "-loglevel", "error"]
+        done = subprocess.run(
+            [program("ffmpeg"), *quiet, *grab, *raw], stdout=subprocess.PIPE, check=True, timeout=STARTUP_SECONDS
+        )
+        return numpy.frombuffer(done.stdout, numpy.uint8).reshape(height, width, 3)
+
+    def close(self) -> None:
+        """Ends it, with every window."""
+        self._process.kill()
+        self._process.wait(STARTUP_SECONDS)
+
+
+def wait_for(condition: Callable[[], T], seconds: float = 20.0) -> T:
+    """Calls `condition` until what it returns is true, and returns that; fails the test after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            pytest.fail(f"waited {seconds} s in vain; the condition is still {value!r}")
+        time.sleep(0.01)
+
+
+def valkka_command() -> str:
+    """The `valkka` command: VALKKA_COMMAND, or what cargo built for tests."""
+    command = Path(os.environ.get("VALKKA_COMMAND", REPOSITORY / "target/debug/valkka"))
+    if not command.exists():
+        pytest.skip(f"{command} is not there; `cargo build --package valkka-cli` makes it")
+    return str(command)
+
+
+def program(name: str) -> str:
+    """Where a program is that the machine may lack."""
+    path = shutil.which(name)
+    if path is None:
+        pytest.skip(f"{name} is not installed; `make setup` installs it")
+    return path
+
+
+def spawn(command: Sequence[str], **options: Any) -> subprocess.Popen[bytes]:
+    """Starts a process that ends with this one, however that ends."""
+    dies_too = ["setpriv", "--pdeathsig", "KILL", "--"] if shutil.which("setpriv") else []
+    return subprocess.Popen([*dies_too, *command], stdin=subprocess.DEVNULL, **options)
+
+
+def read_lines(process: subprocess.Popen[bytes], count: int) -> list[str]:
+    """The first lines that a process prints."""
+    output: IO[bytes] | None = process.stdout
+    assert output is not None
+    text = b""
+    deadline = time.monotonic() + STARTUP_SECONDS
+    with selectors.DefaultSelector() as selector:
+        selector.register(output, selectors.EVENT_READ)
+        while text.count(b"\n") < count:
+            if not selector.select(max(0.0, deadline - time.monotonic())):
+                process.kill()
+                pytest.fail(f"{process.args!r} printed {text!r} within {STARTUP_SECONDS} s, no {count} lines")
+            part = os.read(output.fileno(), 65536)
+            if not part:
+                pytest.fail(f"{process.args!r} ended with {process.wait(STARTUP_SECONDS)}, having printed {text!r}")
+            text += part
+    return text.decode().splitlines()[:count]
+
+
+_stderr = 2
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    global _stderr
+    config.addinivalue_line("markers", "deadline(seconds): how long the test may take; it is ended after that")
+    # What pytest captures is lost when the process ends; this one is not captured.
+    _stderr = os.dup(2)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    marker = item.get_closest_marker("deadline")
+    seconds = float(marker.args[0]) if marker else DEADLINE_SECONDS
+    faulthandler.dump_traceback_later(seconds, exit=True, file=_stderr)
+    yield
+    faulthandler.cancel_dump_traceback_later()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport() -> Iterator[None]:
+    outcome: Any = yield
+    report = outcome.get_result()
+    if report.skipped and not hasattr(report, "wasxfail") and os.environ.get("VALKKA_SKIP") == "fail":
+        report.outcome = "failed"
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    for report in terminalreporter.stats.get("skipped", []):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        terminalreporter.write_line(f"skipped: {report.nodeid}: {reason.removeprefix('Skipped: ')}")
