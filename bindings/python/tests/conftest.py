@@ -7,6 +7,7 @@ and the process ends.
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
 import os
 import selectors
@@ -140,6 +141,24 @@ class Display:
             [program("ffmpeg"), *quiet, *grab, *raw], stdout=subprocess.PIPE, check=True, timeout=STARTUP_SECONDS
         )
         return numpy.frombuffer(done.stdout, numpy.uint8).reshape(height, width, 3)
+
+    def windows(self) -> list[int]:
+        """The ids of the top-level windows that are mapped, from the lowest to the highest."""
+        with self._connection() as server:
+            children = server.screen().root.query_tree().children
+            return [child.id for child in children if child.get_attributes().map_state == 2]
+
+    def place(self, window: int, x: int, y: int, width: int, height: int) -> None:
+        """Moves and resizes a window, as a window manager would."""
+        with self._connection() as server:
+            server.create_resource_object("window", window).configure(x=x, y=y, width=width, height=height)
+            server.sync()
+
+    @contextlib.contextmanager
+    def _connection(self) -> Iterator[Any]:
+        server = pytest.importorskip("Xlib.display").Display(self.name)
+        yield server
+        server.close()
 
     def close(self) -> None:
         """Ends it, with every window."""
