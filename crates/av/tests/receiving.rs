@@ -95,22 +95,18 @@ fn audio_comes_too_unless_it_is_not_wanted() {
         ("/pcma", Codec::PcmAlaw, 8_000),
         ("/opus", Codec::Opus, 48_000),
     ] {
-        let receiving = Receiving::start(&server.url(path), SourceOptions::default());
-        let frames = receiving.take(1, 20);
+        let frames = Receiving::take_anew(&server.url(path), &SourceOptions::default(), 1, 20);
         let audio = packets(&frames, 1);
         let packet = audio[0].packet().unwrap();
         assert_eq!(packet.params.codec, codec);
         assert_eq!(packet.params.as_audio().unwrap().sample_rate_hz, rate, "{path}");
         assert!(packet.keyframe && !packet.payload.is_empty());
         assert_eq!(!packet.params.extra.is_empty(), codec == Codec::Aac);
-        receiving.stop().unwrap();
     }
     let options = SourceOptions { audio: false, ..SourceOptions::default() };
-    let receiving = Receiving::start(&server.url("/aac"), options);
-    let frames = receiving.take(0, 30);
+    let frames = Receiving::take_anew(&server.url("/aac"), &options, 0, 30);
     assert_eq!(online(&frames).tracks.len(), 1);
     assert!(packets(&frames, 1).is_empty());
-    receiving.stop().unwrap();
 }
 
 #[test]

@@ -145,14 +145,17 @@ fn what_is_not_received_is_listed_with_the_reason() {
         .mount("/aac", Launch::h264_bars(320, 180).and_aac())
         .spawn()
         .unwrap();
-    let receiving = receive(&server.url("/opus"));
+    // GStreamer's server, once in some hundred times, answers PLAY for one of two tracks and then sends nothing.
+    let again = Reconnect::PROMPT;
+    let opener = std::sync::Arc::new(RtspOpener);
+    let receiving = receive_with(request(&server.url("/opus")), again, opener.clone());
     receiving.wait_frames(5);
     let info = receiving.info();
     assert_eq!(info.tracks[1].skipped.as_deref(), Some("OPUS is not received over TCP"));
 
     let mut request = request(&server.url("/aac"));
     request.options.audio = false;
-    let receiving = receive_with(request, Reconnect::Never, std::sync::Arc::new(RtspOpener));
+    let receiving = receive_with(request, again, opener);
     receiving.wait_frames(5);
     assert_eq!(receiving.info().tracks[1].skipped.as_deref(), Some("audio was not asked for"));
     assert!(receiving.recorder.of(Codec::Aac).is_empty());

@@ -31,26 +31,43 @@ impl Receiving {
         Self { frames, ended, worker: worker.unwrap() }
     }
 
+    /// Connects, and takes the frames up to the `count`th packet of `track`.
+    ///
+    /// GStreamer's server, once in some hundred times, answers PLAY for a stream of two tracks and then sends nothing:
+    /// a connection without a packet is made once more.
+    pub(crate) fn take_anew(url: &str, options: &SourceOptions, track: u8, count: usize) -> Vec<Frame> {
+        let first = Self::start(url, options.clone());
+        match first.try_take(track, count) {
+            Err(SourceError::Silent { .. }) => Self::start(url, options.clone()).take(track, count),
+            taken => taken.unwrap(),
+        }
+    }
+
     /// The next frame.
     pub(crate) fn next(&self) -> Frame {
-        match self.frames.recv_timeout(LIMIT) {
-            Ok(frame) => frame,
-            Err(_) => panic!("no frame came: {:?}", self.ended.recv_timeout(LIMIT)),
-        }
+        self.try_next().unwrap_or_else(|error| panic!("no frame came: {error}"))
+    }
+
+    fn try_next(&self) -> Result<Frame, SourceError> {
+        self.frames.recv_timeout(LIMIT).map_err(|_| self.end().expect_err("a source only ends by an error"))
     }
 
     /// The frames up to the `count`th packet of `track`, signals included.
     pub(crate) fn take(&self, track: u8, count: usize) -> Vec<Frame> {
+        self.try_take(track, count).unwrap_or_else(|error| panic!("no frame came: {error}"))
+    }
+
+    fn try_take(&self, track: u8, count: usize) -> Result<Vec<Frame>, SourceError> {
         let deadline = Instant::now() + LIMIT;
         let mut frames = Vec::new();
         let mut packets = 0;
         while packets < count {
             assert!(Instant::now() < deadline, "{packets} of {count} packets came");
-            let frame = self.next();
+            let frame = self.try_next()?;
             packets += usize::from(frame.packet().is_some() && frame.track.index() == track);
             frames.push(frame);
         }
-        frames
+        Ok(frames)
     }
 
     /// How it ends by itself.
