@@ -40,7 +40,6 @@ pub fn queue(name: &str, capacity: usize, overflow: Overflow) -> (QueueSender, Q
     let shared = Arc::new(Shared {
         name: name.to_owned(),
         capacity: capacity.max(1),
-        overflow,
         state: Mutex::default(),
         filled: Condvar::new(),
         freed: Condvar::new(),
@@ -48,13 +47,14 @@ pub fn queue(name: &str, capacity: usize, overflow: Overflow) -> (QueueSender, Q
         dropped: AtomicU64::new(0),
     });
     let senders = Arc::new(Senders(shared.clone()));
-    (QueueSender { shared: shared.clone(), _senders: senders }, QueueReceiver { shared })
+    (QueueSender { shared: shared.clone(), overflow, _senders: senders }, QueueReceiver { shared })
 }
 
 /// The writing end; clones write to the same queue. It is a [`Sink`].
 #[derive(Clone)]
 pub struct QueueSender {
     shared: Arc<Shared>,
+    overflow: Overflow,
     /// Closes the queue when the last sender goes.
     _senders: Arc<Senders>,
 }
@@ -67,7 +67,6 @@ pub struct QueueReceiver {
 struct Shared {
     name: String,
     capacity: usize,
-    overflow: Overflow,
     state: Mutex<State>,
     /// Notified when a frame comes while a reader waits, and when the queue closes.
     filled: Condvar,
@@ -106,9 +105,23 @@ pub enum RecvError {
 }
 
 impl QueueSender {
+    /// A sender to the same queue that follows another policy with what it puts there, for writers of which some
+    /// may wait and others may not.
+    #[must_use]
+    pub fn with_overflow(&self, overflow: Overflow) -> Self {
+        Self { overflow, ..self.clone() }
+    }
+
     /// Puts `frame` into the queue, or drops it as the policy says. Returns whether it is in the queue.
     pub fn push(&self, frame: Frame) -> bool {
-        self.shared.push(frame)
+        self.shared.push(frame, self.overflow)
+    }
+
+    /// Whether there is no room for another frame just now. False once the queue is closed: nobody waits for room
+    /// then.
+    pub fn is_full(&self) -> bool {
+        let state = self.shared.lock();
+        state.frames.len() >= self.shared.capacity && !state.closed
     }
 
     /// How many frames were dropped so far, here or in the queue.
@@ -234,11 +247,11 @@ impl Drop for Senders {
 }
 
 impl Shared {
-    fn push(&self, frame: Frame) -> bool {
+    fn push(&self, frame: Frame, overflow: Overflow) -> bool {
         let signal = matches!(frame.body, Body::Signal(_));
         let mut gone = Vec::new();
         let mut state = self.lock();
-        if let (Overflow::Block(timeout), false) = (self.overflow, signal) {
+        if let (Overflow::Block(timeout), false) = (overflow, signal) {
             let full = |state: &mut State| state.frames.len() >= self.capacity && !state.closed;
             state.waiting_writers += 1;
             let waited = self.freed.wait_timeout_while(state, timeout, full);
@@ -251,7 +264,7 @@ impl Shared {
         let accepted = if signal {
             state.frames.len() < self.capacity + SIGNAL_RESERVE
         } else {
-            self.make_room(&mut state, &frame, &mut gone)
+            self.make_room(&mut state, &frame, overflow, &mut gone)
         };
         let dropped = gone.len() as u64 + u64::from(!accepted);
         self.dropped.fetch_add(dropped, Ordering::Relaxed);
@@ -277,9 +290,15 @@ impl Shared {
     }
 
     /// Whether `frame` may go in. If the queue is full, moves what the policy says to `gone`.
-    fn make_room(&self, state: &mut State, frame: &Frame, gone: &mut Vec<Frame>) -> bool {
+    fn make_room(
+        &self,
+        state: &mut State,
+        frame: &Frame,
+        overflow: Overflow,
+        gone: &mut Vec<Frame>,
+    ) -> bool {
         let full = |state: &State| state.frames.len() >= self.capacity;
-        match self.overflow {
+        match overflow {
             Overflow::Block(_) => !full(state),
             Overflow::DropOldest => {
                 if full(state) {
@@ -294,7 +313,7 @@ impl Shared {
                 if chained == Some(Link::Continues) && state.broken.contains(&key) {
                     return false;
                 }
-                if full(state) && self.overflow == Overflow::Flush {
+                if full(state) && overflow == Overflow::Flush {
                     state.flush(gone);
                     if chained == Some(Link::Continues) {
                         state.mark_broken(key);
@@ -525,6 +544,26 @@ mod tests {
         let (tx, _rx) = queue("test", 1, Overflow::Block(Duration::from_millis(1)));
         assert!(tx.push(packet('a')));
         assert!(!tx.push(packet('b')));
+    }
+
+    #[test]
+    fn one_sender_waits_while_another_drops() {
+        let (tx, rx) = queue("test", 1, Overflow::DropToKeyframe);
+        let waits = tx.with_overflow(Overflow::Block(LONG));
+        assert!(!tx.is_full());
+        assert!(tx.push(packet('A')) && tx.is_full() && !tx.push(packet('b')));
+        thread::scope(|scope| {
+            let writer = scope.spawn(|| waits.push(packet('C')));
+            let read: Vec<_> = (0..2).map(|_| rx.recv(LONG).unwrap()).collect();
+            assert!(writer.join().unwrap());
+            assert_eq!(names(read), "AC");
+        });
+        tx.put(packet('D'));
+        tx.close();
+        assert!(!tx.is_full());
+        drop(tx);
+        drop(waits);
+        assert_eq!(drain(&rx), "D");
     }
 
     #[test]
