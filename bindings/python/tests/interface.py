@@ -1,7 +1,7 @@
 """The interface that programs written for the C++ libValkka use, as data; `test_completeness.py` walks it.
 
-Arguments are written as in a `lambda`. A default of `...` is one of the module's own choosing; an argument called `_` may
-have any name.
+Arguments are written as in a `lambda`. A default of `...` is one of the module's own choosing; an argument called `_`
+may have any name.
 """
 
 from __future__ import annotations
@@ -157,9 +157,7 @@ CLASSES = {
     "CacheFrameFilter": Class("FrameFilter", None),
     "SwScaleFrameFilter": Class("FrameFilter", "name, target_width, target_height, next=None"),
     "InitStreamFrameFilter": Class("FrameFilter", "name, next=None"),
-    "FileFrameFilter": Class(
-        "FrameFilter", "name, next=None", {"activate": "fname, zerotime=0", "deActivate": ""}
-    ),
+    "FileFrameFilter": Class("FrameFilter", "name, next=None", {"activate": "fname, zerotime=0", "deActivate": ""}),
     "ShmemFrameFilter": Class("FrameFilter", "name, n_cells, n_bytes, mstimeout=0", EVENT),
     "RGBShmemFrameFilter": Class("FrameFilter", "name, n_cells, width, height, mstimeout=0", EVENT),
     "FragMP4MuxFrameFilter": Class("MuxFrameFilter", "name, next=None", {"sendMeta": ""}),
@@ -439,7 +437,16 @@ PYTHON_BASES = [
     ("valkka.api2", "ViewPort", "BitmapPort"),
 ]
 
-_CHAIN = ["close", "decodingOn", "decodingOff", "makeChain", "createContext", "closeContext", "startThreads", "stopThreads"]
+_CHAIN = [
+    "close",
+    "decodingOn",
+    "decodingOff",
+    "makeChain",
+    "createContext",
+    "closeContext",
+    "startThreads",
+    "stopThreads",
+]
 _MANAGED = [
     *_CHAIN,
     *["addViewPort", "delViewPort", "setBoundingBoxes", "getNumXscreenPorts", "getParDic"],
