@@ -3,3 +3,6 @@
 //!
 //! Every part is made without a thread, a display or a connection, takes calls in any order from then on, and runs
 //! between its `start` and its `stop`.
+
+pub mod basic;
+pub mod text;
