@@ -3,23 +3,27 @@
 //! What steers a filter from other threads is a handle (atomics behind an `Arc`) that comes with it; what a
 //! filter finds out goes to a closure that it is given.
 
+mod alert;
 mod count;
 mod fps;
 mod gate;
 mod info;
 mod interval;
 mod keyframe;
+mod movement;
 mod slot;
 mod switch;
 mod timestamp;
 mod tracks;
 
+pub use alert::Alert;
 pub use count::Count;
 pub use fps::Fps;
 pub use gate::{CachingGate, Gate, GateHandle};
 pub use info::{Dump, Info, Summary};
 pub use interval::Interval;
 pub use keyframe::KeyframeGate;
+pub use movement::{Movement, MovementEvent, MovementHandle, MovementOptions};
 pub use slot::{PassSlot, SetSlot, SlotHandle};
 pub use switch::{NoChannel, Selector, Switch};
 pub use timestamp::{CorrectTimestamp, Correction};

@@ -78,7 +78,7 @@ pub struct Fragment {
     pub data: Bytes,
 }
 
-/// A change of the state of a whole stream.
+/// A change of the state of a whole stream, or a mark between frames.
 #[derive(Clone, Debug)]
 pub enum Signal {
     /// The source is connected; frames follow.
@@ -93,6 +93,11 @@ pub enum Signal {
     Stop,
     /// The stream is at its end; no frames follow unless it is sought.
     End,
+    /// Recorded frames follow, of any slots and as fast as they are read, up to [`Signal::TransmissionEnd`]. For a
+    /// cache: they are not to be shown as they come, and take the place of those transmitted before.
+    TransmissionStart,
+    /// The recorded frames that were asked for have been sent, all of them.
+    TransmissionEnd,
 }
 
 impl Frame {

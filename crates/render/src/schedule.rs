@@ -206,6 +206,10 @@ impl Schedule {
     }
 
     fn push_signal(&mut self, slot: Slot, signal: &Signal, now: WallTime) {
+        if matches!(signal, Signal::TransmissionStart | Signal::TransmissionEnd) {
+            // For caches of recordings: they tell nothing about a slot.
+            return;
+        }
         let lane = self.lanes.entry(slot).or_default();
         match signal {
             // The pictures of this connection follow; the last one of the previous connection may stay until
@@ -229,6 +233,7 @@ impl Schedule {
                 }
                 lane.last_push = now;
             }
+            Signal::TransmissionStart | Signal::TransmissionEnd => {}
         }
     }
 

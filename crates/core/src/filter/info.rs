@@ -119,6 +119,8 @@ fn write_signal(f: &mut fmt::Formatter<'_>, signal: &Signal) -> fmt::Result {
         Signal::Play => f.write_str("play"),
         Signal::Stop => f.write_str("stop"),
         Signal::End => f.write_str("end"),
+        Signal::TransmissionStart => f.write_str("transmission starts"),
+        Signal::TransmissionEnd => f.write_str("transmission ends"),
     }
 }
 
