@@ -290,13 +290,7 @@ impl Shared {
     }
 
     /// Whether `frame` may go in. If the queue is full, moves what the policy says to `gone`.
-    fn make_room(
-        &self,
-        state: &mut State,
-        frame: &Frame,
-        overflow: Overflow,
-        gone: &mut Vec<Frame>,
-    ) -> bool {
+    fn make_room(&self, state: &mut State, frame: &Frame, overflow: Overflow, gone: &mut Vec<Frame>) -> bool {
         let full = |state: &State| state.frames.len() >= self.capacity;
         match overflow {
             Overflow::Block(_) => !full(state),
