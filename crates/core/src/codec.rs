@@ -115,6 +115,15 @@ impl CodecParams {
         }
     }
 
+    /// How many packets at most come before one that is shown earlier (B frames), if the parameter sets tell.
+    pub fn reordered(&self) -> Option<u8> {
+        match self.codec {
+            Codec::H264 => nal::annex_b(&self.extra).find_map(|unit| h264::Sps::parse(unit).ok())?.reordered,
+            Codec::H265 => nal::annex_b(&self.extra).find_map(|unit| h265::Sps::parse(unit).ok())?.reordered,
+            Codec::Mjpeg | Codec::Aac | Codec::PcmMulaw | Codec::PcmAlaw | Codec::Opus => Some(0),
+        }
+    }
+
     /// Its audio parameters, if it is an audio track.
     pub fn as_audio(&self) -> Option<&AudioParams> {
         match &self.media {

@@ -31,6 +31,7 @@ pub mod clock;
 pub mod codec;
 pub mod filter;
 pub mod fork;
+mod fragment;
 pub mod frame;
 pub mod lock;
 pub mod pacer;

@@ -53,6 +53,23 @@ fn h265_parameter_sets() {
 }
 
 #[test]
+fn how_far_pictures_are_reordered() {
+    let kinds = ["high_1920x1080_25", "interlaced_720x576_25", "open_gop_320x240_25", "high444_641x359_24"];
+    for (names, codec, reordered) in [
+        (&kinds[..], Codec::H264, 2),
+        (&["baseline_352x288_12.5", "refresh_320x240_25"], Codec::H264, 0),
+        (&["main_1920x1080_25", "open_gop_320x240_25", "scaling_320x240_15"], Codec::H265, 2),
+    ] {
+        let extension = if codec == Codec::H264 { "h264" } else { "h265" };
+        for name in names {
+            let params = codec.params_in(&read(&format!("{name}.{extension}"))).unwrap();
+            assert_eq!(params.reordered(), Some(reordered), "{name} of {codec}");
+        }
+    }
+    assert_eq!(CodecParams::audio(Codec::Opus, 48_000, 2, bytes::Bytes::new()).reordered(), Some(0));
+}
+
+#[test]
 fn colours() {
     let h264 = |name| first_sps(&read(name), |unit| h264::Sps::parse(unit).ok());
     let sps = h264("high_1920x1080_25.h264");

@@ -129,6 +129,8 @@ pub struct Sps {
     pub matrix: Option<ColorMatrix>,
     /// The range of the samples, if it tells.
     pub range: Option<ColorRange>,
+    /// How many pictures at most come before one that is shown earlier (B frames), if it tells.
+    pub reordered: Option<u8>,
 }
 
 impl Sps {
@@ -168,7 +170,7 @@ impl Sps {
             }
         }
         let _log2_max_frame_num = bits.ue_up_to(12)?;
-        skip_picture_order(bits)?;
+        let in_order = read_picture_order(bits)? || profile == BASELINE;
         let _max_ref_frames = bits.ue()?;
         let _gaps_allowed = bits.flag()?;
         let width_mbs = bits.ue_up_to(MAX_SIDE_MBS - 1)? + 1;
@@ -196,6 +198,7 @@ impl Sps {
             frame_rate: vui.frame_rate,
             matrix: vui.matrix,
             range: vui.range,
+            reordered: if in_order { Some(0) } else { vui.reordered },
         })
     }
 }
@@ -296,8 +299,10 @@ fn skip_scaling_lists(bits: &mut BitReader<'_>, lists: u32) -> Option<()> {
     Some(())
 }
 
-fn skip_picture_order(bits: &mut BitReader<'_>) -> Option<()> {
-    match bits.ue_up_to(2)? {
+/// Reads how the order of pictures is told; returns whether they are shown in the order in which they come.
+fn read_picture_order(bits: &mut BitReader<'_>) -> Option<bool> {
+    let kind = bits.ue_up_to(2)?;
+    match kind {
         0 => {
             let _log2_max_lsb = bits.ue_up_to(12)?;
         }
@@ -311,8 +316,11 @@ fn skip_picture_order(bits: &mut BitReader<'_>) -> Option<()> {
         }
         _ => {}
     }
-    Some(())
+    Some(kind == 2)
 }
+
+/// `profile_idc` of the Baseline profile, which has no B slices.
+const BASELINE: u8 = 66;
 
 /// Macroblocks per side: beyond what any level allows, and small enough that nothing overflows.
 const MAX_SIDE_MBS: u32 = 4096;

@@ -89,7 +89,7 @@ pub fn frame_rate_of_vps(nal: &[u8]) -> Option<FrameRate> {
     let max_sub_layer = bits.bits(3)?;
     let _nesting_and_reserved = bits.bits(17)?;
     ProfileTierLevel::read(&mut bits, max_sub_layer)?;
-    skip_ordering_info(&mut bits, max_sub_layer)?;
+    read_reordered(&mut bits, max_sub_layer)?;
     let max_layer = bits.bits(6)?;
     let layer_sets = bits.ue_up_to(1023)?;
     bits.skip(layer_sets * (max_layer + 1))?;
@@ -123,6 +123,8 @@ pub struct Sps {
     pub matrix: Option<ColorMatrix>,
     /// The range of the samples, if it tells.
     pub range: Option<ColorRange>,
+    /// How many pictures at most come before one that is shown earlier (B frames), if it can be read.
+    pub reordered: Option<u8>,
 }
 
 /// The general part of `profile_tier_level` (7.3.3): the twelve bytes that an `hvcC` record repeats.
@@ -208,6 +210,7 @@ impl Sps {
             frame_rate: vui.frame_rate,
             matrix: vui.matrix,
             range: vui.range,
+            reordered: vui.reordered,
         })
     }
 }
@@ -281,13 +284,18 @@ impl HevcConfig {
 /// Everything behind the bit depths. Only the frame rate and colours are wanted: where it is broken, they
 /// are not known, and the size stands.
 fn read_rest(bits: &mut BitReader<'_>, max_sub_layer: u32) -> vui::Vui {
-    skip_to_vui(bits, max_sub_layer).map(|()| vui::Vui::read_h265(bits)).unwrap_or_default()
+    let Some((lsb_bits, reordered)) = bits
+        .ue_up_to(12)
+        .and_then(|bits_over_four| Some((bits_over_four + 4, read_reordered(bits, max_sub_layer)?)))
+    else {
+        return vui::Vui::default();
+    };
+    let vui = skip_to_vui(bits, lsb_bits).map(|()| vui::Vui::read_h265(bits)).unwrap_or_default();
+    vui::Vui { reordered: Some(reordered), ..vui }
 }
 
 /// `None` if there is no usability information, or the way to it is broken.
-fn skip_to_vui(bits: &mut BitReader<'_>, max_sub_layer: u32) -> Option<()> {
-    let lsb_bits = bits.ue_up_to(12)? + 4;
-    skip_ordering_info(bits, max_sub_layer)?;
+fn skip_to_vui(bits: &mut BitReader<'_>, lsb_bits: u32) -> Option<()> {
     for _block_sizes_and_depths in 0..6 {
         bits.ue()?;
     }
@@ -312,13 +320,16 @@ fn skip_to_vui(bits: &mut BitReader<'_>, max_sub_layer: u32) -> Option<()> {
     bits.flag()?.then_some(())
 }
 
-/// How many pictures each sub-layer buffers and reorders.
-fn skip_ordering_info(bits: &mut BitReader<'_>, max_sub_layer: u32) -> Option<()> {
+/// Reads how many pictures each sub-layer buffers and reorders; returns how many the highest one reorders.
+fn read_reordered(bits: &mut BitReader<'_>, max_sub_layer: u32) -> Option<u8> {
     let each = bits.flag()?;
+    let mut reordered = 0;
     for _ in 0..if each { max_sub_layer + 1 } else { 1 } {
-        let _buffering_reordering_latency = (bits.ue()?, bits.ue()?, bits.ue()?);
+        let _buffering = bits.ue()?;
+        reordered = bits.ue_up_to(vui::MAX_REORDERED)? as u8;
+        let _latency = bits.ue()?;
     }
-    Some(())
+    Some(reordered)
 }
 
 /// 7.3.4

@@ -10,6 +10,8 @@ pub(super) struct Vui {
     pub(super) frame_rate: Option<FrameRate>,
     pub(super) matrix: Option<ColorMatrix>,
     pub(super) range: Option<ColorRange>,
+    /// How many pictures at most come before one that is shown earlier. H.265 tells it elsewhere.
+    pub(super) reordered: Option<u8>,
 }
 
 impl Vui {
@@ -18,7 +20,12 @@ impl Vui {
         let mut vui = Self::default();
         let _ = vui.read_common(bits).and_then(|()| {
             // A tick is a field's time.
+            let timed = bits.clone().flag()?;
             vui.frame_rate = read_timing(bits, 2)?;
+            if timed {
+                let _fixed_rate = bits.flag()?;
+            }
+            vui.reordered = read_reordered(bits)?;
             Some(())
         });
         vui
@@ -71,6 +78,39 @@ impl Vui {
     }
 }
 
+/// Reads what of H.264 follows the timing, up to how many pictures are reordered. The outer `None` says that the data
+/// ended.
+fn read_reordered(bits: &mut BitReader<'_>) -> Option<Option<u8>> {
+    let nal_hrd = skip_buffering_model(bits)?;
+    let vcl_hrd = skip_buffering_model(bits)?;
+    if nal_hrd || vcl_hrd {
+        let _low_delay = bits.flag()?;
+    }
+    let _picture_structure = bits.flag()?;
+    if !bits.flag()? {
+        return Some(None);
+    }
+    let _vectors_over_edges = bits.flag()?;
+    let _bytes_and_bits = (bits.ue()?, bits.ue()?);
+    let _vector_lengths = (bits.ue()?, bits.ue()?);
+    Some(Some(bits.ue_up_to(MAX_REORDERED)? as u8))
+}
+
+/// Reads the flag, and passes over the hypothetical reference decoder that follows it (H.264, E.1.2).
+fn skip_buffering_model(bits: &mut BitReader<'_>) -> Option<bool> {
+    if !bits.flag()? {
+        return Some(false);
+    }
+    let buffers = bits.ue_up_to(31)? + 1;
+    bits.skip(8)?;
+    for _ in 0..buffers {
+        let _rate_and_size = (bits.ue()?, bits.ue()?);
+        let _constant = bits.flag()?;
+    }
+    bits.skip(20)?;
+    Some(true)
+}
+
 /// Reads the flag, and after it the timing, of pictures that take `ticks` ticks each. The outer `None` says
 /// that the data ended.
 pub(super) fn read_timing(bits: &mut BitReader<'_>, ticks: u64) -> Option<Option<FrameRate>> {
@@ -114,3 +154,6 @@ fn crop(bits: &mut BitReader<'_>, size: u32, unit: u32) -> Option<u32> {
 }
 
 const MAX_RATE_HZ: f64 = 1000.0;
+
+/// As many as a decoder of either codec may hold.
+pub(super) const MAX_REORDERED: u32 = 16;
