@@ -4,26 +4,34 @@
 //! filter finds out goes to a closure that it is given.
 
 mod alert;
+mod announce;
 mod count;
 mod fps;
 mod gate;
+mod gate_stage;
 mod info;
 mod interval;
 mod keyframe;
 mod movement;
+mod pass;
+mod repeat_params;
 mod slot;
 mod switch;
 mod timestamp;
 mod tracks;
 
 pub use alert::Alert;
+pub use announce::Announce;
 pub use count::Count;
 pub use fps::Fps;
 pub use gate::{CachingGate, Gate, GateHandle};
+pub use gate_stage::GateStage;
 pub use info::{Dump, Info, Summary};
 pub use interval::Interval;
 pub use keyframe::KeyframeGate;
 pub use movement::{Movement, MovementEvent, MovementHandle, MovementOptions};
+pub use pass::Pass;
+pub use repeat_params::RepeatParams;
 pub use slot::{PassSlot, SetSlot, SlotHandle};
 pub use switch::{NoChannel, Selector, Switch};
 pub use timestamp::{CorrectTimestamp, Correction};

@@ -4,8 +4,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use super::Stage;
-use super::gate::{CachingGate, GateHandle};
+use super::gate_stage::GateStage;
 use crate::frame::Frame;
 use crate::lock::lock;
 use crate::sink::Sink;
@@ -64,19 +63,14 @@ impl fmt::Debug for Switch {
 }
 
 /// Several inputs, of which at most one at a time is let through, at first none. Each input is a
-/// [`CachingGate`], so that what comes out can be decoded right after switching.
+/// [`CachingGate`](super::CachingGate), so that what comes out can be decoded right after switching.
 ///
 /// Clones are the same selector.
 #[derive(Clone)]
 pub struct Selector {
-    channels: Arc<[Channel]>,
+    channels: Arc<[GateStage]>,
     /// Held while gates are opened and closed, so that never two are open.
     selected: Arc<Mutex<Option<usize>>>,
-}
-
-struct Channel {
-    stage: Arc<Stage<CachingGate>>,
-    gate: GateHandle,
 }
 
 impl Selector {
@@ -87,20 +81,17 @@ impl Selector {
 
     /// One input for each output.
     pub fn between(outputs: impl IntoIterator<Item = Arc<dyn Sink>>) -> Self {
-        let channel = |output| {
-            let (filter, gate) = CachingGate::new();
-            Channel { stage: Arc::new(Stage::new(filter, output)), gate }
-        };
-        Self { channels: outputs.into_iter().map(channel).collect(), selected: Arc::default() }
+        Self { channels: outputs.into_iter().map(GateStage::new).collect(), selected: Arc::default() }
     }
 
-    /// The way into channel `channel`, counted from 0.
+    /// The way into channel `channel`, counted from 0. Whoever opens or closes this gate himself has to know that the
+    /// selector does so too.
     ///
     /// # Errors
     /// If there is no such channel.
-    pub fn input(&self, channel: usize) -> Result<Arc<dyn Sink>, NoChannel> {
+    pub fn input(&self, channel: usize) -> Result<GateStage, NoChannel> {
         check(channel, self.channels.len())?;
-        Ok(self.channels[channel].stage.clone())
+        Ok(self.channels[channel].clone())
     }
 
     /// Closes the open channel and opens `channel`, which emits what it remembers on the caller's thread. When
@@ -117,16 +108,14 @@ impl Selector {
             let mut selected = lock(&self.selected);
             let before = selected.replace(channel).filter(|&before| before != channel);
             if let Some(before) = before {
-                self.channels[before].gate.close();
+                self.channels[before].handle().close();
             }
-            self.channels[channel].gate.open();
+            self.channels[channel].handle().open();
             before
         };
         // Two threads inside two channels must not wait for each other.
-        if !self.channels.iter().any(|channel| channel.stage.is_inside()) {
-            for channel in before.into_iter().chain([channel]) {
-                let _ = self.channels[channel].stage.with(CachingGate::release);
-            }
+        if !self.channels.iter().any(GateStage::is_inside) {
+            before.into_iter().chain([channel]).for_each(|channel| self.channels[channel].settle());
         }
         Ok(())
     }
