@@ -20,7 +20,7 @@ use crate::inbox::Inbox;
 use crate::layout::{Area, Fit, Rectangle};
 use crate::output::{self, OutputKind};
 use crate::scene::{ViewId, ViewOptions, WindowId};
-use crate::schedule::{Limits, Schedule};
+use crate::schedule::{Drops, Limits, Schedule};
 use crate::stage::Stage;
 use crate::window::{WindowChange, WindowOptions};
 
@@ -104,7 +104,8 @@ impl Presenter {
                     let _ = opened_tx.send(Ok(()));
                     let waker = stage_inbox.clone();
                     stop.on_stop(move || waker.wake());
-                    Stage::new(output, stage_inbox, command_rx, event_tx).run(&stop);
+                    Stage::new(output, stage_inbox.clone(), command_rx, event_tx).run(&stop);
+                    stage_inbox.close();
                 }
                 Err(error) => {
                     let _ = opened_tx.send(Err(error));
@@ -251,6 +252,11 @@ impl Presenter {
     /// If there is no such view, or it has no pixels.
     pub fn screenshot_view(&self, view: ViewId) -> Result<RgbImage, Error> {
         self.call(|reply| Command::CaptureView(view, reply))?.paint()
+    }
+
+    /// Which pictures were dropped unseen since this was last called, by slot and reason.
+    pub fn take_drops(&self) -> Vec<Drops> {
+        self.inbox.with(Schedule::take_drops).unwrap_or_default()
     }
 
     /// The next event, waiting for it at most `timeout`; `None` if none came. Of too many that nobody takes,

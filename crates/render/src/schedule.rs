@@ -69,6 +69,41 @@ pub struct Picture {
     pub time: FrameTime,
 }
 
+/// Pictures of one slot that were dropped for one reason, since it was last asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Drops {
+    /// The stream.
+    pub slot: Slot,
+    /// Why.
+    pub reason: DropReason,
+    /// How many.
+    pub count: u64,
+    /// The moment that the last of them stands for.
+    pub wall: WallTime,
+    /// How long after the last of them was dropped it would have been due, in microseconds; negative if it was due
+    /// before.
+    pub ahead_micros: i64,
+    /// Width and height of the last of them in pixels.
+    pub size: (u32, u32),
+}
+
+/// Why a picture was dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum DropReason {
+    /// It was due [`LATE`] ago or longer, and a newer one of its slot is due too.
+    Late,
+    /// It fell due at nearly the same time as a newer one of its slot.
+    TooFast,
+    /// Its time lies too far ahead.
+    TooEarly,
+    /// So many wait that the [`Limits`] are reached.
+    NoRoom,
+}
+
+/// A picture that is dropped for a newer one came too late if it was due so long ago.
+pub const LATE: Duration = Duration::from_millis(10);
+
 /// One slot.
 #[derive(Debug, Default)]
 struct Lane {
@@ -86,6 +121,8 @@ struct Lane {
     /// Whether what is shown is to be taken back at once.
     blank_now: bool,
     stats: Option<Arc<StreamStats>>,
+    /// What nobody has asked for yet, by reason.
+    drops: BTreeMap<DropReason, Drops>,
 }
 
 #[derive(Debug, Default)]
@@ -137,19 +174,22 @@ impl Schedule {
         for (&slot, lane) in &mut self.lanes {
             // The clock stepped back: what seems to lie in the far future would block the slot until then.
             while lane.waiting.back().is_some_and(|&(due, _)| due > horizon) {
-                self.waiting_bytes -= lane.drop_last();
+                self.waiting_bytes -= lane.drop_last(slot, DropReason::TooEarly, now);
             }
             if std::mem::take(&mut lane.blank_now) && std::mem::take(&mut lane.showing) {
                 updates.push(Update::Blank(slot));
             }
             let count = lane.waiting.partition_point(|&(due, _)| due <= now);
-            let mut newest = None;
-            for (_, picture) in lane.waiting.drain(..count) {
+            for (due, picture) in lane.waiting.drain(..count.saturating_sub(1)).collect::<Vec<_>>() {
                 self.waiting_bytes -= bytes_of(&picture.bitmap);
-                newest = Some(picture);
+                let late = now.saturating_since(due) >= LATE;
+                let reason = if late { DropReason::Late } else { DropReason::TooFast };
+                lane.count_drop(slot, reason, &picture, due.micros_since(now));
             }
-            if let Some(picture) = newest {
-                lane.count_drops(count - 1);
+            if count > 0
+                && let Some((_, picture)) = lane.waiting.pop_front()
+            {
+                self.waiting_bytes -= bytes_of(&picture.bitmap);
                 lane.showing = true;
                 updates.push(Update::Show(slot, picture));
             } else if lane.showing && lane.death().is_some_and(|death| death <= now) {
@@ -163,6 +203,11 @@ impl Schedule {
     /// When [`Self::due`] has something to do next; `None` while nothing is to come.
     pub fn next_deadline(&self) -> Option<WallTime> {
         self.lanes.values().filter_map(Lane::next_deadline).min()
+    }
+
+    /// What was dropped since this was last called.
+    pub fn take_drops(&mut self) -> Vec<Drops> {
+        self.lanes.values_mut().flat_map(|lane| std::mem::take(&mut lane.drops).into_values()).collect()
     }
 
     /// How many pictures wait.
@@ -189,19 +234,18 @@ impl Schedule {
             return;
         }
         if due > horizon {
-            lane.count_drops(1);
+            lane.count_drop(slot, DropReason::TooEarly, &picture, due.micros_since(now));
             return;
         }
         self.waiting_bytes += bytes_of(&picture.bitmap);
         lane.insert(due, picture);
         if lane.waiting.len() > self.limits.pictures_per_slot {
-            self.waiting_bytes -= lane.drop_last();
+            self.waiting_bytes -= lane.drop_last(slot, DropReason::NoRoom, now);
         }
         while self.waiting_bytes > self.limits.total_bytes {
-            let Some(largest) = self.lanes.values_mut().max_by_key(|lane| lane.waiting_bytes()) else {
-                break;
-            };
-            self.waiting_bytes -= largest.drop_last();
+            let largest = self.lanes.iter_mut().max_by_key(|(_, lane)| lane.waiting_bytes());
+            let Some((&slot, lane)) = largest else { break };
+            self.waiting_bytes -= lane.drop_last(slot, DropReason::NoRoom, now);
         }
     }
 
@@ -251,9 +295,9 @@ impl Lane {
     }
 
     /// Drops the picture that is due last; returns its bytes.
-    fn drop_last(&mut self) -> usize {
-        let Some((_, picture)) = self.waiting.pop_back() else { return 0 };
-        self.count_drops(1);
+    fn drop_last(&mut self, slot: Slot, reason: DropReason, now: WallTime) -> usize {
+        let Some((due, picture)) = self.waiting.pop_back() else { return 0 };
+        self.count_drop(slot, reason, &picture, due.micros_since(now));
         bytes_of(&picture.bitmap)
     }
 
@@ -268,10 +312,13 @@ impl Lane {
         self.waiting.iter().map(|(_, picture)| bytes_of(&picture.bitmap)).sum()
     }
 
-    fn count_drops(&self, count: usize) {
+    fn count_drop(&mut self, slot: Slot, reason: DropReason, picture: &Picture, ahead_micros: i64) {
         if let Some(stats) = &self.stats {
-            stats.present_dropped.add(count as u64);
+            stats.present_dropped.add(1);
         }
+        let count = self.drops.get(&reason).map_or(0, |drops| drops.count) + 1;
+        let (wall, size) = (picture.time.wall, (picture.bitmap.width(), picture.bitmap.height()));
+        self.drops.insert(reason, Drops { slot, reason, count, wall, ahead_micros, size });
     }
 
     /// When this slot is dead if nothing more comes; `None` if it holds its picture.
@@ -448,6 +495,31 @@ mod tests {
         none.push(picture(A, 500), at(0));
         none.push(picture(A, 501), at(0));
         assert_eq!(none.len(), 1);
+    }
+
+    #[test]
+    fn it_tells_what_was_dropped_and_why() {
+        let mut rig = Rig::with(Limits { pictures_per_slot: 3, total_bytes: 450 });
+        [0, 1000, 1005].into_iter().for_each(|wall| rig.push(A, wall, 0));
+        rig.push(A, 1300, 0);
+        rig.push(A, 1010, 0);
+        assert_eq!(rig.due(1309), "1:1005");
+        let told = rig.schedule.take_drops();
+        let told: Vec<_> = told
+            .iter()
+            .map(|drops| {
+                (drops.reason, drops.count, drops.wall.micros_since(at(0)) / 1000, drops.ahead_micros / 1000)
+            })
+            .collect();
+        let expected = [
+            (DropReason::Late, 1, 0, -1009),
+            (DropReason::TooFast, 1, 1000, -9),
+            (DropReason::TooEarly, 1, 1300, 1600),
+            (DropReason::NoRoom, 1, 1010, 1310),
+        ];
+        assert_eq!(told, expected);
+        assert_eq!(rig.schedule.take_drops(), []);
+        assert_eq!((rig.dropped(), rig.schedule.waiting_bytes), (4, 0));
     }
 
     #[test]
