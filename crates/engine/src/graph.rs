@@ -5,4 +5,16 @@
 //! between its `start` and its `stop`.
 
 pub mod basic;
+pub mod cache;
+mod decoder;
+mod dump;
+mod fork;
+mod input;
+mod scale;
 pub mod text;
+
+pub use decoder::{DecoderStage, DecoderStageOptions};
+pub use dump::{PayloadFiles, PictureFiles};
+pub use fork::NamedFork;
+pub use input::{INPUT_PATIENCE, InputNotice};
+pub use scale::Scale;
