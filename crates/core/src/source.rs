@@ -33,7 +33,7 @@ pub trait Source: Send {
 pub const USER_AGENT: &str = concat!("Valkka/", env!("CARGO_PKG_VERSION"));
 
 /// What a source is asked for.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceRequest {
     /// The slot its frames carry.
     pub slot: Slot,

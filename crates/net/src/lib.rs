@@ -49,7 +49,8 @@ mod transport;
 
 pub use client::{RtspOpener, RtspTcp};
 pub use live::{Live, LiveOptions, StreamHandle};
-pub use opener::{Opened, Opener, Received, TaskSource};
+pub use opener::{Opened, Opener, Plan, Received, TaskSource};
 pub use reconnect::Reconnect;
+pub use server::{RtpDestination, RtpSender, RtpSenderStats};
 pub use state::StreamState;
 pub use stream_config::StreamConfig;

@@ -1,7 +1,8 @@
-//! One thread that receives any number of streams.
+//! One thread that receives any number of streams, and sends them.
 
 use std::collections::HashMap;
 use std::fmt;
+use std::future::Future;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -17,6 +18,7 @@ use valkka_core::source::SourceError;
 use valkka_core::worker::Worker;
 
 use crate::gate::Gate;
+use crate::server::{RtpDestination, RtpSender};
 use crate::state::{Status, StreamState};
 use crate::stream_config::StreamConfig;
 use crate::supervisor::Supervisor;
@@ -37,7 +39,7 @@ impl Default for LiveOptions {
     }
 }
 
-/// One thread that receives any number of streams.
+/// One thread that receives any number of streams, and sends any number by RTP to where it is told.
 ///
 /// Its methods, and those of its handles, may be called from any thread, also from within a sink. Dropping it
 /// ends all its streams: it lets cameras know (TEARDOWN), waits a second for them at most, and joins its
@@ -58,9 +60,14 @@ pub struct Live {
 /// the sink takes. The connection itself is closed soon after, by the live thread.
 #[must_use = "dropping the handle ends the stream"]
 pub struct StreamHandle {
-    id: u64,
     gate: Arc<Gate>,
     status: Arc<Status>,
+    task: LiveTask,
+}
+
+/// A task of the live thread that ends when this is dropped.
+pub(crate) struct LiveTask {
+    id: u64,
     task: AbortHandle,
     shared: Arc<Shared>,
 }
@@ -68,16 +75,16 @@ pub struct StreamHandle {
 /// What handles and the live thread share.
 #[derive(Default)]
 struct Shared {
-    /// The tasks of the streams that have handles.
-    streams: Mutex<Streams>,
+    tasks: Mutex<Tasks>,
     next_id: AtomicU64,
 }
 
+/// The tasks that have handles.
 #[derive(Default)]
-struct Streams {
+struct Tasks {
     /// Whether the thread is ending, and takes no more.
     ending: bool,
-    tasks: HashMap<u64, AbortHandle>,
+    running: HashMap<u64, AbortHandle>,
 }
 
 impl Live {
@@ -109,21 +116,44 @@ impl Live {
         let gate = Arc::new(Gate::new(config.sink.clone()));
         let status = Arc::<Status>::default();
         let supervisor = Supervisor::new(config, gate.clone(), status.clone(), self.leaving.clone());
-        let task = self.runtime.spawn(supervisor.run()).abort_handle();
-        let id = self.shared.next_id.fetch_add(1, Ordering::Relaxed);
-        let mut streams = self.shared.lock();
-        if streams.ending {
-            task.abort();
-        } else {
-            streams.tasks.insert(id, task.clone());
-        }
-        drop(streams);
-        StreamHandle { id, gate, status, task, shared: self.shared.clone() }
+        StreamHandle { gate, status, task: self.spawn_task(supervisor.run()) }
     }
 
-    /// How many streams have handles.
+    /// Starts to send a stream by RTP: what is put into the sender goes to `destination` from now on.
+    ///
+    /// # Errors
+    /// If the destination cannot be sent to, e.g. because there is no route to it.
+    pub fn send(&self, destination: RtpDestination) -> io::Result<RtpSender> {
+        let prepared = {
+            let _within = self.runtime.enter();
+            RtpSender::prepare(destination)?
+        };
+        Ok(prepared.start(|sending| self.spawn_task(sending)))
+    }
+
+    /// How many streams are received or sent.
     pub fn streams(&self) -> usize {
-        self.shared.lock().tasks.len()
+        self.shared.lock().running.len()
+    }
+
+    /// Asks the thread to end, and returns at once: what dropping does, without waiting for it.
+    pub fn request_stop(&self) {
+        if let Some(worker) = &self.worker {
+            worker.stop_token().stop();
+        }
+    }
+
+    fn spawn_task(&self, body: impl Future<Output = ()> + Send + 'static) -> LiveTask {
+        let task = self.runtime.spawn(body).abort_handle();
+        let id = self.shared.next_id.fetch_add(1, Ordering::Relaxed);
+        let mut tasks = self.shared.lock();
+        if tasks.ending {
+            task.abort();
+        } else {
+            tasks.running.insert(id, task.clone());
+        }
+        drop(tasks);
+        LiveTask { id, task, shared: self.shared.clone() }
     }
 }
 
@@ -147,15 +177,27 @@ impl StreamHandle {
 
 impl Drop for StreamHandle {
     fn drop(&mut self) {
-        self.task.abort();
-        self.shared.lock().tasks.remove(&self.id);
+        self.task.end();
         self.gate.close();
     }
 }
 
+impl LiveTask {
+    fn end(&self) {
+        self.task.abort();
+        self.shared.lock().running.remove(&self.id);
+    }
+}
+
+impl Drop for LiveTask {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Streams> {
-        lock(&self.streams)
+    fn lock(&self) -> MutexGuard<'_, Tasks> {
+        lock(&self.tasks)
     }
 }
 
@@ -164,9 +206,9 @@ fn run(runtime: Runtime, stopped: &Notify, shared: &Shared) {
     runtime.block_on(async {
         stopped.notified().await;
         let tasks = {
-            let mut streams = shared.lock();
-            streams.ending = true;
-            std::mem::take(&mut streams.tasks)
+            let mut tasks = shared.lock();
+            tasks.ending = true;
+            std::mem::take(&mut tasks.running)
         };
         tasks.values().for_each(AbortHandle::abort);
         // Sources leave tasks behind that say goodbye to their cameras.

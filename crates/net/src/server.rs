@@ -36,6 +36,7 @@ mod mount;
 mod request;
 mod response;
 mod ring;
+mod rtp_sender;
 mod sdp;
 mod session;
 mod tcp;
@@ -45,6 +46,7 @@ mod udp;
 mod viewer;
 
 pub use mount::{Mount, MountError, MountStats};
+pub use rtp_sender::{RtpDestination, RtpSender, RtpSenderStats};
 
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};

@@ -21,7 +21,7 @@ pub struct StreamConfig {
     pub sink: Arc<dyn Sink>,
     /// Where arrivals, losses and reconnections are counted.
     pub stats: Arc<StreamStats>,
-    /// Finds the source.
+    /// Finds the source; may change the request and `reconnect` before each connection.
     pub opener: Arc<dyn Opener>,
 }
 

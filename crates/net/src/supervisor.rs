@@ -10,11 +10,12 @@ use tokio::time::{sleep, timeout};
 use tracing::{debug, error};
 use valkka_core::clock::{Clock, SystemClock};
 use valkka_core::frame::{Frame, Signal};
-use valkka_core::source::{Source, SourceError, Transport};
+use valkka_core::source::{Source, SourceError, SourceRequest, Transport};
+use valkka_core::stats::StreamStats;
 
 use crate::backoff::Backoff;
 use crate::gate::{Gate, Intake};
-use crate::opener::{Opened, TaskSource};
+use crate::opener::{Opened, Opener, Plan, TaskSource};
 use crate::reconnect::Reconnect;
 use crate::state::{Status, StreamState};
 use crate::stream_config::StreamConfig;
@@ -23,7 +24,13 @@ use crate::transport::TransportPlan;
 
 /// Runs one stream until it fails for good. Stopped by dropping [`Self::run`]'s future.
 pub(crate) struct Supervisor {
-    config: StreamConfig,
+    opener: Arc<dyn Opener>,
+    stats: Arc<StreamStats>,
+    /// As it was asked for, and changed by the opener.
+    plan: Plan,
+    /// What of it sources are asked for.
+    request: SourceRequest,
+    transports: TransportPlan,
     gate: Arc<Gate>,
     status: Arc<Status>,
     leaving: Arc<Leaving>,
@@ -40,14 +47,15 @@ struct End {
 
 impl Supervisor {
     pub(crate) fn new(
-        mut config: StreamConfig,
+        config: StreamConfig,
         gate: Arc<Gate>,
         status: Arc<Status>,
         leaving: Arc<Leaving>,
     ) -> Self {
-        let options = &mut config.request.options;
-        options.silence_timeout = config.reconnect.silence(options.silence_timeout);
-        Self { config, gate, status, leaving, source: None }
+        let StreamConfig { request, reconnect, sink: _, stats, opener } = config;
+        let transports = TransportPlan::new(request.options.transport);
+        let plan = Plan { request: request.clone(), reconnect };
+        Self { opener, stats, plan, request, transports, gate, status, leaving, source: None }
     }
 
     pub(crate) async fn run(mut self) {
@@ -55,21 +63,14 @@ impl Supervisor {
         let status = self.status.clone();
         let _stopped = StopOnDrop(status.clone());
         let mut backoff = Backoff::default();
-        let mut plan = TransportPlan::new(self.config.request.options.transport);
         let mut told_offline = false;
         loop {
             status.set(StreamState::Connecting);
-            let mut transport = plan.first();
-            let end = loop {
-                let end = self.connect(transport, plan.is_on_trial(transport)).await;
-                match plan.next(transport, end.frames, &end.error) {
-                    Some(other) => {
-                        debug!(host = self.host(), %transport, reason = %end.error, "trying {other} instead");
-                        transport = other;
-                    }
-                    None => break end,
-                }
+            let end = match self.prepare() {
+                Ok(()) => self.connect_somehow().await,
+                Err(error) => End { error, frames: 0, was_online: false },
             };
+            self.opener.ended(&end.error, end.was_online);
             if end.frames > 0 {
                 backoff.reset();
             }
@@ -77,7 +78,7 @@ impl Supervisor {
                 told_offline = false;
             }
             let reason: Arc<str> = end.error.to_string().into();
-            let wait = match self.config.reconnect {
+            let wait = match self.plan.reconnect {
                 Reconnect::Never => None,
                 Reconnect::After(_) => backoff.next(end.error.retry(), fastrand::f64()),
             };
@@ -98,10 +99,43 @@ impl Supervisor {
         }
     }
 
+    /// Has the opener say what the next connection is made by.
+    fn prepare(&mut self) -> Result<(), SourceError> {
+        self.opener.prepare(&mut self.plan)?;
+        let mut request = self.plan.request.clone();
+        request.slot = self.request.slot;
+        let options = &mut request.options;
+        options.silence_timeout = self.plan.reconnect.silence(options.silence_timeout);
+        if request != self.request {
+            if request.url != self.request.url || request.options.transport != self.request.options.transport
+            {
+                self.transports = TransportPlan::new(request.options.transport);
+            }
+            self.request = request;
+            self.source = None;
+        }
+        Ok(())
+    }
+
+    /// Makes one connection by the transport that does it, and sees it to its end.
+    async fn connect_somehow(&mut self) -> End {
+        let mut transport = self.transports.first();
+        loop {
+            let end = self.connect(transport, self.transports.is_on_trial(transport)).await;
+            match self.transports.next(transport, end.frames, &end.error) {
+                Some(other) => {
+                    debug!(host = self.host(), %transport, reason = %end.error, "trying {other} instead");
+                    transport = other;
+                }
+                None => return end,
+            }
+        }
+    }
+
     /// Makes one connection and sees it to its end.
     async fn connect(&mut self, transport: Transport, trial: bool) -> End {
         let (gate, status) = (self.gate.clone(), self.status.clone());
-        let intake = Arc::new(Intake::new(gate, status, self.config.stats.clone(), trial));
+        let intake = Arc::new(Intake::new(gate, status, self.stats.clone(), trial));
         let error = self.receive(transport, trial, &intake).await;
         End { error, frames: intake.frames(), was_online: intake.was_online() }
     }
@@ -151,7 +185,7 @@ impl Supervisor {
         intake: &Arc<Intake>,
     ) -> SourceError {
         let host = self.host();
-        let name = format!("source {}", self.config.request.slot);
+        let name = format!("source {}", self.request.slot);
         let started = ThreadSource::start(&name, host.clone(), source, intake.clone(), self.leaving.clone());
         let mut source = match started {
             Ok(source) => source,
@@ -173,9 +207,9 @@ impl Supervisor {
         match self.source.take() {
             Some((same, source)) if same == transport => Ok(Opened::Task(source)),
             _ => {
-                let mut request = self.config.request.clone();
+                let mut request = self.request.clone();
                 request.options.transport = transport;
-                self.config.opener.open(&request)
+                self.opener.open(&request)
             }
         }
     }
@@ -183,12 +217,12 @@ impl Supervisor {
     /// Emits `signal` after the frames of the last connection, of which none comes any more.
     fn tell(&self, signal: Signal) {
         let connection = self.gate.next_connection();
-        let frame = Frame::signal(self.config.request.slot, SystemClock.now(), signal);
+        let frame = Frame::signal(self.request.slot, SystemClock.now(), signal);
         self.gate.put(connection, frame, |_| ());
     }
 
     fn host(&self) -> String {
-        self.config.request.url.host()
+        self.request.url.host()
     }
 }
 

@@ -183,7 +183,7 @@ impl<'a> Handler<'a> {
         debug!(peer = %self.peer, path, "described");
         Response::new(StatusCode::Ok)
             .header("Content-Base", base(url, path))
-            .body("application/sdp", sdp::write(path, &description))
+            .body("application/sdp", sdp::write(path, &description, None))
             .into()
     }
 

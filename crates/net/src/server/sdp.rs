@@ -1,30 +1,33 @@
 //! Writes session descriptions (RFC 8866).
 
 use std::fmt::Write as _;
+use std::net::IpAddr;
 
 use super::describe::Description;
+use super::rtp_sender::RtpDestination;
 
-/// The description of a live stream called `name`, whose tracks are controlled under the names of
-/// [`control`].
-pub(super) fn write(name: &str, description: &Description) -> String {
-    let mut sdp = format!(
-        "v=0\r\n\
-         o=- 1 1 IN IP4 0.0.0.0\r\n\
-         s={}\r\n\
-         c=IN IP4 0.0.0.0\r\n\
-         t=0 0\r\n\
-         a=tool:valkka\r\n\
-         a=control:*\r\n\
-         a=range:npt=now-\r\n",
-        name.replace(char::is_control, "")
-    );
+/// The description of a live stream called `name`: one that is sent to `destination` unasked, or one to be asked for,
+/// whose tracks are controlled under the names of [`control`].
+pub(super) fn write(name: &str, description: &Description, destination: Option<&RtpDestination>) -> String {
+    let name = name.replace(char::is_control, "");
+    let connection = destination.map_or_else(|| "IN IP4 0.0.0.0".to_owned(), connection);
+    let mut sdp =
+        format!("v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns={name}\r\nc={connection}\r\nt=0 0\r\na=tool:valkka\r\n");
+    if destination.is_none() {
+        sdp.push_str("a=control:*\r\na=range:npt=now-\r\n");
+    }
     for track in &description.tracks {
         let (medium, payload_type) = (if track.video { "video" } else { "audio" }, track.payload_type);
         let encoding = &track.encoding;
         let mut line = |line: std::fmt::Arguments<'_>| {
             write!(sdp, "{line}\r\n").expect("a string takes everything");
         };
-        line(format_args!("m={medium} 0 RTP/AVP {payload_type}"));
+        let port = match destination {
+            Some(destination) => destination.port_of(track.index),
+            None => Some(0),
+        };
+        let Some(port) = port else { continue };
+        line(format_args!("m={medium} {port} RTP/AVP {payload_type}"));
         let channels = encoding.channels.map(|channels| format!("/{channels}")).unwrap_or_default();
         line(format_args!("a=rtpmap:{payload_type} {}/{}{channels}", encoding.name, encoding.clock_rate_hz));
         if let Some(fmtp) = &encoding.fmtp {
@@ -34,9 +37,20 @@ pub(super) fn write(name: &str, description: &Description) -> String {
             // Three decimals tell 29.97 from 30 and are none for whole numbers.
             line(format_args!("a=framerate:{}", (rate.hz() * 1000.0).round() / 1000.0));
         }
-        line(format_args!("a=control:{}", control(track.index)));
+        if destination.is_none() {
+            line(format_args!("a=control:{}", control(track.index)));
+        }
     }
     sdp
+}
+
+/// The value of the connection line (RFC 8866, section 5.7): of IPv4 groups, it tells the time to live too.
+fn connection(destination: &RtpDestination) -> String {
+    match destination.address {
+        IpAddr::V4(address) if address.is_multicast() => format!("IN IP4 {address}/{}", destination.ttl),
+        IpAddr::V4(address) => format!("IN IP4 {address}"),
+        IpAddr::V6(address) => format!("IN IP6 {address}"),
+    }
 }
 
 /// The name under which a track is controlled.
@@ -76,7 +90,7 @@ mod tests {
             TrackDescription::new(index, &RtpTrack::new(index, &Arc::new(params), &[]).unwrap())
         };
         let tracks = vec![track(0, video), track(2, audio)];
-        let sdp = write("cam\r\n1", &Description { tracks, complete: true, closed: false });
+        let sdp = write("cam\r\n1", &Description { tracks, complete: true, closed: false }, None);
         let expected = "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=cam1\r\nc=IN IP4 0.0.0.0\r\nt=0 0\r\n\
              a=tool:valkka\r\na=control:*\r\na=range:npt=now-\r\n\
              m=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n\
@@ -86,6 +100,28 @@ mod tests {
              a=control:trackID=2\r\n";
         assert_eq!(sdp, expected);
         sdp_types::Session::parse(sdp.as_bytes()).unwrap();
+    }
+
+    #[test]
+    fn what_is_sent_unasked_says_where_to() {
+        let extra = Bytes::from_static(&[0, 0, 1, 0x67, 66, 0, 30, 0, 0, 1, 0x68, 1]);
+        let video = Arc::new(CodecParams::video(Codec::H264, extra));
+        let description = Description {
+            tracks: vec![TrackDescription::new(0, &RtpTrack::new(0, &video, &[]).unwrap())],
+            complete: true,
+            closed: false,
+        };
+        let to = |address: &str| {
+            let destination = RtpDestination { address: address.parse().unwrap(), port: 50_000, ttl: 16 };
+            let sdp = write("cam", &description, Some(&destination));
+            sdp_types::Session::parse(sdp.as_bytes()).unwrap();
+            assert!(sdp.contains("m=video 50000 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n"), "{sdp}");
+            assert!(!sdp.contains("a=control"), "{sdp}");
+            sdp.lines().find_map(|line| line.strip_prefix("c=")).unwrap().to_owned()
+        };
+        assert_eq!(to("224.1.168.91"), "IN IP4 224.1.168.91/16");
+        assert_eq!(to("10.0.0.2"), "IN IP4 10.0.0.2");
+        assert_eq!(to("ff15::1"), "IN IP6 ff15::1");
     }
 
     #[test]

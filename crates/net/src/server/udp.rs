@@ -90,24 +90,31 @@ pub(super) type Pairs = Vec<(u8, Arc<UdpPair>)>;
 
 /// Sends what `viewer` gets until the stream is over for it, then a goodbye.
 pub(super) async fn send(mut viewer: Viewer, pairs: Pairs) {
-    let pair = |track| pairs.iter().find(|(index, _)| *index == track).map(|(_, pair)| &**pair);
+    let socket = |unit: &Unit| {
+        let (_, pair) = pairs.iter().find(|(index, _)| *index == unit.track)?;
+        Some(match unit.kind {
+            UnitKind::Media { .. } => &pair.rtp,
+            UnitKind::Control => &pair.rtcp,
+        })
+    };
     while let Some(units) = viewer.next().await {
-        send_units(&units, &pair).await;
+        send_units(&units, socket).await;
     }
-    send_units(&viewer.goodbye(), &pair).await;
+    send_units(&viewer.goodbye(), socket).await;
 }
 
-/// Sends packets in small groups with pauses between them.
-async fn send_units<'a>(units: &[Arc<Unit>], pair: &impl Fn(u8) -> Option<&'a UdpPair>) {
+/// Sends packets in small groups with pauses between them; `socket` says by which, if any. Returns how many were sent,
+/// and how many the system refused.
+pub(super) async fn send_units<'a>(
+    units: &[Arc<Unit>],
+    socket: impl Fn(&Unit) -> Option<&'a UdpSocket>,
+) -> (u64, u64) {
     let packets = units.iter().flat_map(|unit| unit.packets()).count();
     let group = PACED_PACKETS.max(packets / LONGEST_PAUSES);
     let mut sent = 0;
+    let (mut all, mut refused) = (0, 0);
     for unit in units {
-        let Some(pair) = pair(unit.track) else { continue };
-        let socket = match unit.kind {
-            UnitKind::Media { .. } => &pair.rtp,
-            UnitKind::Control => &pair.rtcp,
-        };
+        let Some(socket) = socket(unit) else { continue };
         let packets: Vec<&[u8]> = unit.packets().collect();
         let mut rest = &packets[..];
         while !rest.is_empty() {
@@ -116,18 +123,21 @@ async fn send_units<'a>(units: &[Arc<Unit>], pair: &impl Fn(u8) -> Option<&'a Ud
                 sent = 0;
             }
             let (now, later) = rest.split_at(rest.len().min(group - sent));
-            send_all(socket, now).await;
+            refused += send_all(socket, now).await;
             sent += now.len();
+            all += now.len() as u64;
             rest = later;
         }
     }
+    (all - refused, refused)
 }
 
-/// Sends `packets` as fast as the socket takes them. What cannot be sent is lost, as UDP is.
-async fn send_all(socket: &UdpSocket, mut packets: &[&[u8]]) {
+/// Sends `packets` as fast as the socket takes them. What cannot be sent is lost, as UDP is; returns how many are.
+async fn send_all(socket: &UdpSocket, mut packets: &[&[u8]]) -> u64 {
+    let mut refused = 0;
     while !packets.is_empty() {
         if socket.writable().await.is_err() {
-            return;
+            return refused + packets.len() as u64;
         }
         match socket.try_io(Interest::WRITABLE, || send_some(socket, packets)) {
             Ok(sent) => packets = &packets[sent.min(packets.len())..],
@@ -136,9 +146,11 @@ async fn send_all(socket: &UdpSocket, mut packets: &[&[u8]]) {
                 // An answer to what was sent before (port unreachable), or this packet cannot be sent.
                 trace!(%error, "a packet could not be sent");
                 packets = &packets[1..];
+                refused += 1;
             }
         }
     }
+    refused
 }
 
 /// Sends as many of `packets` as one system call takes.
@@ -162,7 +174,7 @@ const PACE: Duration = Duration::from_millis(1);
 const LONGEST_PAUSES: usize = 16;
 
 /// A stopped network must not hold up the sender within one picture.
-const SEND_BUFFER_BYTES: usize = 1 << 20;
+pub(super) const SEND_BUFFER_BYTES: usize = 1 << 20;
 
 /// Attempts to find two free ports side by side.
 const BIND_ATTEMPTS: usize = 32;
