@@ -164,6 +164,52 @@ int vk_encoder_send(vk_encoder *encoder, const struct vk_planes *planes, int64_t
 int vk_encoder_finish(vk_encoder *encoder);
 int vk_encoder_receive(vk_encoder *encoder, vk_packet **packet);
 
+/* --- Multiplexing --- */
+
+typedef struct vk_muxer vk_muxer;
+
+struct vk_track {
+    int32_t codec;
+    int32_t width, height;
+    int32_t sample_rate, channels;
+    /* As the container holds it. */
+    const uint8_t *extra;
+    size_t extra_size;
+};
+
+struct vk_sample {
+    const uint8_t *data;
+    size_t size;
+    int32_t track;
+    int32_t key;
+    /* In units of the track's time base. */
+    int64_t pts, dts, duration;
+};
+
+/* Opens the file `url`, which is emptied, or memory if it is NULL. `created` is the moment that the container tells, in
+ * microseconds since 1970, if it is positive. */
+int vk_muxer_open(vk_muxer **muxer, const char *format, const char *url, int64_t created);
+/* Closes it as it is. */
+void vk_muxer_close(vk_muxer *muxer);
+/* Whether the container has a place for a codec. */
+int vk_muxer_takes(const vk_muxer *muxer, int codec);
+/* Returns the index of the new track. */
+int vk_muxer_add(vk_muxer *muxer, const struct vk_track *track);
+/* Writes the head of the file: no track can be added after that. `pairs` are options, keys and values in turn, ended by
+ * NULL. */
+int vk_muxer_start(vk_muxer *muxer, const char *const *pairs);
+/* A unit of a track's times, in seconds; known once it has started. */
+int vk_muxer_time_base(const vk_muxer *muxer, int track, int32_t *num, int32_t *den);
+int vk_muxer_write(vk_muxer *muxer, const struct vk_sample *sample);
+/* Has everything written that is held back. */
+int vk_muxer_flush(vk_muxer *muxer);
+/* Changes an option of the container at work. */
+int vk_muxer_option(vk_muxer *muxer, const char *key, const char *value);
+/* Writes the end of the file and closes that. Nothing but vk_muxer_close may follow. */
+int vk_muxer_finish(vk_muxer *muxer);
+/* Of a muxer into memory: what was written since the last call; valid until the next call of any kind. */
+void vk_muxer_written(vk_muxer *muxer, const uint8_t **data, size_t *size);
+
 /* --- The log --- */
 
 /* What libavformat says only in words, on the thread that asked for it. */

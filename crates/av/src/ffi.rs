@@ -9,6 +9,7 @@ mod demux;
 mod encode;
 mod error;
 mod log;
+mod mux;
 mod packet;
 mod picture;
 mod scale;
@@ -18,6 +19,7 @@ pub(crate) use demux::{Demuxer, DemuxerOptions, Medium, StreamFacts};
 pub(crate) use encode::{EncoderFacts, RawEncoder};
 pub(crate) use error::{AvError, AvErrorKind};
 pub(crate) use log::{LogNotes, with_notes};
+pub(crate) use mux::{RawMuxer, Sample, TrackFacts};
 pub(crate) use packet::RawPacket;
 pub(crate) use picture::{Planes, RawPicture};
 pub(crate) use scale::{RawSampling, RawScaler};
@@ -39,6 +41,11 @@ fn codec_of(number: i32) -> Option<Codec> {
         7 => Codec::Opus,
         _ => return None,
     })
+}
+
+/// The shim's number of a codec.
+fn number_of(codec: Codec) -> i32 {
+    (1..).find(|&number| codec_of(number).is_none_or(|found| found == codec)).unwrap_or_default()
 }
 
 /// Keys and values in turn, as C takes them: the strings, and pointers to them ended by a null pointer.
