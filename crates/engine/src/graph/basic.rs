@@ -42,7 +42,7 @@ pub enum Content<'a> {
     /// A decoded picture.
     Bitmap(&'a Bitmap),
     /// A box of fragmented MP4, header included.
-    Box(&'a [u8]),
+    Box(Fragment),
     /// A signal that has no such form.
     Other,
 }
@@ -101,7 +101,7 @@ pub fn basic_frames(frame: &Frame) -> Vec<BasicFrame<'_>> {
     let mut pieces: Vec<_> = match &frame.body {
         Body::Packet(packet) => units(packet).map(|unit| own(Content::Unit(unit))).collect(),
         Body::Bitmap(bitmap) => vec![own(Content::Bitmap(bitmap))],
-        Body::Fragment(fragment) => boxes(fragment).map(|data| own(Content::Box(data))).collect(),
+        Body::Fragment(fragment) => fragment.boxes().map(|one| own(Content::Box(one))).collect(),
         Body::Signal(Signal::Online(info)) => {
             announced(info).map(|track| piece(track.track, setup(track))).collect()
         }
@@ -131,19 +131,6 @@ pub fn units(packet: &Packet) -> impl Iterator<Item = Unit<'_>> {
     cut.chain(whole)
 }
 
-/// The top-level boxes of a fragment. What is cut short is a box too.
-pub fn boxes(fragment: &Fragment) -> impl Iterator<Item = &[u8]> {
-    let mut rest = &fragment.data[..];
-    std::iter::from_fn(move || {
-        let size = rest.first_chunk().map_or(0, |size| u32::from_be_bytes(*size) as usize);
-        // 0 says that it reaches to the end, 1 that its size stands elsewhere (ISO/IEC 14496-12, section 4.2).
-        let size = if size < BOX_HEADER_BYTES { rest.len() } else { size.min(rest.len()) };
-        let (first, behind) = rest.split_at(size);
-        rest = behind;
-        (!first.is_empty()).then_some(first)
-    })
-}
-
 /// The tracks that frames come of.
 fn announced(info: &StreamInfo) -> impl Iterator<Item = &TrackInfo> {
     info.tracks.iter().filter(|track| track.skipped.is_none())
@@ -171,32 +158,9 @@ const CODEC_NAMES: &[(&str, Codec)] = &[
     ("OPUS", Codec::Opus),
 ];
 
-const BOX_HEADER_BYTES: usize = 8;
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bytes::Bytes;
-
-    fn fragment(data: &[u8]) -> Fragment {
-        Fragment { kind: *b"moof", keyframe: true, data: Bytes::copy_from_slice(data) }
-    }
-
-    #[test]
-    fn pairs_of_boxes_are_two() {
-        let pair = fragment(b"\0\0\0\x09moof1\0\0\0\x0amdat22");
-        assert_eq!(boxes(&pair).collect::<Vec<_>>(), [&b"\0\0\0\x09moof1"[..], b"\0\0\0\x0amdat22"]);
-    }
-
-    #[test]
-    fn boxes_with_false_sizes_end_where_the_data_ends() {
-        for data in
-            [&b"\0\0\0\0mdat1"[..], b"\0\0\0\x01mdat1", b"\xff\xff\xff\xffmdat", b"\0\0\0", b"\0\0\0\x07a"]
-        {
-            assert_eq!(boxes(&fragment(data)).collect::<Vec<_>>(), [data]);
-        }
-        assert_eq!(boxes(&fragment(b"")).count(), 0);
-    }
 
     #[test]
     fn encodings_have_codecs() {

@@ -71,7 +71,7 @@ impl Display for BasicFrame<'_> {
                 let [y, u, v] = [0, 1, 2].map(|plane| bitmap.plane(plane).stride_bytes);
                 write!(f, " / h={h}; w={w}; l=({y},{u},{v}); f={format}")?;
             }
-            Content::Box(data) => write!(f, " / fragment size={}", data.len())?,
+            Content::Box(fragment) => write!(f, " / fragment size={}", fragment.data.len())?,
             Content::Marker(Marker::TransmissionStart) => f.write_str(" / TM_START ")?,
             Content::Marker(Marker::TransmissionEnd) => f.write_str(" / TM_END ")?,
             Content::Other => {}
@@ -102,7 +102,7 @@ impl Display for Payload<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Content::Unit(unit) => write_bytes(f, unit.start_code.iter().chain(unit.data).take(MAX_BYTES)),
-            Content::Box(data) => write_bytes(f, data.iter().take(MAX_BYTES)),
+            Content::Box(fragment) => write_bytes(f, fragment.data.iter().take(MAX_BYTES)),
             Content::Bitmap(bitmap) => {
                 for plane in 0..bitmap.format().planes() {
                     let (row, _) = bitmap.format().plane_size(plane, bitmap.width(), bitmap.height());
