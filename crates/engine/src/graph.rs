@@ -11,6 +11,7 @@ mod dump;
 mod fork;
 mod input;
 mod scale;
+mod screen;
 pub mod text;
 
 pub use decoder::{DecoderStage, DecoderStageOptions};
@@ -18,3 +19,4 @@ pub use dump::{PayloadFiles, PictureFiles};
 pub use fork::NamedFork;
 pub use input::{INPUT_PATIENCE, InputNotice};
 pub use scale::Scale;
+pub use screen::{BackgroundError, Screen, ScreenNotice, ScreenOptions, read_background};
