@@ -83,7 +83,7 @@ impl Scaler {
         sampling: Sampling,
         target: &mut [u8],
     ) -> Result<(), ScaleError> {
-        let needed = u64::from(width) * u64::from(height) * 3;
+        let needed = (u64::from(width) * u64::from(height)).saturating_mul(3);
         if target.len() as u64 != needed {
             return Err(ScaleError::Target { width, height, needed, got: target.len() });
         }
