@@ -11,10 +11,12 @@
 #![deny(unsafe_code)]
 
 mod callback;
+mod constants;
 mod contexts;
 mod exit;
 mod filter;
 mod filters;
+mod functions;
 mod logging;
 mod native;
 mod stdout;
@@ -28,6 +30,8 @@ use pyo3::prelude::*;
 fn valkka_core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<filter::FrameFilter>()?;
     module.add_class::<thread::Thread>()?;
+    constants::add_to(module)?;
+    functions::add_to(module)?;
     contexts::add_to(module)?;
     filters::add_to(module)?;
     threads::add_to(module)?;

@@ -27,3 +27,24 @@ impl FifoFrameFilter {
         Py::new(py, PyClassInitializer::from(FrameFilter::new(input)).add_subclass(Self))
     }
 }
+
+/// The input of a thread, which waits until there is room. `getBlockingFrameFilter()` of the thread gives it.
+#[pyclass(extends = FifoFrameFilter, frozen, module = "valkka.core")]
+pub(crate) struct BlockingFifoFrameFilter;
+
+#[pymethods]
+impl BlockingFifoFrameFilter {
+    #[new]
+    #[pyo3(signature = (*_args))]
+    fn py_new(_args: &Bound<'_, PyTuple>) -> PyResult<PyClassInitializer<Self>> {
+        Err(no_constructor("BlockingFifoFrameFilter"))
+    }
+}
+
+impl BlockingFifoFrameFilter {
+    /// The filter that writes into `input`.
+    pub(crate) fn of(py: Python<'_>, input: Arc<dyn Sink>) -> PyResult<Py<Self>> {
+        let base = PyClassInitializer::from(FrameFilter::new(input)).add_subclass(FifoFrameFilter);
+        Py::new(py, base.add_subclass(Self))
+    }
+}

@@ -1,0 +1,23 @@
+//! Showing frames in brief.
+
+use pyo3::prelude::*;
+use valkka::clock::{Clock, SystemClock};
+use valkka::filter::{Info, chain};
+use valkka::graph::text;
+
+use crate::filter::{FrameFilter, Next, downstream};
+use crate::stdout;
+
+/// Prints a line for each frame: what it is, and by how many milliseconds it is ahead of the clock.
+#[pyclass(extends = FrameFilter, frozen, module = "valkka.core")]
+pub(crate) struct BriefInfoFrameFilter;
+
+#[pymethods]
+impl BriefInfoFrameFilter {
+    #[new]
+    #[pyo3(signature = (name, next = None))]
+    fn py_new(name: String, next: Next<'_>) -> PyClassInitializer<Self> {
+        let info = Info::new(move |frame| stdout::line(text::brief(&name, frame, SystemClock.now())));
+        PyClassInitializer::from(FrameFilter::new(chain(info, downstream(&next)))).add_subclass(Self)
+    }
+}
