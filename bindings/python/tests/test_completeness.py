@@ -48,7 +48,7 @@ def test_classes(name: str) -> None:
 METHODS = [(name, method) for name, one in interface.CLASSES.items() for method in one.methods]
 
 
-@pytest.mark.parametrize(("name", "method"), METHODS, ids=".".join)
+@pytest.mark.parametrize(("name", "method"), METHODS, ids=map(".".join, METHODS))
 def test_methods(name: str, method: str) -> None:
     assert_arguments(getattr(getattr(core, name), method), interface.CLASSES[name].methods[method], bound_to="self")
 
@@ -132,7 +132,7 @@ def test_python_bases(module: str, name: str, base: str) -> None:
 PYTHON_CLASSES = [(module, name) for module, classes in interface.PYTHON_METHODS.items() for name in classes]
 
 
-@pytest.mark.parametrize(("module", "name"), PYTHON_CLASSES, ids=".".join)
+@pytest.mark.parametrize(("module", "name"), PYTHON_CLASSES, ids=map(".".join, PYTHON_CLASSES))
 def test_python_methods(module: str, name: str) -> None:
     found = getattr(importlib.import_module(module), name)
     missing = [one for one in interface.PYTHON_METHODS[module][name] if not callable(getattr(found, one, None))]
