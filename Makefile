@@ -6,37 +6,50 @@ SECONDS = 20
 CAMERAS = 4
 unexport SECONDS CAMERAS
 
+# Where Python is.
+PYTHON = bindings/python examples
+
 # Where rustup puts cargo, also right after `setup` has installed it.
 export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: setup-demo ## show CAMERAS synthetic cameras for SECONDS seconds: make demo SECONDS=60 CAMERAS=9
 	cargo build --release --locked --package valkka-cli
 	target/release/valkka demo --cameras $(CAMERAS) --seconds $(SECONDS)
 
-test: setup-test ## run every test
+test: test-rust test-python ## run every test
+
+test-rust: setup-test
 	cargo test --workspace --locked --no-fail-fast
 
-build: setup-demo ## build the command: target/release/valkka
-	cargo build --release --locked --package valkka-cli
+test-python: setup-test ## run the tests of Python alone
+	@scripts/test-python
 
-setup: ## install what demo, test and lint need
-	@scripts/setup demo test lint
+build: setup-build ## build the command, target/release/valkka, and the wheel, in target/wheels
+	cargo build --release --locked --package valkka-cli
+	scripts/wheel
+
+setup: ## install what demo, build, test and lint need
+	@scripts/setup
 
 setup-demo:
 	@scripts/setup demo
 
+setup-build:
+	@scripts/setup demo build
+
 setup-test:
-	@scripts/setup demo test
+	@scripts/setup demo build test
 
 format: ## format the sources
 	cargo fmt --all
+	@scripts/setup-python lint && target/python/bin/ruff format --config bindings/python/pyproject.toml $(PYTHON)
 
-lint: ## check format, warnings, documentation, scripts, licences, words
+lint: ## check format, warnings, types, documentation, scripts, licences, words
 	@scripts/lint
 
 bench: setup-test ## measure, and print the table of docs/performance.md
@@ -45,4 +58,4 @@ bench: setup-test ## measure, and print the table of docs/performance.md
 fuzz: ## feed damaged streams to each parser, a minute each (needs a nightly toolchain and cargo-fuzz)
 	@scripts/fuzz
 
-.PHONY: help demo test build setup setup-demo setup-test format lint bench fuzz
+.PHONY: help demo test test-rust test-python build setup setup-demo setup-build setup-test format lint bench fuzz
