@@ -10,6 +10,7 @@ mod decoder;
 mod dump;
 mod fork;
 mod input;
+pub mod live;
 mod scale;
 mod screen;
 pub mod text;

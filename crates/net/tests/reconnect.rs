@@ -5,13 +5,14 @@
 mod common;
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use common::fake::Fake;
 use common::{SOON, receive_with, request};
 use valkka_core::frame::{Body, Signal};
-use valkka_net::{Reconnect, RtspOpener, StreamState};
+use valkka_core::source::{SourceError, SourceRequest};
+use valkka_net::{Opened, Opener, Plan, Reconnect, RtspOpener, StreamState};
 use valkka_testkit::fake::Nobody;
 use valkka_testkit::gst::{Launch, RtspServer};
 use valkka_testkit::lossy::{Impairment, Proxy};
@@ -170,6 +171,50 @@ fn one_stream_reconnects_again_and_again() {
     let offline = signals.iter().filter(|signal| signal.starts_with("offline")).count();
     let online = signals.iter().filter(|signal| *signal == "online").count();
     assert!(online - offline <= 1, "{signals:?}");
+}
+
+/// Goes to another address after the first failure, and takes notes.
+struct Moving {
+    to: String,
+    ended: Mutex<Vec<(String, bool)>>,
+}
+
+impl Opener for Moving {
+    fn open(&self, request: &SourceRequest) -> Result<Opened, SourceError> {
+        RtspOpener.open(request)
+    }
+
+    fn prepare(&self, plan: &mut Plan) -> Result<(), SourceError> {
+        let failures = self.ended.lock().unwrap().len();
+        match failures {
+            0 => {}
+            1 => return Err(SourceError::Ended { host: "nothing yet".into() }),
+            _ => plan.request.url = self.to.parse().unwrap(),
+        }
+        Ok(())
+    }
+
+    fn ended(&self, error: &SourceError, was_online: bool) {
+        self.ended.lock().unwrap().push((error.to_string(), was_online));
+    }
+}
+
+#[test]
+fn an_opener_may_change_the_address_between_connections() {
+    let _watchdog = Watchdog::start(SOON * 2);
+    let nobody = Nobody::new().unwrap();
+    let fake = Fake::start(|peer| {
+        peer.play()?;
+        peer.picture(1)
+    });
+    let opener = Arc::new(Moving { to: fake.url(), ended: Mutex::default() });
+    let receiving = receive_with(request(&nobody.url()), Reconnect::default(), opener.clone());
+    wait::until(SOON, "the end of a connection", || opener.ended.lock().unwrap().len() >= 3);
+    let ended = opener.ended.lock().unwrap();
+    assert!(ended[0].0.contains("refused") && !ended[0].1, "{ended:?}");
+    assert_eq!(ended[1], ("nothing yet ended the stream".into(), false));
+    assert!(ended[2].1, "{ended:?}");
+    assert!(!receiving.recorder.packets().is_empty());
 }
 
 /// Open descriptors, threads, and bytes of resident memory of this process.

@@ -215,11 +215,12 @@ impl Tracks {
         *self = Self::default();
         let mut sent = Vec::new();
         for track in info.tracks.iter().filter(|track| track.skipped.is_none()) {
-            let (known, number) = match track.medium.as_str() {
-                "video" => (&mut self.video, VIDEO),
-                "audio" => (&mut self.audio, AUDIO),
-                _ => continue,
-            };
+            let video =
+                track.params.as_ref().map_or(track.medium == "video", |params| params.codec.is_video());
+            if !video && track.params.is_none() && track.medium != "audio" {
+                continue;
+            }
+            let (known, number) = self.of(video);
             if known.is_none() {
                 *known = Some(track.track);
                 sent.push(TrackInfo { track: Track::new(number), ..track.clone() });
@@ -230,12 +231,17 @@ impl Tracks {
 
     /// The number by which a packet of `track` is sent; `None` if it is not sent.
     fn place(&mut self, track: Track, video: bool, keyframe: bool) -> Option<Track> {
-        let (known, number) = if video { (&mut self.video, VIDEO) } else { (&mut self.audio, AUDIO) };
+        let (known, number) = self.of(video);
         if *known.get_or_insert(track) != track {
             return None;
         }
         self.started |= video && keyframe;
         (self.started || !video).then_some(Track::new(number))
+    }
+
+    /// The track of a kind, if it is known yet, and the number it is sent by.
+    fn of(&mut self, video: bool) -> (&mut Option<Track>, u8) {
+        if video { (&mut self.video, VIDEO) } else { (&mut self.audio, AUDIO) }
     }
 }
 

@@ -49,40 +49,8 @@ impl Camera {
         let server = Server::bind("127.0.0.1:0".parse().unwrap(), options).unwrap();
         let mount = Arc::new(server.mount("/cam1").unwrap());
         let put = Arc::<AtomicU64>::default();
-        let (sink, counter) = (mount.clone(), put.clone());
-        // Before anybody can ask for the tracks.
-        sink.put(Frame::signal(Slot::new(1), SystemClock.now(), online(&tracks)));
-        let player = Worker::spawn("player", None, move |stop| {
-            let start = Instant::now();
-            let mut offset = MediaTime::default();
-            loop {
-                let mut all: Vec<_> = Vec::new();
-                for (index, track) in (0..).zip(&tracks) {
-                    all.extend(track.units.iter().map(|unit| (unit, index, &track.params)));
-                }
-                all.sort_by_key(|(unit, ..)| unit.time);
-                for (unit, index, params) in all {
-                    let media = MediaTime::from_ticks(offset.ticks() + unit.time.ticks());
-                    let elapsed = Duration::from_micros(media.micros_since(MediaTime::default()) as u64);
-                    let due = start + elapsed / speed;
-                    if stop.wait(due.saturating_duration_since(Instant::now())) {
-                        return;
-                    }
-                    let now = SystemClock.now();
-                    let (params, payload) = (params.clone(), unit.payload.clone());
-                    sink.put(Frame {
-                        slot: Slot::new(1),
-                        track: Track::new(index),
-                        time: FrameTime { media, arrival: now, capture: Some(now), wall: now },
-                        body: Body::Packet(Packet { params, payload, keyframe: unit.keyframe, lost: 0 }),
-                    });
-                    counter.fetch_add(1, Ordering::SeqCst);
-                }
-                let length = tracks.iter().map(|track| track.length.ticks()).max().unwrap();
-                offset = MediaTime::from_ticks(offset.ticks() + length);
-            }
-        });
-        Self { server, put, mount, player: player.unwrap() }
+        let player = play(mount.clone(), tracks, speed, put.clone());
+        Self { server, put, mount, player }
     }
 
     pub fn addr(&self) -> SocketAddr {
@@ -104,6 +72,43 @@ impl Camera {
     pub fn url_with(&self, credentials: &str) -> String {
         format!("rtsp://{credentials}@{}/cam1", self.server.local_addr())
     }
+}
+
+/// Plays `tracks` into `sink`, again and again, `speed` times as fast as they are; counts the access units.
+pub fn play(sink: Arc<dyn Sink>, tracks: Vec<Stream>, speed: u32, put: Arc<AtomicU64>) -> Worker {
+    // Before anybody can ask for the tracks.
+    sink.put(Frame::signal(Slot::new(1), SystemClock.now(), online(&tracks)));
+    Worker::spawn("player", None, move |stop| {
+        let start = Instant::now();
+        let mut offset = MediaTime::default();
+        loop {
+            let mut all: Vec<_> = Vec::new();
+            for (index, track) in (0..).zip(&tracks) {
+                all.extend(track.units.iter().map(|unit| (unit, index, &track.params)));
+            }
+            all.sort_by_key(|(unit, ..)| unit.time);
+            for (unit, index, params) in all {
+                let media = MediaTime::from_ticks(offset.ticks() + unit.time.ticks());
+                let elapsed = Duration::from_micros(media.micros_since(MediaTime::default()) as u64);
+                let due = start + elapsed / speed;
+                if stop.wait(due.saturating_duration_since(Instant::now())) {
+                    return;
+                }
+                let now = SystemClock.now();
+                let (params, payload) = (params.clone(), unit.payload.clone());
+                sink.put(Frame {
+                    slot: Slot::new(1),
+                    track: Track::new(index),
+                    time: FrameTime { media, arrival: now, capture: Some(now), wall: now },
+                    body: Body::Packet(Packet { params, payload, keyframe: unit.keyframe, lost: 0 }),
+                });
+                put.fetch_add(1, Ordering::SeqCst);
+            }
+            let length = tracks.iter().map(|track| track.length.ticks()).max().unwrap();
+            offset = MediaTime::from_ticks(offset.ticks() + length);
+        }
+    })
+    .unwrap()
 }
 
 fn online(tracks: &[Stream]) -> Signal {
