@@ -21,6 +21,15 @@ enum vk_codec {
     VK_CODEC_OPUS = 7,
 };
 
+/* --- Versions --- */
+
+enum vk_library { VK_AVFORMAT = 0, VK_AVCODEC = 1, VK_SWSCALE = 2, VK_AVUTIL = 3 };
+
+/* What the distribution calls its FFmpeg; never null. */
+const char *vk_release(void);
+/* Major, minor and micro version in bits 16 and up, 8 to 15, and 0 to 7; 0 for any other library. */
+uint32_t vk_library_version(int library);
+
 /* --- Errors --- */
 
 extern const int vk_err_again, vk_err_eof, vk_err_exit, vk_err_unauthorized, vk_err_forbidden,

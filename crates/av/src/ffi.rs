@@ -13,6 +13,7 @@ mod mux;
 mod packet;
 mod picture;
 mod scale;
+mod versions;
 
 pub(crate) use decode::{Complaints, RawDecoder};
 pub(crate) use demux::{Demuxer, DemuxerOptions, Medium, StreamFacts};
@@ -23,6 +24,7 @@ pub(crate) use mux::{RawMuxer, Sample, TrackFacts};
 pub(crate) use packet::RawPacket;
 pub(crate) use picture::{Planes, RawPicture};
 pub(crate) use scale::{RawSampling, RawScaler};
+pub(crate) use versions::{Library, library_version, release};
 
 use std::ffi::{CString, c_char};
 use std::ptr;

@@ -115,6 +115,17 @@ impl CodecParams {
         }
     }
 
+    /// Whether what is set up for these parameters need not be set up again for `other`: they differ in the nominal frame
+    /// rate at most.
+    pub fn same_setup(&self, other: &Self) -> bool {
+        let size = |params: &Self| params.as_video().map(|video| (video.width, video.height));
+        std::ptr::eq(self, other)
+            || (self.codec == other.codec
+                && self.extra == other.extra
+                && size(self) == size(other)
+                && self.as_audio() == other.as_audio())
+    }
+
     /// How many packets at most come before one that is shown earlier (B frames), if the parameter sets tell.
     pub fn reordered(&self) -> Option<u8> {
         match self.codec {
@@ -217,6 +228,22 @@ pub struct Malformed {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_frame_rate_needs_no_new_setup() {
+        let params = |codec, width, rate| {
+            let video = VideoParams { width, height: 2, frame_rate: FrameRate::new(rate, 1) };
+            CodecParams { codec, media: MediaParams::Video(video), extra: Bytes::new() }
+        };
+        let known = params(Codec::H264, 2, 25);
+        assert!(known.same_setup(&known) && known.same_setup(&params(Codec::H264, 2, 30)));
+        assert!(
+            !known.same_setup(&params(Codec::H264, 4, 25)) && !known.same_setup(&params(Codec::H265, 2, 25))
+        );
+        assert!(!known.same_setup(&CodecParams { extra: Bytes::from_static(&[1]), ..known.clone() }));
+        let audio = |rate| CodecParams::audio(Codec::Opus, rate, 1, Bytes::new());
+        assert!(audio(8000).same_setup(&audio(8000)) && !audio(8000).same_setup(&audio(16_000)));
+    }
 
     #[test]
     fn frame_rates_are_in_lowest_terms() {
