@@ -22,6 +22,7 @@ mod native;
 mod stdout;
 mod thread;
 mod threads;
+mod versions;
 
 use pyo3::prelude::*;
 
@@ -36,5 +37,6 @@ fn valkka_core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     filters::add_to(module)?;
     threads::add_to(module)?;
     logging::add_to(module)?;
+    versions::add_to(module)?;
     exit::register(module.py())
 }

@@ -62,3 +62,4 @@ pub use picture_decoder::{Damaged, DecoderOptions, PictureDecoder};
 pub use reason::Reason;
 pub use scaler::{Sampling, ScaleError, Scaler};
 pub use source::AvSource;
+pub use versions::ffmpeg_versions;
