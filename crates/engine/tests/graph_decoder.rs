@@ -1,5 +1,7 @@
 //! A decoder in a hand-wired graph: when it decodes, what it gives out, and any order of calls.
 
+#![allow(clippy::unwrap_used, reason = "a test that fails says where")]
+
 mod common;
 
 use std::sync::Arc;
