@@ -1,10 +1,13 @@
 //! The threads: each a file, and a line here.
 
+mod live;
 mod test;
 
 use pyo3::prelude::*;
 
 pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<live::LiveThread>()?;
+    module.add_function(wrap_pyfunction!(live::set_live_out_packet_buffer_max_size, module)?)?;
     module.add_class::<test::TestThread>()?;
     Ok(())
 }
