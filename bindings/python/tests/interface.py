@@ -507,3 +507,71 @@ PYTHON_METHODS = {
         "SyncIndex": ["__enter__", "__exit__"],
     },
 }
+
+# The keywords of level 2, as in a call; what has no default must be given.
+_FRAMES = "n_basic=20, n_setup=20, n_signal=20, flush_when_full=False, affinity=-1, verbose=False"
+_COMMON = f"{_FRAMES}, msreconnect=0"
+_TUNING = "time_correction=None, recv_buffer_size=0, reordering_mstime=0"
+_SHARED = "shmem_image_dimensions=(480, 270), shmem_image_interval=1000, shmem_ringbuffer_size=10, shmem_name=None"
+_ON_DEMAND = "shmem_image_dimensions=(480, 270), shmem_n_buffer=10, shmem_image_interval=1000"
+
+KEYWORDS = {
+    "LiveThread": f"name='live_thread', {_FRAMES}, rtsp_server=-1",
+    "FileThread": f"name='file_thread', {_FRAMES}",
+    "OpenGLThread": "name='gl_thread', n_720p=20, n_1080p=20, n_1440p=0, n_4K=0, n_setup=20, n_signal=20, "
+    "flush_when_full=False, msbuftime=100, affinity=-1, verbose=False, background=..., x_connection=''",
+    "USBDeviceThread": "name=..., affinity=-1, verbose=False",
+    "ShmemClient": "name, n_bytes, n_ringbuffer=10, mstimeout=0, verbose=False",
+    "ShmemRGBClient": "name, width, height, n_ringbuffer=10, mstimeout=0, verbose=False",
+    "FragMP4ShmemClient": "name, n_ringbuffer=10, n_size=1048576, mstimeout=0, verbose=False",
+    "ShmemServer": "name, n_bytes, n_ringbuffer=10, verbose=False",
+    "ShmemRGBServer": "name, width, height, n_ringbuffer=10, verbose=False",
+    "BasicFilterchain": f"livethread, openglthread, address, slot, {_COMMON}, {_TUNING}, n_threads=1, vaapi=False",
+    "ShmemFilterchain": "livethread, openglthread, address, slot, "
+    f"{_COMMON}, {_TUNING}, n_threads=1, vaapi=False, {_SHARED}",
+    "BasicFilterchain1": f"openglthread, slot, {_COMMON}",
+    "ShmemFilterchain1": f"openglthread, slot, {_COMMON}, {_SHARED}",
+    "OpenFilterchain": f"livethread, address, slot, {_COMMON}, {_TUNING}",
+    "ManagedFilterchain": f"livethread, openglthreads, address, slot, _id=0, {_COMMON}, {_TUNING}",
+    "ManagedFilterchain2": f"livethread, openglthreads, address, slot, _id=0, {_COMMON}, {_TUNING}, {_ON_DEMAND}",
+    "ManagedFilterchain3": f"openglthreads, address, slot, _id=0, {_COMMON}, time_correction=None, {_ON_DEMAND}",
+    "LiveManagedFilterchain": f"livethread, openglthreads, address, slot, _id=0, {_COMMON}, {_TUNING}, {_ON_DEMAND}",
+    "USBManagedFilterchain": "usbthread, openglthreads, address, slot, _id=0, "
+    f"{_COMMON}, time_correction=None, {_ON_DEMAND}",
+    "ViewPort": "window_id=0, x_screen_num=0",
+}
+
+PYTHON_FUNCTIONS = {
+    "valkka.api2.tools": {
+        "getLogger": "_, level=None",
+        "setLogger": "_, level",
+        "import_file": "full_name, path",
+        "get_system_numpy": "",
+        "getModulePath": "",
+        "getDataPath": "",
+        "getDataFile": "fname",
+        "getTestDataPath": "",
+        "getTestDataFile": "fname",
+        "typeCheck": "obj, typ",
+        "dictionaryCheck": "definitions, dic",
+        "objectCheck": "definitions, obj",
+        "parameterInitCheck": "definitions, parameters, obj, undefined_ok=False",
+        "noCheck": "obj",
+        "gen_getter": "obj, key",
+        "generateGetters": "definitions, obj",
+        "getH264V4l2": "verbose=False",
+    },
+    "valkka.api2.logging": {"setFFmpegLogLevel": "i", "setValkkaLogLevel": "i=1"},
+    "valkka.api2.multiprocess": {"safe_select": "l1, l2, l3, timeout=0"},
+    "valkka.multiprocess": {
+        "MessageObject": "command, **kwargs",
+        "MessageProcess": "name='MessageProcess'",
+        "AsyncBackMessageProcess": "name='AsyncMessageProcess'",
+        "Duplex": "read_fd, write_fd",
+        "EventGroup": "n=10, event_class=...",
+        "SyncIndex": "event_group, timeout=...",
+        "safe_select": "l1, l2, l3, timeout=None",
+        "getPipes": "block_A=False, block_B=False",
+        "to8ByteMessage": "obj",
+    },
+}

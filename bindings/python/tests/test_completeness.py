@@ -139,6 +139,31 @@ def test_python_methods(module: str, name: str) -> None:
     assert not missing
 
 
+PYTHON_FUNCTIONS = [(module, name) for module, found in interface.PYTHON_FUNCTIONS.items() for name in found]
+
+
+@pytest.mark.parametrize(("module", "name"), PYTHON_FUNCTIONS, ids=map(".".join, PYTHON_FUNCTIONS))
+def test_python_functions(module: str, name: str) -> None:
+    assert_arguments(getattr(importlib.import_module(module), name), interface.PYTHON_FUNCTIONS[module][name])
+
+
+@pytest.mark.parametrize("name", interface.KEYWORDS)
+def test_keywords_of_level_2(name: str) -> None:
+    # A type, or a type with a default; None stands for anything, with the default None.
+    found = getattr(importlib.import_module("valkka.api2"), name).parameter_defs
+    for parameter in signature_of(interface.KEYWORDS[name]).parameters.values():
+        assert parameter.name in found
+        definition = found[parameter.name]
+        if parameter.default is parameter.empty:
+            assert isinstance(definition, type) or callable(definition)
+        elif parameter.default is None:
+            assert definition is None
+        elif parameter.default is not ...:
+            assert definition == (type(parameter.default), parameter.default)
+        else:
+            assert isinstance(definition, tuple)
+
+
 def test_the_package() -> None:
     names: dict[str, Any] = {}
     exec("from valkka.core import *", names)
