@@ -11,18 +11,16 @@ import sys as _sys
 if "VALKKA_LIBVA_DRIVER_NAME" in os.environ:
     os.environ["LIBVA_DRIVER_NAME"] = os.environ["VALKKA_LIBVA_DRIVER_NAME"]
     if os.environ["LIBVA_DRIVER_NAME"] != "i965":
-        print(
-            "valkka: the VAAPI driver is", os.environ["LIBVA_DRIVER_NAME"], "instead of i965", file=_sys.stderr
-        )
+        print("valkka: the VAAPI driver is", os.environ["LIBVA_DRIVER_NAME"], "instead of i965", file=_sys.stderr)
 else:
     os.environ.setdefault("LIBVA_DRIVER_NAME", "i965")
-os.environ["vblank_mode"] = "0"
+os.environ["vblank_mode"] = "0"  # noqa: SIM112 (its name)
 os.environ["__GL_SYNC_TO_VBLANK"] = "0"
 
 if os.environ.get("XDG_SESSION_TYPE") != "x11":
     print("valkka: this is no X11 session (XDG_SESSION_TYPE): windows may not show", file=_sys.stderr)
 
-from valkka.core.valkka_core import *  # noqa: E402 (the environment comes first)
+from valkka.core.valkka_core import *
 
 __version__ = "1.6.1"
 

@@ -1,0 +1,77 @@
+"""What is said on the standard output, and how much of it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from valkka import core
+
+LOGGERS = [name for name in dir(core) if name.startswith("setLogLevel_")]
+
+
+@pytest.fixture(autouse=True)
+def as_before() -> Iterator[None]:
+    yield
+    core.normal_log_all()
+
+
+def test_levels(capfd: pytest.CaptureFixture[str]) -> None:
+    def said() -> bool:
+        core.Switch("s").setChannel(9)
+        return "wrong channel 9" in capfd.readouterr().out
+
+    assert said()
+    core.setLogLevel_filterlogger(-1)
+    assert not said()
+    core.setLogLevel_filterlogger(1)
+    assert said()
+    core.fatal_log_all()
+    assert not said()
+    for louder in (core.normal_log_all, core.debug_log_all, core.crazy_log_all):
+        louder()
+        assert said()
+    core.quiet_log_all()
+    assert not said()
+
+
+@pytest.mark.parametrize("name", LOGGERS)
+def test_each_logger_has_its_level(name: str) -> None:
+    for level in (-3, -2, -1, 0, 1, 2, 3, 100):
+        getattr(core, name)(level)
+
+
+def test_ffmpeg_has_its_own() -> None:
+    for level in (-8, 0, 8, 16, 24, 32, 56):
+        core.ffmpeg_av_log_set_level(level)
+    core.ffmpeg_av_log_set_level(-8)
+
+
+@pytest.mark.parametrize(
+    ("environment", "driver", "warnings"),
+    [
+        ({"XDG_SESSION_TYPE": "x11"}, "i965", 0),
+        ({"XDG_SESSION_TYPE": "wayland"}, "i965", 1),
+        ({}, "i965", 1),
+        ({"XDG_SESSION_TYPE": "x11", "LIBVA_DRIVER_NAME": "iHD"}, "iHD", 0),
+        ({"XDG_SESSION_TYPE": "x11", "VALKKA_LIBVA_DRIVER_NAME": "iHD"}, "iHD", 1),
+        ({"XDG_SESSION_TYPE": "x11", "VALKKA_LIBVA_DRIVER_NAME": "i965", "LIBVA_DRIVER_NAME": "iHD"}, "i965", 0),
+    ],
+)
+def test_what_an_import_does(environment: dict[str, str], driver: str, warnings: int) -> None:
+    program = (
+        "import os, threading\n"
+        "before = len(os.listdir('/proc/self/task'))\n"
+        "import valkka.core\n"
+        "assert len(os.listdir('/proc/self/task')) == before, 'an import starts no thread'\n"
+        "print(*(os.environ[name] for name in ('LIBVA_DRIVER_NAME', 'vblank_mode', '__GL_SYNC_TO_VBLANK')))\n"
+    )
+    paths = {"PYTHONPATH": ":".join(sys.path)}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=paths | environment, capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout == f"{driver} 0 0\n", done.stderr
+    assert len(done.stderr.splitlines()) == warnings
