@@ -103,12 +103,12 @@ class Camera:
     def stop(self) -> None:
         """Ends it as a user would."""
         self._process.terminate()
-        self._process.wait(STARTUP_SECONDS)
+        reap(self._process)
 
     def kill(self) -> None:
         """Ends it as a power cut would: nobody is told."""
         self._process.kill()
-        self._process.wait(STARTUP_SECONDS)
+        reap(self._process)
 
     def pause(self) -> None:
         """Stops it as a frozen camera: its connections stay, and nothing comes."""
@@ -163,7 +163,7 @@ class Display:
     def close(self) -> None:
         """Ends it, with every window."""
         self._process.kill()
-        self._process.wait(STARTUP_SECONDS)
+        reap(self._process)
 
 
 def wait_for(condition: Callable[[], T], seconds: float = 20.0) -> T:
@@ -198,6 +198,13 @@ def spawn(command: Sequence[str], **options: Any) -> subprocess.Popen[bytes]:
     """Starts a process that ends with this one, however that ends."""
     dies_too = ["setpriv", "--pdeathsig", "KILL", "--"] if shutil.which("setpriv") else []
     return subprocess.Popen([*dies_too, *command], stdin=subprocess.DEVNULL, **options)
+
+
+def reap(process: subprocess.Popen[bytes]) -> None:
+    """Waits for the end of a process, and closes what is left of it."""
+    process.wait(STARTUP_SECONDS)
+    if process.stdout is not None:
+        process.stdout.close()
 
 
 def read_lines(process: subprocess.Popen[bytes], count: int) -> list[str]:
