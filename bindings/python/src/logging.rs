@@ -218,7 +218,7 @@ const TARGETS: &[(&str, &Logger)] = &[
     ("valkka_store", &FS),
     ("valkka::graph::live", &LIVE_THREAD),
     ("valkka::graph::decoder", &AV_THREAD),
-    ("valkka::graph::presenter", &OPENGL),
+    ("valkka::graph::screen", &OPENGL),
     ("valkka::graph::file", &FILE_THREAD),
     ("valkka::graph::usb", &USB),
     ("valkka", &THREAD),

@@ -1,5 +1,6 @@
 //! The base class of all threads.
 
+use std::error::Error;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use pyo3::exceptions::PyRuntimeError;
@@ -147,4 +148,15 @@ impl Thread {
             py.detach(|| self.control.0.wait_ready());
         }
     }
+}
+
+/// An error in words, and what it comes from.
+pub(crate) fn reason(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
 }
