@@ -8,6 +8,7 @@ pub mod basic;
 pub mod cache;
 mod decoder;
 mod dump;
+mod fd_writer;
 mod fork;
 mod input;
 pub mod live;
@@ -17,6 +18,7 @@ pub mod text;
 
 pub use decoder::{DecoderStage, DecoderStageOptions};
 pub use dump::{PayloadFiles, PictureFiles};
+pub use fd_writer::{FdNotice, FdWriter, FdWriterOptions};
 pub use fork::NamedFork;
 pub use input::{INPUT_PATIENCE, InputNotice};
 pub use scale::Scale;

@@ -98,7 +98,7 @@ fn calls_before_the_start_are_carried_out_after_it() {
         let late = frame.time.wall.micros_since(started) - (20 + n * 40) * 1000;
         assert!(late >= 0, "it stands for {late} µs before its time");
     }
-    cache.wait_stop();
+    cache.stop();
     assert!(frames.try_recv().is_err());
 }
 
@@ -118,7 +118,7 @@ fn reports_may_call_back_and_stop_it() {
             // From its own thread.
             CacheEvent::At(_) => {
                 cache.request_stop();
-                cache.wait_stop();
+                cache.stop();
             }
             _ => {}
         }
@@ -134,7 +134,7 @@ fn reports_may_call_back_and_stop_it() {
             break;
         }
     }
-    cache.wait_stop();
+    cache.stop();
     // Nobody carries these out, and nothing hangs.
     for _ in 0..5000 {
         cache.play();

@@ -10,7 +10,6 @@ mod replay;
 mod testing;
 
 use std::fmt;
-use std::io;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -24,6 +23,7 @@ use valkka_core::stream::Slot;
 use valkka_core::time::WallTime;
 use valkka_core::worker::{StopToken, Worker};
 
+use crate::error::Error;
 use recording::{Filling, Recording};
 use replay::{Next, Replay};
 
@@ -142,19 +142,19 @@ impl FrameCache {
         Self { name, shared, commands, idle, worker: Mutex::default() }
     }
 
-    /// Starts its thread, bound to the CPU with index `affinity` if one is given. Does nothing if it was started
-    /// before.
+    /// Starts its thread, bound to the CPU with this index. A second start does nothing.
     ///
     /// # Errors
     /// If the system gives no thread.
-    pub fn start(&self, affinity: Option<usize>) -> io::Result<()> {
+    pub fn start(&self, affinity: Option<usize>) -> Result<(), Error> {
         let Some((queue, replay)) = lock(&self.idle).take() else { return Ok(()) };
         let (shared, commands) = (self.shared.clone(), self.commands.clone());
         let worker = Worker::spawn(&self.name, affinity, move |stop| {
             // If there is no room for it, there is something to wake up for already.
             stop.on_stop(move || drop(commands.try_send(Command::Wake)));
             run(&shared, &queue, replay, &stop);
-        })?;
+        })
+        .map_err(|cause| Error::Thread { what: format!("the cache {}", self.name), cause })?;
         *lock(&self.worker) = Some(worker);
         Ok(())
     }
@@ -166,10 +166,11 @@ impl FrameCache {
         }
     }
 
-    /// Stops its thread, and waits until it has. No frame and no report comes from it after that.
-    pub fn wait_stop(&self) {
+    /// Stops its thread; no frame and no report comes from it after this. It cannot be started again.
+    pub fn stop(&self) {
+        let idle = lock(&self.idle).take();
         let worker = lock(&self.worker).take();
-        drop(worker);
+        drop((idle, worker));
     }
 
     /// Takes packets and the marks of transmissions; other frames are dropped. Never waits.
@@ -227,7 +228,7 @@ impl FrameCache {
 
 impl Drop for FrameCache {
     fn drop(&mut self) {
-        self.wait_stop();
+        self.stop();
     }
 }
 
