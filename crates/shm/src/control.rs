@@ -165,6 +165,12 @@ impl Control {
         }
     }
 
+    /// All of them, to be written by those who should not.
+    #[cfg(test)]
+    pub(crate) fn words(&self) -> &[AtomicU64] {
+        self.words.words()
+    }
+
     fn ring(&self, sequence: u64) -> &AtomicU64 {
         &self.words.words()[RING + (sequence % self.layout.cells as u64) as usize]
     }

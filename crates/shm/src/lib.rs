@@ -36,6 +36,8 @@ mod control;
 mod directory;
 mod error;
 mod event;
+#[cfg(test)]
+mod hostile;
 mod map;
 mod meta;
 mod name;
