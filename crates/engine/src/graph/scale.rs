@@ -86,7 +86,10 @@ impl Rgb {
 
 impl PlaneStore for Rgb {
     fn plane(&self, index: usize) -> Plane<'_> {
-        Plane { data: if index == 0 { &self.data } else { &[] }, stride_bytes: self.row_bytes }
+        match index {
+            0 => Plane { data: &self.data, stride_bytes: self.row_bytes },
+            _ => Plane { data: &[], stride_bytes: 0 },
+        }
     }
 }
 

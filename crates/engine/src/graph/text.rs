@@ -68,7 +68,10 @@ impl Display for BasicFrame<'_> {
             Content::State(state) => write!(f, " / stream_state={}", state_number(*state))?,
             Content::Bitmap(bitmap) => {
                 let (w, h, format) = (bitmap.width(), bitmap.height(), format_number(bitmap));
-                let [y, u, v] = [0, 1, 2].map(|plane| bitmap.plane(plane).stride_bytes);
+                let stride = |plane| {
+                    if plane < bitmap.format().planes() { bitmap.plane(plane).stride_bytes } else { 0 }
+                };
+                let [y, u, v] = [0, 1, 2].map(stride);
                 write!(f, " / h={h}; w={w}; l=({y},{u},{v}); f={format}")?;
             }
             Content::Box(fragment) => write!(f, " / fragment size={}", fragment.data.len())?,
