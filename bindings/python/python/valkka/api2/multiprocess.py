@@ -206,8 +206,8 @@ class ValkkaShmemRGBProcess(ValkkaProcess):
 
     def cycle_(self) -> None:
         """Waits for a picture and prints what it is."""
-        index, meta = self.client.pullFrame()
-        if index is None:
+        _, meta = self.client.pullFrame()
+        if meta is None:
             print(self.pre, "timeout", flush=True)
         else:
             print(self.pre, ShmemRGBClient.metaToString(meta), flush=True)

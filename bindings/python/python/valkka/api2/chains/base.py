@@ -1,5 +1,7 @@
 """What all chains have in common: a decoder, a beginning and an end."""
 
+from __future__ import annotations
+
 from typing import Any, ClassVar
 
 from valkka import core
@@ -62,7 +64,7 @@ class Filterchain(Buffered):
     def closeContext(self) -> None:
         """Ends the stream."""
 
-    def makeDecoder(self, outfilter: Any) -> None:
+    def makeDecoder(self, outfilter: core.FrameFilter) -> None:
         """Makes a decoder whose pictures go to ``outfilter``."""
         self.framefifo_ctx = fifo_context(self)
         kind = core.VAAPIThread if self.vaapi else core.AVThread

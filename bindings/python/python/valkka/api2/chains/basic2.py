@@ -1,5 +1,7 @@
 """From a camera in the net to whatever is connected."""
 
+from __future__ import annotations
+
 from typing import Any, ClassVar
 
 from valkka import core
@@ -17,7 +19,7 @@ class OpenFilterchain(LiveStream, Filterchain):
         self.fork_filter = core.ForkFrameFilterN("fork_" + self.idst)
         self.makeDecoder(self.fork_filter)
 
-    def connect(self, name: str, framefilter: Any) -> bool:
+    def connect(self, name: str, framefilter: core.FrameFilter) -> bool:
         """Gives the pictures to a filter too; False if there is one of that name."""
         return bool(self.fork_filter.connect(name, framefilter))
 

@@ -1,5 +1,7 @@
 """Streams of cameras in the net."""
 
+from __future__ import annotations
+
 from typing import Any, ClassVar
 
 from valkka import core
@@ -29,9 +31,10 @@ class LiveStream:
     time_correction: Any
     recv_buffer_size: int
     reordering_mstime: int
-    av_in_filter: Any
+    av_in_filter: core.FrameFilter
+    ctx: Any
 
-    def streamSink(self) -> Any:
+    def streamSink(self) -> core.FrameFilter:
         """Returns the filter that takes the stream."""
         return self.av_in_filter
 
@@ -51,7 +54,9 @@ class LiveStream:
         self.livethread.deregisterStream(self.ctx)
 
 
-def live_context(address: str, slot: int, framefilter: Any, msreconnect: int) -> Any:
+def live_context(
+    address: str, slot: int, framefilter: core.FrameFilter, msreconnect: int
+) -> core.LiveConnectionContext:
     """Returns a context of level 1 for the stream at ``address``."""
     ctx = core.LiveConnectionContext()
     is_rtsp = address.startswith(("rtsp://", "rtsps://"))

@@ -1,8 +1,11 @@
 """The branch of a chain that shares pictures with other processes."""
 
+from __future__ import annotations
+
 from typing import Any, ClassVar
 
 from valkka import core
+from valkka.api2.threads import OpenGLThread
 
 
 class SharedBranch:
@@ -21,13 +24,13 @@ class SharedBranch:
     }
 
     idst: str
-    openglthread: Any
+    openglthread: OpenGLThread
     shmem_image_dimensions: tuple[int, int]
     shmem_image_interval: int
     shmem_ringbuffer_size: int
     shmem_name: Any
 
-    def makeFork(self) -> Any:
+    def makeFork(self) -> core.ForkFrameFilter:
         """Makes the filters behind the decoder and returns the first."""
         if self.shmem_name is None:
             self.shmem_name = "shmemff" + self.idst

@@ -1,8 +1,11 @@
 """What clients and servers of shared memory have in common."""
 
+from __future__ import annotations
+
 import logging
 from typing import Any, ClassVar
 
+from valkka import core
 from valkka.api2.tools import getLogger, parameterInitCheck, setLogger
 
 
@@ -41,7 +44,7 @@ class Client(SharedMemory):
         super().__init__(**kwargs)
         self.shmem_list = self.core.getBufferListPy()
 
-    def useEventFd(self, event_fd: Any) -> None:
+    def useEventFd(self, event_fd: core.EventFd) -> None:
         """Attaches a ``core.EventFd``, which can be read as long as there are frames to be pulled."""
         self.core.clientUseFd(event_fd)
 
@@ -49,6 +52,6 @@ class Client(SharedMemory):
 class Server(SharedMemory):
     """The writing end."""
 
-    def useEventFd(self, event_fd: Any) -> None:
+    def useEventFd(self, event_fd: core.EventFd) -> None:
         """Attaches a ``core.EventFd``, which is set at each frame."""
         self.core.serverUseFd(event_fd)

@@ -1,12 +1,15 @@
 """Reading bytes and pictures."""
 
+from __future__ import annotations
+
 import pickle
-from typing import Any, ClassVar, Optional, Union
+from typing import Any, ClassVar, Union
 
 from valkka import core
 from valkka.api2.shmem.base import Client
 
 Pulled = Union[tuple[int, int], tuple[None, None]]
+PulledFrame = Union[tuple[int, "core.RGB24Meta"], tuple[None, None]]
 
 
 class Pulling(Client):
@@ -50,7 +53,7 @@ class ShmemClient(Pulling):
         index, size = self.pull()
         return None if index is None else self.shmem_list[index][0:size]
 
-    def pullBytes(self) -> Optional[bytes]:
+    def pullBytes(self) -> bytes | None:
         """Waits for a frame and returns a copy of its bytes; None when the time is over."""
         array = self.pullArray()
         return None if array is None else array.tobytes()
@@ -91,7 +94,7 @@ class ShmemRGBClient(Pulling):
         arguments = (self.name, self.n_ringbuffer, self.width, self.height, self.mstimeout, False)
         return core.SharedMemRingBufferRGB(*arguments)
 
-    def pullFrame(self) -> tuple[Optional[int], Any]:
+    def pullFrame(self) -> PulledFrame:
         """Waits for a picture and returns ``(index, meta)``; ``(None, None)`` when the time is over.
 
         ``meta`` has ``size`` (bytes), ``width``, ``height``, ``slot`` and ``mstimestamp`` (milliseconds since 1970).
@@ -99,20 +102,20 @@ class ShmemRGBClient(Pulling):
         meta = core.RGB24Meta()
         return self._pulled(self.core.clientPullFrame(self.index_p, meta), meta)
 
-    def pullFrameThread(self) -> tuple[Optional[int], Any]:
+    def pullFrameThread(self) -> PulledFrame:
         """The same as ``pullFrame``."""
         meta = core.RGB24Meta()
         return self._pulled(self.core.clientPullFrameThread(self.index_p, meta), meta)
 
     @staticmethod
-    def metaToString(meta: Any) -> str:
+    def metaToString(meta: core.RGB24Meta) -> str:
         """Returns ``meta`` as text."""
         return (
             f"width = {meta.width} / height = {meta.height} / slot = {meta.slot} / "
             f"mstimestamp = {meta.mstimestamp} / size = {meta.size}"
         )
 
-    def _pulled(self, got: bool, meta: Any) -> tuple[Optional[int], Any]:
+    def _pulled(self, got: bool, meta: core.RGB24Meta) -> PulledFrame:
         if not got:
             self.logger.debug("pullFrame: timeout")
             return None, None

@@ -1,7 +1,7 @@
 """Reading fragmented MP4."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Optional
+from typing import Any, ClassVar, Union
 
 from valkka import core
 from valkka.api2.shmem.base import Client
@@ -45,7 +45,7 @@ class FragMP4ShmemClient(Client):
         """Returns the ring of level 1."""
         return core.FragMP4SharedMemRingBuffer(self.name, self.n_ringbuffer, self.n_size, self.mstimeout, False)
 
-    def pullFrame(self) -> tuple[Optional[int], Optional[BoxMeta]]:
+    def pullFrame(self) -> Union[tuple[int, BoxMeta], tuple[None, None]]:
         """Waits for a box and returns ``(index, meta)``; ``(None, None)`` when the time is over.
 
         ``meta`` has ``size``, ``slot``, ``mstimestamp``, ``name`` and ``is_first``, which is True for a ``moof`` that

@@ -1,5 +1,7 @@
 """What all threads of level 2 have in common."""
 
+from __future__ import annotations
+
 from typing import Any, ClassVar
 
 from valkka import core
@@ -74,7 +76,7 @@ class Buffered:
     flush_when_full: bool
 
 
-def fifo_context(parameters: Buffered) -> Any:
+def fifo_context(parameters: Buffered) -> core.FrameFifoContext:
     """Returns the same as a context of level 1."""
     context = core.FrameFifoContext()
     context.n_basic = parameters.n_basic

@@ -1,5 +1,7 @@
 """Streams of cameras, in both directions."""
 
+from __future__ import annotations
+
 from typing import Any, ClassVar
 
 from valkka import core
@@ -22,7 +24,7 @@ class LiveThread(CoreThread, Buffered):
 
     rtsp_server: int
 
-    def makeCore(self) -> Any:
+    def makeCore(self) -> core.LiveThread:
         """Returns a new thread of level 1, not started."""
         self.framefifo_ctx = fifo_context(self)
         thread = core.LiveThread(self.name, self.framefifo_ctx)
@@ -31,22 +33,22 @@ class LiveThread(CoreThread, Buffered):
         self.input_filter = thread.getFrameFilter()
         return thread
 
-    def getInput(self) -> Any:
+    def getInput(self) -> core.FrameFilter:
         """Returns the filter that takes what is to be sent."""
         return self.input_filter
 
-    def registerStream(self, ctx: Any) -> None:
-        """Reserves the slot of a ``core.LiveConnectionContext``."""
+    def registerStream(self, ctx: core.LiveConnectionContext) -> None:
+        """Reserves the slot of a context."""
         self.core.registerStreamCall(ctx)
 
-    def deregisterStream(self, ctx: Any) -> None:
+    def deregisterStream(self, ctx: core.LiveConnectionContext) -> None:
         """Ends a stream and frees its slot."""
         self.core.deregisterStreamCall(ctx)
 
-    def playStream(self, ctx: Any) -> None:
+    def playStream(self, ctx: core.LiveConnectionContext) -> None:
         """Connects to the camera of a registered context."""
         self.core.playStreamCall(ctx)
 
-    def stopStream(self, ctx: Any) -> None:
+    def stopStream(self, ctx: core.LiveConnectionContext) -> None:
         """Ends a stream; it must be registered again to be played again."""
         self.core.stopStreamCall(ctx)

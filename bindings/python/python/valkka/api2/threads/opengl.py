@@ -1,5 +1,7 @@
 """Video in windows."""
 
+from __future__ import annotations
+
 import os
 import threading
 from typing import Any, ClassVar
@@ -48,7 +50,7 @@ class OpenGLThread(CoreThread):
     background: str
     x_connection: str
 
-    def makeCore(self) -> Any:
+    def makeCore(self) -> core.OpenGLThread:
         """Returns a new thread of level 1, not started."""
         # What is connected: the windows with the number of their connections, and each connection's token with its
         # window.
@@ -68,7 +70,7 @@ class OpenGLThread(CoreThread):
         self.input_filter = thread.getFrameFilter()
         return thread
 
-    def getInput(self) -> Any:
+    def getInput(self) -> core.FrameFilter:
         """Returns the filter that takes pictures."""
         return self.input_filter
 

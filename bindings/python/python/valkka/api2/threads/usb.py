@@ -1,5 +1,7 @@
 """Cameras at this machine."""
 
+from __future__ import annotations
+
 from typing import Any, ClassVar
 
 from valkka import core
@@ -12,14 +14,14 @@ class USBDeviceThread(CoreThread):
 
     parameter_defs: ClassVar[dict[str, Any]] = {**LiveThread.parameter_defs, "name": (str, "usb_thread")}
 
-    def makeCore(self) -> Any:
+    def makeCore(self) -> core.USBDeviceThread:
         """Returns a new thread of level 1, not started."""
         return core.USBDeviceThread(self.name)
 
-    def playStream(self, ctx: Any) -> None:
-        """Starts the camera of a ``core.USBCameraConnectionContext``."""
+    def playStream(self, ctx: core.USBCameraConnectionContext) -> None:
+        """Starts a camera."""
         self.core.playCameraStreamCall(ctx)
 
-    def stopStream(self, ctx: Any) -> None:
+    def stopStream(self, ctx: core.USBCameraConnectionContext) -> None:
         """Stops a camera."""
         self.core.stopCameraStreamCall(ctx)
