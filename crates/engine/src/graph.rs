@@ -14,6 +14,7 @@ mod input;
 pub mod live;
 mod scale;
 mod screen;
+mod shared;
 pub mod text;
 
 pub use decoder::{DecoderStage, DecoderStageOptions};
@@ -23,3 +24,4 @@ pub use fork::NamedFork;
 pub use input::{INPUT_PATIENCE, InputNotice};
 pub use scale::Scale;
 pub use screen::{BackgroundError, Screen, ScreenNotice, ScreenOptions, read_background};
+pub use shared::{SharedFragments, SharedPackets, SharedPictures};

@@ -1,4 +1,5 @@
 //! Readers and writers that are killed.
+#![allow(clippy::unwrap_used, reason = "a test fails where something is missing")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! How writers and readers find each other, in any order, and what does not fit.
+#![allow(clippy::unwrap_used, reason = "a test fails where something is missing")]
 
 mod common;
 

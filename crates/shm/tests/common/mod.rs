@@ -1,5 +1,9 @@
 //! What the tests share: frames that show whether they are whole, and other processes.
-#![allow(dead_code, reason = "each test uses a part of it")]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "each test uses a part of it, and fails where something is missing"
+)]
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
