@@ -50,8 +50,10 @@ class LiveStream:
 
     def closeContext(self) -> None:
         """Ends the stream and frees its slot."""
-        self.livethread.stopStream(self.ctx)
-        self.livethread.deregisterStream(self.ctx)
+        # Most programs close the thread first, which has ended all its streams.
+        if self.livethread.active:
+            self.livethread.stopStream(self.ctx)
+            self.livethread.deregisterStream(self.ctx)
 
 
 def live_context(

@@ -48,4 +48,5 @@ class USBManagedFilterchain(ManagedFilterchain3):
 
     def closeContext(self) -> None:
         """Stops the camera."""
-        self.usbthread.stopStream(self.ctx)
+        if self.usbthread.active:
+            self.usbthread.stopStream(self.ctx)
