@@ -5,7 +5,8 @@ use std::str::FromStr;
 
 use url::Url;
 
-/// Where a stream is: an address such as `rtsp://user:password@host:554/path`, or the path of a file.
+/// Where a stream is: an address such as `rtsp://user:password@host:554/path`, the path of a file, or a video capture
+/// device of this machine: `/dev/video0`, or `v4l2:///dev/video0?width=1280&height=720`.
 ///
 /// `Display` and `Debug` are for people: they leave the user name and the password out (only
 /// [`Self::credentials`] tells them), and what a path or query calls a password. To connect, take
@@ -21,6 +22,16 @@ enum Location {
     /// Without user name and password.
     Net(Url),
     File(String),
+    Device(Device),
+}
+
+/// A video capture device of this machine.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Device {
+    /// Its path, e.g. `/dev/video0`.
+    pub path: String,
+    /// Width and height of the pictures it is asked for; it may not have just these.
+    pub size: Option<(u32, u32)>,
 }
 
 /// A user name and a password. `Debug` shows neither.
@@ -33,39 +44,48 @@ pub struct Credentials {
 }
 
 impl StreamUrl {
-    /// The scheme in lower case; `file` for a path.
+    /// The scheme in lower case; `file` for a path, `v4l2` for a device.
     pub fn scheme(&self) -> &str {
         match &self.location {
             Location::Net(url) => url.scheme(),
             Location::File(_) => "file",
+            Location::Device(_) => DEVICE_SCHEME,
         }
     }
 
-    /// The address without user name and password, if it is not a path. The path and query are as they were
+    /// The address without user name and password, if it is one of the net. The path and query are as they were
     /// given: some cameras want a password there, so show people the `Display` form instead.
     pub fn url(&self) -> Option<&Url> {
         match &self.location {
             Location::Net(url) => Some(url),
-            Location::File(_) => None,
+            Location::File(_) | Location::Device(_) => None,
         }
     }
 
-    /// The path, if it is one.
+    /// The path, if it is that of a file.
     pub fn file(&self) -> Option<&str> {
         match &self.location {
-            Location::Net(_) => None,
             Location::File(path) => Some(path),
+            Location::Net(_) | Location::Device(_) => None,
         }
     }
 
-    /// `host:port`, with RTSP's default ports (554, and 322 with TLS), or the path of the file: the word by
-    /// which errors name the peer.
+    /// The device, if it is one.
+    pub fn device(&self) -> Option<&Device> {
+        match &self.location {
+            Location::Device(device) => Some(device),
+            Location::Net(_) | Location::File(_) => None,
+        }
+    }
+
+    /// `host:port`, with RTSP's default ports (554, and 322 with TLS), or the path of the file or device: the word
+    /// by which errors name the peer.
     pub fn host(&self) -> String {
         match &self.location {
             Location::Net(url) => {
                 format!("{}:{}", url.host_str().unwrap_or_default(), self.port().unwrap_or_default())
             }
-            Location::File(path) => path.clone(),
+            Location::File(path) | Location::Device(Device { path, .. }) => path.clone(),
         }
     }
 
@@ -91,6 +111,37 @@ impl StreamUrl {
     }
 }
 
+impl Device {
+    fn of(url: &Url) -> Result<Self, StreamUrlError> {
+        let wrong = |reason: &str| Err(StreamUrlError { reason: reason.into() });
+        if url.host_str().is_some_and(|host| !host.is_empty()) {
+            return wrong("a device has no host: v4l2:///dev/video0 has three slashes");
+        }
+        let mut sides = [None; 2];
+        for (key, value) in url.query_pairs() {
+            let Some(side) = ["width", "height"].iter().position(|name| *name == key) else {
+                return wrong("of a device, only width and height can be asked for");
+            };
+            sides[side] = value.parse().ok().filter(|&side: &u32| side > 0);
+            if sides[side].is_none() {
+                return wrong("width and height are positive numbers");
+            }
+        }
+        let size = match sides {
+            [Some(width), Some(height)] => Some((width, height)),
+            [None, None] => None,
+            _ => return wrong("width and height go together"),
+        };
+        Ok(Self { path: percent_decode(url.path()), size })
+    }
+}
+
+impl From<Device> for StreamUrl {
+    fn from(device: Device) -> Self {
+        Self { location: Location::Device(device), credentials: None }
+    }
+}
+
 impl FromStr for StreamUrl {
     type Err = StreamUrlError;
 
@@ -99,6 +150,9 @@ impl FromStr for StreamUrl {
             return Err(StreamUrlError { reason: "it is empty".into() });
         }
         if !text.contains("://") {
+            if DEVICE_PATHS.iter().any(|start| text.starts_with(start)) {
+                return Ok(Device { path: text.into(), size: None }.into());
+            }
             return Ok(Self { location: Location::File(text.into()), credentials: None });
         }
         let mut url = match Url::parse(text) {
@@ -107,6 +161,9 @@ impl FromStr for StreamUrl {
         };
         if url.scheme() == "file" {
             return Ok(Self { location: Location::File(percent_decode(url.path())), credentials: None });
+        }
+        if url.scheme() == DEVICE_SCHEME {
+            return Device::of(&url).map(Self::from);
         }
         if url.host_str().is_none_or(str::is_empty) {
             return Err(StreamUrlError { reason: "it names no host".into() });
@@ -126,7 +183,7 @@ impl fmt::Display for StreamUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.location {
             Location::Net(url) => f.write_str(&without_secrets(url.as_str())),
-            Location::File(path) => f.write_str(path),
+            Location::File(path) | Location::Device(Device { path, .. }) => f.write_str(path),
         }
     }
 }
@@ -169,6 +226,11 @@ fn find_secret(text: &str) -> Option<usize> {
     let lower = text.to_ascii_lowercase();
     SECRETS.iter().filter_map(|name| lower.find(name).map(|at| at + name.len())).min()
 }
+
+const DEVICE_SCHEME: &str = "v4l2";
+
+/// Where the kernel has its video devices, and names for them that stay.
+const DEVICE_PATHS: [&str; 2] = ["/dev/video", "/dev/v4l/"];
 
 /// How the names of such parameters end.
 const SECRETS: [&str; 6] = ["password=", "passwd=", "pass=", "pwd=", "secret=", "token="];
@@ -241,6 +303,30 @@ mod tests {
         assert_eq!(url.file(), Some("/tmp/a.mkv"));
         let url: StreamUrl = "file:///tmp/two%20words.mkv".parse().unwrap();
         assert_eq!(url.file(), Some("/tmp/two words.mkv"));
+    }
+
+    #[test]
+    fn devices() {
+        let device = |text: &str| text.parse::<StreamUrl>().unwrap().device().cloned();
+        let plain = |path: &str| Some(Device { path: path.into(), size: None });
+        assert_eq!(device("/dev/video0"), plain("/dev/video0"));
+        assert_eq!(device("/dev/v4l/by-id/usb-cam"), plain("/dev/v4l/by-id/usb-cam"));
+        assert_eq!(device("v4l2:///dev/my%20webcam"), plain("/dev/my webcam"));
+        let sized = Device { path: "/dev/video2".into(), size: Some((1280, 720)) };
+        assert_eq!(device("v4l2:///dev/video2?width=1280&height=720"), Some(sized.clone()));
+        assert_eq!(device("/dev/shm/a.sdp"), None);
+        let url = StreamUrl::from(sized);
+        assert_eq!((url.scheme(), url.url(), url.file(), url.port()), ("v4l2", None, None, None));
+        assert_eq!((url.to_string(), url.host()), ("/dev/video2".into(), "/dev/video2".into()));
+        for text in [
+            "v4l2://dev/video0",
+            "v4l2:///dev/video0?width=1280",
+            "v4l2:///dev/video0?width=0&height=720",
+            "v4l2:///dev/video0?width=a&height=720",
+            "v4l2:///dev/video0?fps=5",
+        ] {
+            assert!(text.parse::<StreamUrl>().is_err(), "{text}");
+        }
     }
 
     #[test]
