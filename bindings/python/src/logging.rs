@@ -201,7 +201,7 @@ const NORMAL: i32 = 0;
 const DEBUG: i32 = 2;
 const CRAZY: i32 = 3;
 
-/// The loggers of our modules, the more exact names first.
+/// The loggers of our modules, by how the modules' names start; the more exact ones come first.
 const TARGETS: &[(&str, &Logger)] = &[
     ("valkka_core::queue", &FIFO),
     ("valkka_core::worker", &THREAD),
@@ -210,16 +210,21 @@ const TARGETS: &[(&str, &Logger)] = &[
     ("valkka_av::ffi::log", &FFMPEG),
     ("valkka_av::source", &LIVE),
     ("valkka_av::file", &FILE),
-    ("valkka_av::mux", &FILE),
+    ("valkka_av::frag", &FILE),
+    ("valkka_av::muxer", &FILE),
+    ("valkka_av::recorder", &FILE),
     ("valkka_av::usb", &USB),
     ("valkka_av", &DECODER),
     ("valkka_render", &OPENGL),
     ("valkka_shm", &FIFO),
     ("valkka_store", &FS),
-    ("valkka::graph::live", &LIVE_THREAD),
+    ("valkka::graph::cache", &FILE_THREAD),
     ("valkka::graph::decoder", &AV_THREAD),
-    ("valkka::graph::screen", &OPENGL),
     ("valkka::graph::file", &FILE_THREAD),
+    ("valkka::graph::live", &LIVE_THREAD),
+    ("valkka::graph::scale", &FILTER),
+    ("valkka::graph::screen", &OPENGL),
+    ("valkka::graph::shared", &FIFO),
     ("valkka::graph::usb", &USB),
     ("valkka", &THREAD),
 ];
@@ -228,17 +233,7 @@ const TARGETS: &[(&str, &Logger)] = &[
 ///
 /// Other libraries warn of a camera's odd packets, and of much more: what matters of that, we say ourselves.
 fn logger_of(target: &str) -> Option<&'static Logger> {
-    TARGETS.iter().find(|(module, _)| is_within(target, module)).map(|&(_, logger)| logger)
-}
-
-/// Whether `target` is `module` or below it; a module's name may be cut (`valkka_av::mux` has `valkka_av::muxer`).
-fn is_within(target: &str, module: &str) -> bool {
-    let rest = target.strip_prefix(module);
-    if module.contains("::") {
-        rest.is_some()
-    } else {
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
-    }
+    TARGETS.iter().find(|(module, _)| target.starts_with(module)).map(|&(_, logger)| logger)
 }
 
 fn level_of(level: Level) -> i32 {

@@ -5,6 +5,7 @@
 
 use std::fs::File;
 use std::io::{self, Write};
+use std::mem;
 use std::path::{Path, PathBuf};
 
 use valkka_core::bitmap::{Bitmap, PixelFormat};
@@ -18,19 +19,25 @@ use super::basic::{Content, basic_frames};
 pub struct PayloadFiles {
     directory: PathBuf,
     count: u64,
+    failing: bool,
 }
 
 impl PayloadFiles {
     /// Writes into `directory`; an empty path is the current directory of the process.
     pub fn new(directory: &Path) -> Self {
-        Self { directory: directory.to_owned(), count: 0 }
+        Self { directory: directory.to_owned(), count: 0, failing: false }
     }
 
     /// Writes what `frame` holds. What is not encoded is passed over.
     ///
     /// # Errors
-    /// If a file cannot be written; the error names it.
+    /// If a file cannot be written; the error names it. It is returned once until a file can be written again.
     pub fn write(&mut self, frame: &Frame) -> io::Result<()> {
+        let written = self.write_pieces(frame);
+        first_of_a_row(&mut self.failing, written)
+    }
+
+    fn write_pieces(&mut self, frame: &Frame) -> io::Result<()> {
         for piece in basic_frames(frame) {
             let parts: [&[u8]; 2] = match &piece.content {
                 Content::Unit(unit) => [unit.start_code, unit.data],
@@ -52,27 +59,29 @@ impl PayloadFiles {
 pub struct PictureFiles {
     directory: PathBuf,
     count: u64,
+    failing: bool,
 }
 
 impl PictureFiles {
     /// Writes into `directory`; an empty path is the current directory of the process.
     pub fn new(directory: &Path) -> Self {
-        Self { directory: directory.to_owned(), count: 0 }
+        Self { directory: directory.to_owned(), count: 0, failing: false }
     }
 
     /// Writes the picture in `frame`, and says in words what it was: its format, number and size. `None` if there is
     /// none, or it is one in RGB.
     ///
     /// # Errors
-    /// If the file cannot be written; the error names it.
+    /// If the file cannot be written; the error names it. It is returned once until a file can be written again.
     pub fn write(&mut self, frame: &Frame) -> io::Result<Option<String>> {
         let Body::Bitmap(bitmap) = &frame.body else { return Ok(None) };
         let Some(format) = format_name(bitmap.format()) else { return Ok(None) };
         let number = self.count;
         self.count += 1;
         let path = self.directory.join(format!("image_c{number}_s{}_.yuv", frame.track));
-        write_file(&path, |file| file.write_all(&packed(bitmap)))?;
-        Ok(Some(format!("{format} image {number} : {}x{}", bitmap.width(), bitmap.height())))
+        let written = write_file(&path, |file| file.write_all(&packed(bitmap)))
+            .map(|()| Some(format!("{format} image {number} : {}x{}", bitmap.width(), bitmap.height())));
+        first_of_a_row(&mut self.failing, written)
     }
 }
 
@@ -80,6 +89,12 @@ fn write_file(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> i
     File::create(path)
         .and_then(|mut file| write(&mut file))
         .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
+}
+
+/// `result`, or nothing if it is an error as the one before was.
+fn first_of_a_row<T: Default>(failing: &mut bool, result: io::Result<T>) -> io::Result<T> {
+    let failed_before = mem::replace(failing, result.is_err());
+    result.or_else(|error| if failed_before { Ok(T::default()) } else { Err(error) })
 }
 
 /// The rows of all planes, without gaps.
@@ -160,8 +175,16 @@ mod tests {
     }
 
     #[test]
-    fn an_error_names_the_file() {
-        let error = PayloadFiles::new(Path::new("/nowhere")).write(&packet()).unwrap_err();
-        assert!(error.to_string().starts_with("/nowhere/packet_c0_s0_7000.bin: "), "{error}");
+    fn an_error_names_the_file_and_is_said_once() {
+        let directory = TempDir::new().unwrap();
+        let inner = directory.join("inner");
+        let mut files = PayloadFiles::new(&inner);
+        let error = files.write(&packet()).unwrap_err();
+        assert!(error.to_string().contains("inner/packet_c0_s0_7000.bin: "), "{error}");
+        files.write(&packet()).unwrap();
+        fs::create_dir(&inner).unwrap();
+        files.write(&packet()).unwrap();
+        fs::remove_dir_all(&inner).unwrap();
+        files.write(&packet()).unwrap_err();
     }
 }
