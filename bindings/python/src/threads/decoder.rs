@@ -27,9 +27,13 @@ pub(crate) struct DecoderThread {
 #[expect(non_snake_case, reason = "the names are those of Python")]
 impl DecoderThread {
     #[new]
-    #[pyo3(signature = (name, outfilter, fifo_ctx = FrameFifoContext::default()))]
-    fn py_new(name: &str, outfilter: Next<'_>, fifo_ctx: FrameFifoContext) -> PyClassInitializer<Self> {
-        Self::new(name, &outfilter, &fifo_ctx, Means::Processor)
+    #[pyo3(signature = (name, outfilter, fifo_ctx = None))]
+    fn py_new(
+        name: &str,
+        outfilter: Next<'_>,
+        fifo_ctx: Option<FrameFifoContext>,
+    ) -> PyClassInitializer<Self> {
+        Self::new(name, &outfilter, fifo_ctx, Means::Processor)
     }
 
     /// The filter through which frames come in; it drops what there is no room for.
@@ -76,9 +80,10 @@ impl DecoderThread {
     pub(super) fn new(
         name: &str,
         outfilter: &Next<'_>,
-        fifo_ctx: &FrameFifoContext,
+        fifo_ctx: Option<FrameFifoContext>,
         means: Means,
     ) -> PyClassInitializer<Self> {
+        let fifo_ctx = fifo_ctx.unwrap_or_default();
         let options = DecoderStageOptions {
             name: name.to_owned(),
             capacity: usize::try_from(fifo_ctx.n_basic).unwrap_or(0).clamp(LEAST_FRAMES, MOST_FRAMES),

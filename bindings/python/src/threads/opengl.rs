@@ -34,10 +34,10 @@ impl OpenGLThread {
     /// `msbuftime` milliseconds is for how long pictures wait for those that come late, and by how much later they are
     /// shown. `x_connection` is the X display, for example ":0.1"; without it, the environment says which.
     #[new]
-    #[pyo3(signature = (name, fifo_ctx = OpenGLFrameFifoContext::default(), msbuftime = 300, x_connection = ""))]
+    #[pyo3(signature = (name, fifo_ctx = None, msbuftime = 300, x_connection = ""))]
     fn py_new(
         name: &str,
-        fifo_ctx: OpenGLFrameFifoContext,
+        fifo_ctx: Option<OpenGLFrameFifoContext>,
         msbuftime: i64,
         x_connection: &str,
     ) -> PyClassInitializer<Self> {
@@ -50,7 +50,7 @@ impl OpenGLThread {
             name: name.to_owned(),
             display: (!x_connection.is_empty()).then(|| x_connection.to_owned()),
             buffering: Duration::from_millis(u64::try_from(msbuftime).unwrap_or(0)),
-            limits: fifo_ctx.limits(),
+            limits: fifo_ctx.unwrap_or_default().limits(),
             ..ScreenOptions::default()
         };
         let speaker = name.to_owned();

@@ -13,8 +13,12 @@ pub(crate) struct VAAPIThread;
 #[pymethods]
 impl VAAPIThread {
     #[new]
-    #[pyo3(signature = (name, outfilter, fifo_ctx = FrameFifoContext::default()))]
-    fn py_new(name: &str, outfilter: Next<'_>, fifo_ctx: FrameFifoContext) -> PyClassInitializer<Self> {
-        DecoderThread::new(name, &outfilter, &fifo_ctx, Means::Vaapi).add_subclass(Self)
+    #[pyo3(signature = (name, outfilter, fifo_ctx = None))]
+    fn py_new(
+        name: &str,
+        outfilter: Next<'_>,
+        fifo_ctx: Option<FrameFifoContext>,
+    ) -> PyClassInitializer<Self> {
+        DecoderThread::new(name, &outfilter, fifo_ctx, Means::Vaapi).add_subclass(Self)
     }
 }
