@@ -2,6 +2,7 @@
 #![allow(
     dead_code,
     clippy::unwrap_used,
+    clippy::print_stdout,
     reason = "each test uses a part of it, and fails where something is missing"
 )]
 
