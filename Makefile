@@ -6,6 +6,9 @@ SECONDS = 20
 CAMERAS = 4
 unexport SECONDS CAMERAS
 
+# The command. Of all packages the one program, so that they agree on features and the wheel finds them built.
+BUILD = cargo build --release --locked --workspace --bin valkka
+
 # Where Python is.
 PYTHON = bindings/python examples
 
@@ -18,7 +21,7 @@ help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: setup-demo ## show CAMERAS synthetic cameras for SECONDS seconds: make demo SECONDS=60 CAMERAS=9
-	cargo build --release --locked --package valkka-cli
+	$(BUILD)
 	target/release/valkka demo --cameras $(CAMERAS) --seconds $(SECONDS)
 
 test: test-rust test-python ## run every test
@@ -30,7 +33,7 @@ test-python: setup-test ## run the tests of Python alone
 	@scripts/test-python
 
 build: setup-build ## build the command, target/release/valkka, and the wheel, in target/wheels
-	cargo build --release --locked --package valkka-cli
+	$(BUILD)
 	scripts/wheel
 
 setup: ## install what demo, build, test and lint need
