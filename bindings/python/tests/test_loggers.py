@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 
 import pytest
 
+from conftest import Poll
 from valkka import core
 
 LOGGERS = [name for name in dir(core) if name.startswith("setLogLevel_")]
@@ -48,6 +50,36 @@ def test_ffmpeg_has_its_own() -> None:
     for level in (-8, 0, 8, 16, 24, 32, 56):
         core.ffmpeg_av_log_set_level(level)
     core.ffmpeg_av_log_set_level(-8)
+
+
+def test_the_crates_below_speak_by_the_loggers(capfd: pytest.CaptureFixture[str], poll: Poll) -> None:
+    output = ""
+
+    def said(what: str) -> bool:
+        nonlocal output
+        output += capfd.readouterr().out
+        return what in output
+
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        url = f"rtsp://user:secret@127.0.0.1:{closed.getsockname()[1]}/"
+        live = core.LiveThread("live")
+        live.startCall()
+
+        def play(slot: int) -> None:
+            end = core.DummyFrameFilter("end")
+            context = core.LiveConnectionContext(core.LiveConnectionType_rtsp, url, slot, end)
+            live.registerStreamCall(context)
+            live.playStreamCall(context)
+
+        play(1)
+        poll(lambda: said("slot=1"))
+        assert "offline host=" not in output
+        core.setLogLevel_livelogger(2)
+        play(2)
+        poll(lambda: said("offline host=127.0.0.1"))
+        live.stopCall()
+    assert "secret" not in output
 
 
 @pytest.mark.parametrize(
