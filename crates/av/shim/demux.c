@@ -128,3 +128,19 @@ int vk_demuxer_read(vk_demuxer *demuxer, vk_packet **out)
     *out = (vk_packet *)packet;
     return 0;
 }
+
+int64_t vk_demuxer_duration(const vk_demuxer *demuxer)
+{
+    const AVFormatContext *format = demuxer->format;
+    /* From the bit rate it is but a guess. */
+    if (format->duration <= 0 || format->duration_estimation_method == AVFMT_DURATION_FROM_BITRATE)
+        return -1;
+    return av_rescale_q(format->duration, AV_TIME_BASE_Q, (AVRational){ 1, 1000000 });
+}
+
+int vk_demuxer_seek(vk_demuxer *demuxer, int index, int64_t time)
+{
+    if (index < 0 || index >= (int)demuxer->format->nb_streams)
+        return AVERROR(EINVAL);
+    return avformat_seek_file(demuxer->format, index, INT64_MIN, time, time, 0);
+}

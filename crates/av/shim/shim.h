@@ -153,6 +153,10 @@ int vk_demuxer_stream(const vk_demuxer *demuxer, int index, struct vk_stream_inf
 /* Has a stream dropped as early as possible. */
 void vk_demuxer_discard(vk_demuxer *demuxer, int index);
 int vk_demuxer_read(vk_demuxer *demuxer, vk_packet **packet);
+/* The length of a file in microseconds; negative if it does not tell. */
+int64_t vk_demuxer_duration(const vk_demuxer *demuxer);
+/* Goes to the last key frame of a stream at or before `time`, in units of the stream. */
+int vk_demuxer_seek(vk_demuxer *demuxer, int index, int64_t time);
 
 /* --- Encoding --- */
 
@@ -218,6 +222,55 @@ int vk_muxer_option(vk_muxer *muxer, const char *key, const char *value);
 int vk_muxer_finish(vk_muxer *muxer);
 /* Of a muxer into memory: what was written since the last call; valid until the next call of any kind. */
 void vk_muxer_written(vk_muxer *muxer, const uint8_t **data, size_t *size);
+
+/* --- Capturing from devices. Errors here are negative errnos. --- */
+
+typedef struct vk_capture vk_capture;
+
+/* What was being done when it failed. */
+enum vk_step {
+    VK_STEP_OPEN = 0,
+    /* Asking whether it is a device that captures: ENOTTY if not. */
+    VK_STEP_QUERY = 1,
+    /* It has no format that we take. */
+    VK_STEP_CHOOSE = 2,
+    VK_STEP_FORMAT = 3,
+    VK_STEP_BUFFERS = 4,
+    VK_STEP_START = 5,
+};
+
+struct vk_device_info {
+    int32_t codec;
+    int32_t width, height;
+    /* 0 where it is not known. */
+    int32_t rate_num, rate_den;
+    /* What it calls itself, and all formats that it offers, in words. */
+    char name[33];
+    char offered[256];
+};
+
+struct vk_shot {
+    const uint8_t *data;
+    size_t size;
+    /* When it was captured, by a clock that starts anywhere. */
+    int64_t micros;
+    /* How long ago that was, in microseconds; INT64_MIN if it is not known. */
+    int64_t age;
+    /* Counts the pictures that were captured. */
+    uint32_t sequence;
+    int32_t damaged;
+};
+
+/* Opens the device and starts it, with pictures of about this size. `info` is filled as far as it came. */
+int vk_capture_open(vk_capture **capture, const char *path, int width, int height, struct vk_device_info *info,
+                    int *step);
+void vk_capture_close(vk_capture *capture);
+/* Waits for the next picture, for the descriptor `wake` to be readable, or for `timeout_ms`. Returns 1 for a picture,
+ * which is valid until the next call, and 0 for none. */
+int vk_capture_read(vk_capture *capture, int wake, int timeout_ms, struct vk_shot *shot);
+
+/* Another file descriptor for what `number` stands for. */
+int vk_descriptor(int number);
 
 /* --- The log --- */
 

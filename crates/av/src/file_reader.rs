@@ -1,50 +1,41 @@
 //! Frames from a file.
 
+mod track;
+
+use std::collections::VecDeque;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use valkka_core::clock::{Clock as _, SystemClock};
-use valkka_core::codec::h264::AvcConfig;
-use valkka_core::codec::h265::HevcConfig;
-use valkka_core::codec::{Codec, nal};
 use valkka_core::frame::{Body, Frame, FrameTime, Packet};
-use valkka_core::payload::{PADDING_BYTES, Payload};
 use valkka_core::source::{SourceError, StreamInfo};
 use valkka_core::stream::{Slot, Track};
 use valkka_core::time::{MediaTime, WallTime};
 
-use crate::description::{codec_of, open_tracks, params_of, to_ticks};
-use crate::ffi::{AvError, AvErrorKind, Demuxer, DemuxerOptions, RawPacket, StreamFacts};
-use crate::track::{TrackParams, payload_of};
+use crate::description::open_tracks;
+use crate::ffi::{AvError, AvErrorKind, Demuxer, DemuxerOptions};
+use track::{FileTrack, Unit};
 
 /// Reads the frames of a file (MP4, Matroska, raw H.264 … whatever libavformat knows) as a source would deliver them,
 /// in decoding order and as fast as it is asked.
 ///
-/// The frames are of slot 0. Media time starts at zero with the first frame, and again after [`Self::rewind`]. A file
-/// has no capture time; the moment a frame stands for is that of its media time if the file was opened (or rewound) at
-/// media time zero.
+/// The frames are of slot 0. Media time starts at zero with the first frame in the file. A file has no capture time; the
+/// moment a frame stands for is that of its media time if the file was opened (or rewound) at media time zero.
+///
+/// H.264 and H.265 come as whole access units, also from files in which each NAL unit is a packet of its own, as the C++
+/// libValkka records them.
 pub struct FileReader {
     path: PathBuf,
     demuxer: Demuxer<fn() -> bool>,
     info: StreamInfo,
     /// By index of the file's stream; `None` for those that are passed over.
     tracks: Vec<Option<FileTrack>>,
+    /// Frames that were read and not asked for yet.
+    ready: VecDeque<Frame>,
     /// The media time of the first frame in the file, once it was read.
     origin: Option<i64>,
     opened: WallTime,
-}
-
-struct FileTrack {
-    number: Track,
-    params: TrackParams,
-    /// Bytes of the length before each NAL unit, if lengths stand there and no start codes.
-    length_bytes: Option<usize>,
-    time_base: (u32, u32),
-    /// Ticks of 90 kHz from frame to frame, for files without times.
-    step: i64,
-    /// Packets so far.
-    count: i64,
 }
 
 impl FileReader {
@@ -67,15 +58,39 @@ impl FileReader {
         };
         let mut demuxer = Demuxer::open(&options, (|| false) as fn() -> bool).map_err(failed)?;
         demuxer.probe().map_err(failed)?;
-        let (tracks, infos) =
-            open_tracks(&mut demuxer, &what(), FileTrack::new, |track| track.params.current())?;
+        let (tracks, infos) = open_tracks(&mut demuxer, &what(), FileTrack::new, FileTrack::params)?;
         let info = StreamInfo { transport: "file".into(), server: None, tracks: infos };
-        Ok(Self { path, demuxer, info, tracks, origin: None, opened: SystemClock.now() })
+        let opened = SystemClock.now();
+        Ok(Self { path, demuxer, info, tracks, ready: VecDeque::new(), origin: None, opened })
     }
 
     /// What is in the file.
     pub fn info(&self) -> &StreamInfo {
         &self.info
+    }
+
+    /// How long it is, if it tells. One whose recorder was killed does not: see [`Self::measure`].
+    pub fn duration(&self) -> Option<Duration> {
+        self.demuxer.duration()
+    }
+
+    /// Finds out how long the file is, by reading it for at most `patience`; if it goes on after that, it is longer than
+    /// the result. Goes back to the start.
+    ///
+    /// # Errors
+    /// If the file cannot be read any more.
+    pub fn measure(&mut self, patience: Duration) -> Result<Duration, SourceError> {
+        let deadline = Instant::now() + patience;
+        let mut longest = MediaTime::default();
+        while let Some(frame) = self.read()? {
+            longest = longest.max(frame.time.media);
+            if Instant::now() >= deadline {
+                break;
+            }
+        }
+        self.rewind()?;
+        let micros = longest.micros_since(MediaTime::default());
+        Ok(Duration::from_micros(micros.unsigned_abs()))
     }
 
     /// The next frame; `None` at the end.
@@ -84,13 +99,21 @@ impl FileReader {
     /// If the file cannot be read any more.
     pub fn read(&mut self) -> Result<Option<Frame>, SourceError> {
         loop {
+            if let Some(frame) = self.ready.pop_front() {
+                return Ok(Some(frame));
+            }
             let packet = match self.demuxer.read() {
                 Ok(packet) => packet,
-                Err(error) if error.is_end() => return Ok(None),
+                Err(error) if error.is_end() => {
+                    self.finish();
+                    return Ok(self.ready.pop_front());
+                }
                 Err(error) => return Err(self.broken(error)),
             };
-            if let Some(frame) = self.frame(packet) {
-                return Ok(Some(frame));
+            let track = self.tracks.get_mut(packet.facts().stream).and_then(Option::as_mut);
+            if let Some((number, unit)) = track.and_then(|track| Some((track.number, track.push(packet)?))) {
+                let frame = self.frame(number, unit);
+                self.ready.push_back(frame);
             }
         }
     }
@@ -104,25 +127,94 @@ impl FileReader {
         Ok(())
     }
 
-    fn frame(&mut self, packet: RawPacket) -> Option<Frame> {
-        let facts = packet.facts();
-        let track = self.tracks.get_mut(facts.stream)?.as_mut()?;
-        let ticks = track.ticks(facts.pts.or(facts.dts));
-        let payload = track.payload(packet);
-        if payload.is_empty() {
-            return None;
+    /// Goes to the last key frame at or before `to`, of the first video track (or the first track, if there is no video):
+    /// that is the next frame read. If nothing lies before `to`, or the file cannot be searched, that is its first.
+    ///
+    /// # Errors
+    /// If the file cannot be read any more.
+    pub fn seek(&mut self, to: MediaTime) -> Result<(), SourceError> {
+        if self.origin.is_none() {
+            // The first frame tells where media time starts.
+            let first = self.read()?;
+            self.ready.extend(first);
         }
-        let (params, keyframe) = track.params.of(&payload);
+        let origin = self.origin.unwrap_or_default();
+        let to = self.duration().map_or(to, |duration| to.min(MediaTime::default() + duration));
+        let Some((index, track)) = self.main_track() else { return self.rewind() };
+        let (number, time) = (track.number, track.file_time(to.ticks().saturating_add(origin)));
+        // Formats without an index lead only near to it, and maybe behind the key frame.
+        let earlier =
+            |seconds: i64| time.saturating_sub(track.file_time(seconds * i64::from(MediaTime::RATE_HZ)));
+        let tries = if track.is_timed() { [0, 2, 10, 60].map(earlier).to_vec() } else { Vec::new() };
+        for time in tries {
+            if self.demuxer.seek(index, time).is_err() {
+                break;
+            }
+            self.ready.clear();
+            self.tracks.iter_mut().flatten().for_each(FileTrack::forget);
+            if self.skip_to_key_frame(number, to)? {
+                return Ok(());
+            }
+        }
+        self.rewind()
+    }
+
+    /// Reads up to the last key frame of `track` at or before `to`. `false` if there is none from here on.
+    fn skip_to_key_frame(&mut self, track: Track, to: MediaTime) -> Result<bool, SourceError> {
+        // From the last key frame on; empty before the first.
+        let mut kept = VecDeque::new();
+        let mut bytes = 0;
+        while let Some(frame) = self.read()? {
+            let Some(packet) = frame.packet() else { continue };
+            let is_beyond = frame.track == track && frame.time.media > to;
+            if frame.track == track && packet.keyframe && !is_beyond {
+                kept.clear();
+                bytes = 0;
+            } else if kept.is_empty() && !is_beyond {
+                continue;
+            }
+            if kept.is_empty() && is_beyond {
+                return Ok(false);
+            }
+            bytes += packet.payload.len();
+            kept.push_back(frame);
+            if is_beyond || bytes > MAX_KEPT_BYTES {
+                break;
+            }
+        }
+        let found = !kept.is_empty();
+        self.ready.append(&mut kept);
+        Ok(found)
+    }
+
+    /// The first video track, or the first of all, with its index.
+    fn main_track(&self) -> Option<(usize, &FileTrack)> {
+        let tracks =
+            || self.tracks.iter().enumerate().filter_map(|(index, track)| Some((index, track.as_ref()?)));
+        tracks().find(|(_, track)| track.params().codec.is_video()).or_else(|| tracks().next())
+    }
+
+    /// Makes frames of what is left at the end.
+    fn finish(&mut self) {
+        let left = |track: &mut FileTrack| Some((track.number, track.finish()?));
+        let left: Vec<_> = self.tracks.iter_mut().flatten().filter_map(left).collect();
+        for (number, unit) in left {
+            let frame = self.frame(number, unit);
+            self.ready.push_back(frame);
+        }
+    }
+
+    fn frame(&mut self, track: Track, unit: Unit) -> Frame {
+        let Unit { payload, params, keyframe, lost, ticks } = unit;
         let origin = *self.origin.get_or_insert(ticks);
         let media = MediaTime::from_ticks(ticks.saturating_sub(origin));
         let wall = self.opened.offset_micros(media.micros_since(MediaTime::default()));
-        let lost = facts.corrupt.into();
-        Some(Frame {
+        Frame {
             slot: Slot::default(),
-            track: track.number,
+            track,
             time: FrameTime { media, arrival: SystemClock.now(), capture: None, wall },
             body: Body::Packet(Packet { params, payload, keyframe, lost }),
-        })
+        }
     }
 
     fn broken(&self, error: AvError) -> SourceError {
@@ -134,67 +226,11 @@ impl FileReader {
     }
 }
 
-impl FileTrack {
-    /// `None` if it cannot be received.
-    fn new(number: Track, facts: &StreamFacts) -> Option<Self> {
-        let codec = codec_of(facts)?;
-        let (extra, length_bytes) = match codec {
-            Codec::H264 if facts.extra.first() == Some(&1) => {
-                let config = AvcConfig::parse(&facts.extra).ok()?;
-                (config.parameter_sets, Some(config.length_bytes))
-            }
-            Codec::H265 if facts.extra.first() == Some(&1) => {
-                let config = HevcConfig::parse(&facts.extra).ok()?;
-                (config.parameter_sets, Some(config.length_bytes))
-            }
-            _ => (Bytes::from(facts.extra.clone()), None),
-        };
-        let step = facts.frame_rate.map_or(DEFAULT_STEP, |rate| {
-            i64::from(MediaTime::RATE_HZ) * i64::from(rate.denominator()) / i64::from(rate.numerator())
-        });
-        let params = TrackParams::new(params_of(codec, facts, extra));
-        Some(Self { number, params, length_bytes, time_base: facts.time_base, step, count: 0 })
-    }
-
-    fn ticks(&mut self, time: Option<i64>) -> i64 {
-        let counted = self.count.saturating_mul(self.step);
-        self.count += 1;
-        time.map_or(counted, |time| to_ticks(time, self.time_base))
-    }
-
-    fn payload(&self, packet: RawPacket) -> Payload {
-        let codec = self.params.current().codec;
-        if !matches!(codec, Codec::H264 | Codec::H265) {
-            return payload_of(packet);
-        }
-        let data = packet.data();
-        let with_room = |data: &[u8]| {
-            let mut copy = Vec::with_capacity(data.len() + PADDING_BYTES);
-            copy.extend_from_slice(data);
-            copy
-        };
-        let annex_b = match self.length_bytes {
-            Some(4) => {
-                let mut copy = with_room(data);
-                // What lies before a unit that is cut short can be used.
-                let _ = nal::lengths_to_start_codes(&mut copy);
-                copy
-            }
-            Some(length_bytes) => {
-                let units: Vec<_> = nal::length_prefixed(data, length_bytes).map_while(Result::ok).collect();
-                nal::to_annex_b(units)
-            }
-            None => with_room(data),
-        };
-        self.params.payload(annex_b)
-    }
-}
-
 impl fmt::Debug for FileReader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "FileReader({})", self.path.display())
     }
 }
 
-/// 25 frames per second.
-const DEFAULT_STEP: i64 = MediaTime::RATE_HZ as i64 / 25;
+/// While one looks for the last key frame, so much is kept from the one before on.
+const MAX_KEPT_BYTES: usize = 64 << 20;

@@ -2,6 +2,7 @@
 
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::ptr::{self, NonNull};
+use std::time::Duration;
 
 use valkka_core::codec::{Codec, FrameRate};
 
@@ -114,6 +115,20 @@ impl<I: Fn() -> bool + Sync> Demuxer<I> {
         RawPacket::from_raw(packet).ok_or_else(AvError::invalid)
     }
 
+    /// The length of a file, if it tells.
+    pub(crate) fn duration(&self) -> Option<Duration> {
+        // SAFETY: the pointer is valid while `self` lives.
+        let micros = unsafe { vk_demuxer_duration(self.demuxer.as_ptr()) };
+        u64::try_from(micros).ok().map(Duration::from_micros)
+    }
+
+    /// Goes to the last key frame of the stream at `index` at or before `time`, in units of the stream.
+    pub(crate) fn seek(&mut self, index: usize, time: i64) -> Result<(), AvError> {
+        let index = c_int::try_from(index).map_err(|_| AvError::invalid())?;
+        // SAFETY: the pointer is valid while `self` lives, and the shim checks the index.
+        AvError::check(unsafe { vk_demuxer_seek(self.demuxer.as_ptr(), index, time) }).map(|_| ())
+    }
+
     fn stream(&self, index: c_int) -> Option<StreamFacts> {
         let mut info = VkStreamInfo::default();
         // SAFETY: the pointer is valid while `self` lives, and so is the target.
@@ -224,4 +239,6 @@ unsafe extern "C" {
     fn vk_demuxer_stream(demuxer: *const VkDemuxer, index: c_int, info: *mut VkStreamInfo) -> c_int;
     fn vk_demuxer_discard(demuxer: *mut VkDemuxer, index: c_int);
     fn vk_demuxer_read(demuxer: *mut VkDemuxer, packet: *mut *mut VkPacket) -> c_int;
+    fn vk_demuxer_duration(demuxer: *const VkDemuxer) -> i64;
+    fn vk_demuxer_seek(demuxer: *mut VkDemuxer, index: c_int, time: i64) -> c_int;
 }
