@@ -236,8 +236,10 @@ fn logger_of(target: &str) -> Option<&'static Logger> {
     TARGETS.iter().find(|(module, _)| target.starts_with(module)).map(|&(_, logger)| logger)
 }
 
-fn level_of(level: Level) -> i32 {
-    match level {
+fn level_of(metadata: &Metadata<'_>) -> i32 {
+    match *metadata.level() {
+        // The inputs of threads say it themselves, in the words that users know.
+        Level::WARN if metadata.target() == "valkka_core::queue" => DEBUG,
         Level::ERROR => FATAL,
         Level::WARN | Level::INFO => NORMAL,
         Level::DEBUG => DEBUG,
@@ -255,7 +257,7 @@ impl Subscriber for Lines {
 
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         metadata.is_event()
-            && logger_of(metadata.target()).is_some_and(|logger| logger.admits(level_of(*metadata.level())))
+            && logger_of(metadata.target()).is_some_and(|logger| logger.admits(level_of(metadata)))
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
