@@ -24,7 +24,9 @@ fn main() {
         }
     }
     let shim = Path::new(&env::var("CARGO_MANIFEST_DIR").expect("cargo sets it")).join("shim");
-    for file in ["decode.c", "demux.c", "encode.c", "log.c", "mux.c", "picture.c", "scale.c", "versions.c"] {
+    for file in
+        ["decode.c", "demux.c", "encode.c", "log.c", "mux.c", "picture.c", "scale.c", "v4l2.c", "versions.c"]
+    {
         build.file(shim.join(file));
     }
     build

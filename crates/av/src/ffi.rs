@@ -1,9 +1,10 @@
-//! The border to FFmpeg: all unsafe code of this crate, behind owned types.
+//! The border to FFmpeg and to capture devices: all unsafe code of this crate, behind owned types.
 //!
 //! FFmpeg itself is spoken to in C (`shim/`), which keeps its source compatible from release to release. Here are
 //! the declarations of that shim, one file per noun, each with a type that owns what C made and frees it.
-#![allow(unsafe_code, reason = "FFmpeg is a library of C")]
+#![allow(unsafe_code, reason = "FFmpeg is a library of C, and devices are spoken to in C")]
 
+mod capture;
 mod decode;
 mod demux;
 mod encode;
@@ -15,6 +16,8 @@ mod picture;
 mod scale;
 mod versions;
 
+pub use capture::duplicate_descriptor;
+pub(crate) use capture::{CaptureError, DeviceFacts, RawCapture, Shot};
 pub(crate) use decode::{Complaints, RawDecoder};
 pub(crate) use demux::{Demuxer, DemuxerOptions, Medium, StreamFacts};
 pub(crate) use encode::{EncoderFacts, RawEncoder};

@@ -5,6 +5,7 @@
 //!   `driver.rs`.
 //! - A [`Scaler`] writes a picture as packed RGB, at any size, straight into the caller's memory.
 //! - An [`AvSource`] receives what libavformat can: RTSP over UDP, multicast and TLS, and session descriptions.
+//! - A [`Capture`] receives a camera of this machine.
 //! - A [`FileReader`] reads the frames of a file as a source would deliver them.
 //! - An [`Encoder`] makes packets of generated pictures.
 //!
@@ -34,6 +35,7 @@
 //! ```
 #![deny(unsafe_code)]
 
+mod capture;
 mod decoder;
 mod description;
 mod driver;
@@ -52,9 +54,11 @@ mod timeline;
 mod track;
 mod versions;
 
+pub use capture::Capture;
 pub use decoder::Decoder;
 pub use driver::{DecodeError, MAX_SIDE};
 pub use encoder::{EncodeError, Encoder, EncoderOptions};
+pub use ffi::duplicate_descriptor;
 pub use file_reader::FileReader;
 pub use floor::decode_floor;
 pub use fragmenter::Fragmenter;
