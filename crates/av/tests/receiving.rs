@@ -1,7 +1,7 @@
 //! Streams of servers that nobody here wrote.
 #![allow(clippy::unwrap_used, reason = "a test fails where something is missing")]
 
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use valkka_core::clock::{Clock as _, SystemClock};
 use valkka_core::codec::Codec;
 use valkka_core::frame::{Body, Frame, Signal};
 use valkka_core::source::{SourceOptions, StreamInfo, Transport};
+use valkka_testkit::fake::{Script, Server};
 use valkka_testkit::gst::{self, Launch, RtspServer};
 use valkka_testkit::media::{self, Clip, Sender};
 use valkka_testkit::require;
@@ -130,7 +131,26 @@ fn sender_reports_give_the_capture_time() {
 }
 
 #[test]
-fn multicast_and_tcp_are_asked_for() {
+fn multicast_is_asked_for() {
+    let _watchdog = Watchdog::start(LIMIT);
+    let port = free_port_pair().port();
+    let group = SocketAddrV4::new(Ipv4Addr::new(239, 255, 79, (port % 251) as u8), port);
+    require!(has_route(group.into()));
+    // GStreamer's server and its viewers cannot have the group's ports on one machine.
+    let server = Server::spawn(Script::Multicast(group)).unwrap();
+    let options = SourceOptions { transport: Transport::Multicast, ..SourceOptions::default() };
+    let receiving = Receiving::start(&server.url(), options);
+    let frames = receiving.take(0, 50);
+    receiving.stop().unwrap();
+    assert_eq!(online(&frames).transport, "multicast");
+    assert!(decode(&packets(&frames, 0)).len() >= 20);
+    // Whoever does not ask for it gets nothing from this server.
+    let error = Receiving::start(&server.url(), SourceOptions::default()).end().unwrap_err().to_string();
+    assert!(error.contains("SETUP") && error.contains("461"), "{error}");
+}
+
+#[test]
+fn tcp_is_asked_for() {
     require!(gst::available());
     let _watchdog = Watchdog::start(LIMIT);
     let server = RtspServer::builder().tcp_only().mount("/tcp", Launch::h264_bars(320, 180)).spawn().unwrap();
@@ -194,9 +214,7 @@ fn multicast_groups_are_joined() {
     let file = Clip { width: 320, height: 240, seconds: 2, ..Clip::default() }.file().unwrap();
     let port = free_port_pair().port();
     let group = SocketAddr::from((Ipv4Addr::new(239, 255, 77, (port % 251) as u8), port));
-    // Some machines have no route for multicast.
-    let probe = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
-    require!(probe.send_to(b"probe", group).map(|_| ()).map_err(|error| format!("no multicast: {error}")));
+    require!(has_route(group));
     let sender = Sender::rtp(&file, group).unwrap();
     let receiving = Receiving::start(&sender.sdp().display().to_string(), SourceOptions::default());
     assert!(decode(&receiving.take(0, 60)).len() >= 30);
@@ -274,4 +292,10 @@ fn free_port_pair() -> SocketAddr {
             return address;
         }
     }
+}
+
+/// Some machines have no route for multicast.
+fn has_route(group: SocketAddr) -> Result<(), String> {
+    let probe = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
+    probe.send_to(b"probe", group).map(|_| ()).map_err(|error| format!("no multicast: {error}"))
 }

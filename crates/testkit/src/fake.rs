@@ -1,7 +1,7 @@
 //! RTSP servers that misbehave as told.
 //!
 //! They speak just enough of the protocol to bring a client to the point where something goes wrong, over TCP
-//! with interleaved RTP only.
+//! with interleaved RTP; one sends by multicast.
 
 mod dialogue;
 mod nobody;

@@ -1,7 +1,7 @@
 //! One connection, from the server's side.
 
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{SocketAddrV4, TcpStream, UdpSocket};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -100,10 +100,23 @@ impl Dialogue {
 
     /// Sends one picture, and waits for as long as it is shown at 25 per second.
     pub(super) fn send_picture(&mut self) -> io::Result<()> {
-        self.send_rtp(IDR, true)?;
-        self.timestamp = self.timestamp.wrapping_add(90_000 / 25);
+        let packet = self.picture();
+        self.send_interleaved(0, &packet)?;
         thread::sleep(Duration::from_millis(40));
         Ok(())
+    }
+
+    /// As [`Self::send_picture`], to a group.
+    pub(super) fn send_picture_to(&mut self, group: SocketAddrV4, socket: &UdpSocket) -> io::Result<()> {
+        socket.send_to(&self.picture(), group)?;
+        thread::sleep(Duration::from_millis(40));
+        Ok(())
+    }
+
+    fn picture(&mut self) -> Vec<u8> {
+        let packet = self.rtp(IDR, true);
+        self.timestamp = self.timestamp.wrapping_add(90_000 / 25);
+        packet
     }
 
     /// Waits until the client leaves, without a word.
@@ -145,6 +158,11 @@ impl Dialogue {
 impl Request {
     pub(super) fn cseq(&self) -> u64 {
         self.cseq
+    }
+
+    /// Whether it asks for RTP by multicast.
+    pub(super) fn wants_multicast(&self) -> bool {
+        self.transport.as_ref().is_some_and(|transport| transport.contains("multicast"))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
 
 use super::dialogue::Dialogue;
 
@@ -10,6 +11,8 @@ use super::dialogue::Dialogue;
 pub enum Script {
     /// Behaves: 25 pictures per second until the client leaves.
     Healthy,
+    /// Behaves, and sends its pictures to this multicast group only. They pass no router.
+    Multicast(SocketAddrV4),
     /// Sends so many pictures and closes the connection; with none, right after the answer to PLAY.
     ClosesAfter {
         /// How many.
@@ -70,6 +73,14 @@ impl Script {
             Self::Healthy => {
                 play(dialogue)?;
                 send_pictures(dialogue, u32::MAX)
+            }
+            Self::Multicast(group) => {
+                play_to(dialogue, group)?;
+                let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
+                while !dialogue.is_stopped() {
+                    dialogue.send_picture_to(group, &socket)?;
+                }
+                Ok(())
             }
             Self::ClosesAfter { pictures } => {
                 play(dialogue)?;
@@ -188,6 +199,31 @@ fn play(dialogue: &mut Dialogue) -> io::Result<()> {
             "Session: 12345678\r\nRTP-Info: url=track1;seq=0;rtptime=0\r\n",
             "",
         )?;
+    }
+    dialogue.keep_answering();
+    Ok(())
+}
+
+/// As [`play`], for who asks for multicast.
+fn play_to(dialogue: &mut Dialogue, group: SocketAddrV4) -> io::Result<()> {
+    while let Some(request) = dialogue.request()? {
+        let transport = format!(
+            "Session: 12345678\r\nTransport: RTP/AVP;multicast;destination={};port={}-{};ttl=1\r\n",
+            group.ip(),
+            group.port(),
+            group.port().saturating_add(1)
+        );
+        match request.method.as_str() {
+            "SETUP" if request.wants_multicast() => {
+                dialogue.respond(request.cseq(), "200 OK", &transport, "")?;
+            }
+            "SETUP" => dialogue.respond(request.cseq(), "461 Unsupported Transport", "", "")?,
+            "PLAY" => {
+                dialogue.answer(&request)?;
+                break;
+            }
+            _ => dialogue.answer(&request)?,
+        }
     }
     dialogue.keep_answering();
     Ok(())
