@@ -45,12 +45,14 @@ mod pool;
 mod reader;
 mod readers;
 mod shape;
+mod view;
 mod wire;
 mod writer;
 
 pub use error::Error;
 pub use event::Event;
 pub use meta::{Content, Meta};
-pub use reader::{Pulled, Reader, View};
+pub use reader::{Pulled, Reader};
 pub use shape::{Contents, OutOfBounds, Shape};
+pub use view::View;
 pub use writer::{Cell, Writer, WriterStats};

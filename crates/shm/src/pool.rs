@@ -16,7 +16,7 @@ use rustix::fs::FallocateFlags;
 use tracing::warn;
 
 use crate::control::{Control, Layout, ReaderBits};
-use crate::map::Cell;
+use crate::map::{Cell, Windows};
 
 /// The cells of a writer, with what it knows of them itself.
 #[derive(Debug)]
@@ -46,6 +46,15 @@ impl Pool {
         };
         let cells = (0..layout.cells).map(map).collect::<io::Result<_>>()?;
         Ok(Self { data, layout, cells, newest: 0 })
+    }
+
+    /// The cells that there always are, as they can be looked at.
+    pub(crate) fn windows(&self) -> io::Result<Windows> {
+        let mut windows = Windows::reserve(self.layout.cells, self.layout.frame_bytes)?;
+        for index in 0..self.layout.cells {
+            windows.show(index, &self.data, self.layout.offset(index), self.layout.frame_bytes)?;
+        }
+        Ok(windows)
     }
 
     /// How many cells have memory.

@@ -14,9 +14,10 @@ use valkka_core::lock::lock;
 use crate::connection::Connection;
 use crate::error::{Error, trying};
 use crate::event::Event;
-use crate::map::{Range, Windows};
+use crate::map::Windows;
 use crate::meta::{Content, Described, Meta};
 use crate::shape::{Contents, Shape};
+use crate::view::View;
 use crate::writer::monotonic_ns;
 
 /// A reading end of a ring, at a position of its own.
@@ -165,9 +166,7 @@ impl Reader {
 
     /// The place `index`, to be looked at while frames come and go; there are as many as cells were asked for.
     pub fn view(&self, index: usize) -> Option<View> {
-        let range = self.windows.range();
-        let (address, len) = range.place(index)?;
-        Some(View { address, len, _range: range, _held: self.held.clone() })
+        View::new(self.windows.range(), index, Some(self.held.clone()))
     }
 
     /// Has `event` set while there are frames to be pulled, and only then: for `select` and the like. It takes the place
@@ -332,35 +331,6 @@ impl Reader {
 impl fmt::Debug for Reader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reader").field("name", &self.name).field("asked", &self.asked).finish_non_exhaustive()
-    }
-}
-
-/// A place in which frames are seen: a range of addresses that stays readable as long as this lives, the reader gone or
-/// not. The frames that the reader held last stay as they are for as long.
-#[derive(Clone)]
-pub struct View {
-    address: usize,
-    len: usize,
-    _range: Arc<Range>,
-    _held: Arc<Mutex<VecDeque<Held>>>,
-}
-
-impl View {
-    /// Where it starts. It must be read only; what is read there changes when the reader pulls.
-    pub fn address(&self) -> usize {
-        self.address
-    }
-
-    /// How many bytes can be read there: as many as were asked for.
-    #[expect(clippy::len_without_is_empty, reason = "it is never empty")]
-    pub fn len(&self) -> usize {
-        self.len
-    }
-}
-
-impl fmt::Debug for View {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("View").field("address", &self.address).field("len", &self.len).finish()
     }
 }
 

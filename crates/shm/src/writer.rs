@@ -19,6 +19,7 @@ use crate::meta::{Described, Meta};
 use crate::pool::Pool;
 use crate::readers::{Offer, Readers, read_only, receive};
 use crate::shape::Shape;
+use crate::view::View;
 
 /// The writing end of a ring, found by its name by any number of [`Reader`](crate::Reader)s of the same user.
 ///
@@ -149,6 +150,16 @@ impl Writer {
         let event = Event::from_fd(event).map_err(trying(&self.name, "use an event"))?;
         lock(&self.readers).notify(event);
         Ok(())
+    }
+
+    /// The cells of the ring, read only, for programs that look at what they write. Frames come and go there as they are
+    /// written, and those in cells that were added for a while are not seen.
+    ///
+    /// # Errors
+    /// If the system has no addresses left.
+    pub fn views(&self) -> Result<Vec<View>, Error> {
+        let windows = self.pool.windows().map_err(trying(&self.name, "map the cells"))?;
+        Ok((0..windows.count()).filter_map(|index| View::new(windows.range(), index, None)).collect())
     }
 
     /// What it has done so far.

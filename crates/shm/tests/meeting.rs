@@ -174,6 +174,7 @@ fn views_outlive_everything() {
         publish(&mut writer, number);
     }
     assert_eq!((writer.stats().readers, writer.stats().cells), (1, 5), "a view holds what was pulled last");
+    assert_eq!(writer.views().unwrap().len(), 4);
     drop(view);
     wait::until(SOON, "the reader has gone", || writer.stats().readers == 0);
 }
