@@ -12,6 +12,7 @@ import textwrap
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,7 +34,9 @@ from valkka.core import (
 GROUP = "239.255.91.91"
 SMALL = ("--size", "320x240", "--bit-rate", "200000")
 
-BRIEF = re.compile(r"^BriefInfoFrameFilter : (\w+) : <(\w+)Frame: timestamp=(\d+) .* slot=(\d+) / (.*)> dT=(-?\d+)$", re.M)
+BRIEF = re.compile(
+    r"^BriefInfoFrameFilter : (\w+) : <(\w+)Frame: timestamp=(\d+) .* slot=(\d+) / (.*)> dT=(-?\d+)$", re.M
+)
 
 
 class Printed:
@@ -96,7 +99,7 @@ def multicast_works() -> bool:
 
 
 def test_contexts_have_the_defaults_of_the_interface() -> None:
-    context = LiveConnectionContext()
+    context: Any = LiveConnectionContext()
     assert (context.connection_type, context.address, context.slot) == (LiveConnectionType_none, "", 0)
     assert context.framefilter is None and context.msreconnect == 10000
     assert (context.request_multicast, context.request_tcp) == (False, False)
@@ -110,7 +113,7 @@ def test_contexts_have_the_defaults_of_the_interface() -> None:
     assert (outbound.connection_type, outbound.address, outbound.slot) == (2, "224.1.168.91", 3)
     assert (outbound.portnum, outbound.ttl) == (50000, 255)
     assert (LiveOutboundContext().slot, LiveOutboundContext().portnum) == (0, 0)
-    assert setLiveOutPacketBuffermaxSize(95000) is None
+    setLiveOutPacketBuffermaxSize(95000)
     LiveThread("live", FrameFifoContext())
 
 
@@ -169,7 +172,9 @@ def test_a_stopped_stream_brings_nothing_before_it_is_registered_anew(
 
 def test_calls_that_fit_no_slot_say_so_and_do_nothing(live: LiveThread, printed: Printed) -> None:
     live.startCall()
-    one, same, far = (LiveConnectionContext(LiveConnectionType_rtsp, "rtsp://127.0.0.1:1/", n, None) for n in (1, 1, 256))
+    one, same, far = (
+        LiveConnectionContext(LiveConnectionType_rtsp, "rtsp://127.0.0.1:1/", n, None) for n in (1, 1, 256)
+    )
     live.playStreamCall(one)
     live.stopStreamCall(one)
     live.deregisterStreamCall(one)
@@ -270,9 +275,7 @@ def test_nothing_that_python_forgets_is_lost_while_it_is_needed(
     poll(lambda: len(printed.frames()) > count + 30)
 
 
-def test_threads_end_in_any_order_and_without_being_asked(
-    camera: Cameras, printed: Printed, poll: Poll
-) -> None:
+def test_threads_end_in_any_order_and_without_being_asked(camera: Cameras, printed: Printed, poll: Poll) -> None:
     never = LiveThread("never")
     never.stopCall()
     never.requestStopCall()
@@ -351,16 +354,15 @@ def test_a_stream_is_served_by_rtsp(camera: Cameras, printed: Printed, poll: Pol
 
 
 @pytest.mark.parametrize("group", [GROUP, "127.0.0.1"])
-def test_a_stream_is_sent_unasked(
-    camera: Cameras, printed: Printed, poll: Poll, tmp_path: Path, group: str
-) -> None:
+def test_a_stream_is_sent_unasked(camera: Cameras, printed: Printed, poll: Poll, tmp_path: Path, group: str) -> None:
     if not multicast_works():
         pytest.skip("no multicast: this machine has no route for it")
     port = free_port(socket.SOCK_DGRAM) & ~1
     # Written by hand: without parameter sets, which come with the stream.
     sdp = tmp_path / "stream-without-extension"
     sdp.write_text(
-        f"v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 {group}\nt=0 0\nm=video {port} RTP/AVP 96\na=rtpmap:96 H264/90000\n"
+        f"v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 {group}\nt=0 0\n"
+        f"m=video {port} RTP/AVP 96\na=rtpmap:96 H264/90000\n"
     )
     sender, receiver, viewer = LiveThread("sender"), LiveThread("receiver"), LiveThread("viewer")
     incoming = LiveConnectionContext(LiveConnectionType_rtsp, camera(*SMALL).url, 2, sender.getFrameFilter())

@@ -29,8 +29,8 @@ pub(crate) struct LiveThread {
 impl LiveThread {
     /// `fifo_ctx` is taken for the sake of programs: what is sent waits in memory that follows the streams.
     #[new]
-    #[pyo3(signature = (name, fifo_ctx = FrameFifoContext::default()))]
-    fn py_new(name: &str, fifo_ctx: FrameFifoContext) -> PyClassInitializer<Self> {
+    #[pyo3(signature = (name, fifo_ctx = None))]
+    fn py_new(name: &str, fifo_ctx: Option<FrameFifoContext>) -> PyClassInitializer<Self> {
         let _ = fifo_ctx;
         let live = Arc::new(Live::new(name, say));
         let control = Arc::new(Running(live.clone()));

@@ -383,7 +383,7 @@ class LiveConnectionContext:
     def __new__(cls) -> LiveConnectionContext: ...
     @overload
     def __new__(
-        cls, connection_type: int, address: str, slot: int, framefilter: FrameFilter
+        cls, connection_type: int, address: str, slot: int, framefilter: FrameFilter | None
     ) -> LiveConnectionContext: ...
 
 class LiveOutboundContext:
