@@ -13,12 +13,15 @@ mod fork;
 mod fork3;
 mod fork_n;
 mod fps_count;
+mod frag_mp4_shmem;
 mod gate;
 mod info;
 mod init_stream;
 mod pass_slot;
 mod repeat_pars;
+mod rgb_shmem;
 mod set_slot;
+mod shmem;
 mod slot;
 mod sw_scale;
 mod switch;
@@ -59,5 +62,8 @@ pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<time_interval::TimeIntervalFrameFilter>()?;
     module.add_class::<timestamp::TimestampFrameFilter>()?;
     module.add_class::<timestamp2::TimestampFrameFilter2>()?;
+    module.add_class::<frag_mp4_shmem::FragMP4ShmemFrameFilter>()?;
+    module.add_class::<rgb_shmem::RGBShmemFrameFilter>()?;
+    module.add_class::<shmem::ShmemFrameFilter>()?;
     Ok(())
 }

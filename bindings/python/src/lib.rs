@@ -19,6 +19,7 @@ mod filters;
 mod functions;
 mod logging;
 mod native;
+mod shm;
 mod stdout;
 mod thread;
 mod threads;
@@ -36,6 +37,7 @@ fn valkka_core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     contexts::add_to(module)?;
     filters::add_to(module)?;
     threads::add_to(module)?;
+    shm::add_to(module)?;
     logging::add_to(module)?;
     versions::add_to(module)?;
     exit::register(module.py())

@@ -1,0 +1,44 @@
+//! Fragmented MP4 for other processes.
+
+use std::sync::Arc;
+
+use pyo3::prelude::*;
+use valkka::graph::SharedFragments;
+
+use crate::filter::FrameFilter;
+use crate::native::Native;
+use crate::shm::{EventFd, count, raised};
+
+/// Writes boxes of fragmented MP4 into shared memory, a ring of `n_cells` cells of `n_size` bytes that clients find by
+/// `name`. A larger box is left out. `mstimeout` means nothing: a server never waits.
+#[pyclass(extends = FrameFilter, frozen, module = "valkka.core")]
+pub(crate) struct FragMP4ShmemFrameFilter {
+    shared: Native<Arc<SharedFragments>>,
+}
+
+#[pymethods]
+#[expect(non_snake_case, reason = "the names are those of Python")]
+impl FragMP4ShmemFrameFilter {
+    #[new]
+    #[pyo3(signature = (name, n_cells, n_size, mstimeout = 0))]
+    fn py_new(
+        py: Python<'_>,
+        name: &str,
+        n_cells: i64,
+        n_size: i64,
+        mstimeout: i64,
+    ) -> PyResult<PyClassInitializer<Self>> {
+        let _ = mstimeout;
+        let shared =
+            py.detach(|| SharedFragments::create(name, count(n_cells), count(n_size))).map_err(raised)?;
+        let shared = Arc::new(shared);
+        let filter = FrameFilter::new(shared.clone());
+        Ok(PyClassInitializer::from(filter).add_subclass(Self { shared: Native::new(shared) }))
+    }
+
+    /// Has `event_fd` set at each box.
+    fn useFd(&self, py: Python<'_>, event_fd: &EventFd) -> PyResult<()> {
+        let event = event_fd.duplicate()?;
+        py.detach(|| self.shared.notify(event)).map_err(raised)
+    }
+}
