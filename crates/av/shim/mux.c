@@ -123,7 +123,8 @@ static enum AVCodecID id_of(int codec)
 
 int vk_muxer_takes(const vk_muxer *muxer, int codec)
 {
-    return avformat_query_codec(muxer->format->oformat, id_of(codec), FF_COMPLIANCE_NORMAL) == 1;
+    /* Matroska has G.711 as WAV files have it, which FFmpeg does not count as normal. */
+    return avformat_query_codec(muxer->format->oformat, id_of(codec), FF_COMPLIANCE_UNOFFICIAL) == 1;
 }
 
 int vk_muxer_add(vk_muxer *muxer, const struct vk_track *track)

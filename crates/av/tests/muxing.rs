@@ -2,15 +2,10 @@
 #![allow(clippy::unwrap_used, reason = "a test fails where something is missing")]
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use valkka_av::{Container, FileReader, MuxError, Muxer, MuxerOptions};
-use valkka_core::codec::{Codec, CodecParams};
-use valkka_core::frame::{Frame, Packet};
-use valkka_core::payload::Payload;
-use valkka_core::stream::Track;
+use valkka_core::frame::Frame;
 use valkka_core::time::{MediaTime, WallTime};
 use valkka_testkit::media::{self, Clip};
 use valkka_testkit::require;
@@ -19,7 +14,7 @@ use valkka_testkit::watchdog::Watchdog;
 
 mod common;
 use common::probe::{decodes, probe, times_ms};
-use common::{decode, packed, read_all};
+use common::{decode, packed, read_all, scramble};
 
 const LIMIT: Duration = Duration::from_secs(240);
 
@@ -33,7 +28,7 @@ fn options(container: Container, file: &Path) -> MuxerOptions {
     MuxerOptions { container, created, tracks: tracks.collect() }
 }
 
-/// Milliseconds from the first frame.
+/// The time from the first frame.
 fn since_start(frame: &Frame) -> Duration {
     Duration::from_micros(frame.time.media.micros_since(MediaTime::default()).try_into().unwrap_or(0))
 }
@@ -98,6 +93,41 @@ fn every_video_codec_with_sound() {
                 };
                 assert!(pictures(&again) == pictures(&frames), "{what}");
             }
+        }
+    }
+}
+
+#[test]
+fn a_file_without_a_track_is_refused() {
+    require!(media::available());
+    let directory = TempDir::new().unwrap();
+    let options = MuxerOptions { container: Container::Mp4, created: None, tracks: Vec::new() };
+    let error = Muxer::create(directory.join("none.mp4"), &options).unwrap_err();
+    assert!(matches!(error, MuxError::NoTrack { .. }), "{error}");
+}
+
+#[test]
+fn damaged_packets_make_damaged_files_and_no_more() {
+    require!(media::available());
+    let _watchdog = Watchdog::start(LIMIT);
+    let directory = TempDir::new().unwrap();
+    let mut random = fastrand::Rng::with_seed(6);
+    for codec in [media::Codec::H264, media::Codec::H265, media::Codec::Mjpeg] {
+        let clip = Clip { codec, audio: true, ..Clip::default() }.file().unwrap();
+        let frames = read_all(&clip);
+        for (container, extension) in CONTAINERS {
+            let file = directory.join(format!("damaged.{extension}"));
+            let mut muxer = Muxer::create(&file, &options(container, &clip)).unwrap();
+            for round in 0..4 {
+                for frame in &frames {
+                    let frame = scramble(frame, &mut random, round * 3);
+                    let time = Duration::from_micros(random.u64(..5_000_000));
+                    muxer.write(frame.track, frame.packet().unwrap(), time).unwrap();
+                }
+            }
+            muxer.finish().unwrap();
+            // What was written can be read again, whatever it is.
+            assert!(!read_all(&file).is_empty());
         }
     }
 }
