@@ -1,6 +1,6 @@
 //! Which backend receives what.
 
-use valkka_av::AvSource;
+use valkka_av::{AvSource, Capture};
 use valkka_core::source::{SourceError, SourceRequest, Transport};
 use valkka_net::{Opened, Opener, RtspTcp};
 
@@ -40,6 +40,7 @@ const BACKENDS: &[Backend] = &[
     Backend { scheme: "rtsp", transports: &[Transport::Udp, Transport::Multicast], open: libavformat },
     Backend { scheme: "rtsps", transports: ALL, open: libavformat },
     Backend { scheme: "file", transports: ALL, open: sdp },
+    Backend { scheme: "v4l2", transports: ALL, open: capture },
 ];
 
 const ALL: &[Transport] = &[Transport::Auto, Transport::Udp, Transport::Tcp, Transport::Multicast];
@@ -50,6 +51,10 @@ fn retina(request: &SourceRequest) -> Result<Opened, SourceError> {
 
 fn libavformat(request: &SourceRequest) -> Result<Opened, SourceError> {
     Ok(Opened::Thread(Box::new(AvSource::new(request.clone()))))
+}
+
+fn capture(request: &SourceRequest) -> Result<Opened, SourceError> {
+    Ok(Opened::Thread(Box::new(Capture::new(request.clone()))))
 }
 
 /// Of files, only session descriptions are live.
@@ -81,6 +86,7 @@ mod tests {
         assert!(matches!(open("rtsp://h/1", Transport::Multicast), Ok(Opened::Thread(_))));
         assert!(matches!(open("rtsps://h/1", Transport::Tcp), Ok(Opened::Thread(_))));
         assert!(matches!(open("/tmp/a.SDP", Transport::Udp), Ok(Opened::Thread(_))));
+        assert!(matches!(open("/dev/video0", Transport::Auto), Ok(Opened::Thread(_))));
     }
 
     #[test]
@@ -88,7 +94,7 @@ mod tests {
         let message = |url| open(url, Transport::Udp).map(|_| ()).unwrap_err().to_string();
         assert_eq!(
             message("http://u:p@h/1"),
-            "cannot receive http://h/1: its scheme is none of rtsp, rtsps, file"
+            "cannot receive http://h/1: its scheme is none of rtsp, rtsps, file, v4l2"
         );
         assert!(message("/tmp/a.mp4").starts_with("cannot receive /tmp/a.mp4: of files, only"));
     }

@@ -15,7 +15,7 @@ use crate::output;
 /// Exits with 2, within 10 seconds, if it cannot be received; the reason is one line on standard error.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// rtsp://USER:PASSWORD@HOST:PORT/PATH, rtsps://…, or the path of an .sdp file
+    /// rtsp://USER:PASSWORD@HOST:PORT/PATH, rtsps://…, the path of an .sdp file, or a camera of this machine: /dev/video0
     url: Address,
 
     /// How the packets are to travel: auto, udp, tcp or multicast

@@ -24,7 +24,7 @@ use crate::table::print_summary;
 /// cannot be received is tried again and again; its tile says why.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// rtsp://USER:PASSWORD@HOST:PORT/PATH, rtsps://…, or the path of an .sdp file
+    /// rtsp://USER:PASSWORD@HOST:PORT/PATH, rtsps://…, the path of an .sdp file, or a camera of this machine: /dev/video0
     #[arg(required = true, value_name = "URL")]
     urls: Vec<Address>,
 
@@ -162,7 +162,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn parse_seconds(text: &str) -> anyhow::Result<Duration> {
+pub(crate) fn parse_seconds(text: &str) -> anyhow::Result<Duration> {
     let seconds: f64 = text.parse().context("it is no number")?;
     Duration::try_from_secs_f64(seconds).context("it is no length of time")
 }

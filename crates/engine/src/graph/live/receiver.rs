@@ -11,7 +11,7 @@ use valkka_core::lock::lock;
 use valkka_core::sink::{Discard, Sink};
 use valkka_core::source::{SourceError, SourceOptions, SourceRequest, Transport};
 use valkka_core::stream::Slot;
-use valkka_core::url::StreamUrl;
+use valkka_core::url::{Device, StreamUrl};
 use valkka_net::{Opened, Opener, Plan, Reconnect, StreamConfig, StreamHandle, StreamState};
 
 use super::{LiveEvent, Notify};
@@ -53,6 +53,8 @@ pub enum Address {
     Url(String),
     /// The path of a session description, whatever it is called.
     Sdp(String),
+    /// A video capture device of this machine, whatever it is called.
+    Device(Device),
 }
 
 /// Says how a stream is received: asked when it is played, for all of it, and again before each connection, for all but
@@ -205,7 +207,7 @@ impl Receiver {
         let connection = ask();
         let dial = Dial { slot, ask: ask.clone(), notify: self.notify.clone(), told: Mutex::default() };
         match connection.plan(slot) {
-            Ok(Plan { request, reconnect }) => {
+            Ok(Plan { request, reconnect, .. }) => {
                 let sink = chain(CorrectTimestamp::new(connection.correction), connection.sink);
                 let opener = Arc::new(dial);
                 let config = StreamConfig { request, reconnect, sink, stats: Arc::default(), opener };
@@ -250,7 +252,12 @@ impl Connection {
         };
         let reconnect =
             self.reconnect.map_or(Reconnect::Never, |_| Reconnect::After(options.silence_timeout));
-        Ok(Plan { request: SourceRequest { slot, url: self.address.url()?, options }, reconnect })
+        let longest_wait = options.silence_timeout;
+        Ok(Plan {
+            request: SourceRequest { slot, url: self.address.url()?, options },
+            reconnect,
+            longest_wait,
+        })
     }
 }
 
@@ -272,6 +279,7 @@ impl Address {
         let parsed = match self {
             Self::Url(url) => url.parse::<StreamUrl>(),
             Self::Sdp(path) => path.parse(),
+            Self::Device(device) => Ok(device.clone().into()),
         };
         parsed
             .map_err(|error| SourceError::Unsupported { what: "a stream".into(), detail: error.to_string() })
