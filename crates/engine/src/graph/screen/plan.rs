@@ -198,18 +198,21 @@ impl Shared {
         }
     }
 
-    /// Notes that all up to `revision` has been carried out, and tells the state if that was asked for; `shown` tells
+    /// Tells the state if that was asked for, and notes that all up to `revision` has been carried out; `shown` tells
     /// of a window whether it is there.
     pub(super) fn settled(&self, revision: u64, shown: impl Fn(u32) -> bool) {
         let mut plan = lock(&self.plan);
-        plan.settled = plan.settled.max(revision);
         let reports = std::mem::take(&mut plan.reports);
         let state = (reports > 0).then(|| plan.describe(shown));
         drop(plan);
-        self.changed.notify_all();
         for state in state.into_iter().cycle().take(reports as usize) {
             self.tell(ScreenNotice::State(state));
         }
+        // Only now: whoever waits for it has been told.
+        let mut plan = lock(&self.plan);
+        plan.settled = plan.settled.max(revision);
+        drop(plan);
+        self.changed.notify_all();
     }
 
     /// Waits until the plan differs from what it was at `revision`, or `timeout` is over. Not at all after
