@@ -53,7 +53,9 @@ class Detector(MessageProcess):
     def readPipes__(self, timeout):
         """Waits for messages and pictures."""
         sources = [self.back_pipe] + ([self.event] if self.event is not None else [])
-        readable, _, _ = safe_select([s if s is self.back_pipe else s.getFd() for s in sources], [], [], timeout=timeout)
+        readable, _, _ = safe_select(
+            [s if s is self.back_pipe else s.getFd() for s in sources], [], [], timeout=timeout
+        )
         if self.back_pipe in readable:
             self.handleBackPipe__(self.back_pipe)
         elif readable:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from conftest import REPOSITORY, Cameras, Display, Poll, program, spawn
 
 pytest.importorskip("numpy")
