@@ -51,7 +51,6 @@ pub(crate) static FS: Logger = Logger::new(NORMAL);
 /// FFmpeg's own words. Not one of the thirteen: FFmpeg's function sets it.
 static FFMPEG: Logger = Logger::new(NORMAL);
 
-#[allow(dead_code, reason = "a part has messages of some levels only")]
 impl Logger {
     const fn new(level: i32) -> Self {
         Self { level: AtomicI32::new(level) }
@@ -65,16 +64,6 @@ impl Logger {
     /// Says what users should know.
     pub(crate) fn normal(&self, message: impl Display) {
         self.say(NORMAL, message);
-    }
-
-    /// Says what helps to find a fault.
-    pub(crate) fn debug(&self, message: impl Display) {
-        self.say(DEBUG, message);
-    }
-
-    /// Says what happens all the time.
-    pub(crate) fn crazy(&self, message: impl Display) {
-        self.say(CRAZY, message);
     }
 
     /// Whether a message of `level` passes.
@@ -213,7 +202,7 @@ const TARGETS: &[(&str, &Logger)] = &[
     ("valkka_av::frag", &FILE),
     ("valkka_av::muxer", &FILE),
     ("valkka_av::recorder", &FILE),
-    ("valkka_av::usb", &USB),
+    ("valkka_av::capture", &USB),
     ("valkka_av", &DECODER),
     ("valkka_render", &OPENGL),
     ("valkka_shm", &FIFO),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gc
+import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,7 +35,9 @@ from valkka.core import (
     LiveThread,
     PassSlotFrameFilter,
     RepeatH264ParsFrameFilter,
+    RGBShmemFrameFilter,
     SetSlotFrameFilter,
+    SharedMemRingBufferRGB,
     SlotFrameFilter,
     Switch,
     SwitchFrameFilter,
@@ -343,3 +347,27 @@ def test_pictures(play: Play, printed: Printed, poll: Poll, tmp_path: Path, monk
     assert re.search(r"PAYLOAD : \[(\d+ ){10} \| (\d+ ){10} \| (\d+ ){10}\]", printed.text)
     assert "DumpAVBitmapFrameFilter: wrote YUV420P image 0 : 320x240" in printed.lines
     assert (tmp_path / "image_c0_s0_.yuv").stat().st_size == 320 * 240 * 3 // 2
+
+
+def test_pictures_reach_shared_memory_either_way(play: Play) -> None:
+    size = (64, 48)
+    servers = [RGBShmemFrameFilter(f"{os.getpid()}_{way}", 4, *size) for way in ("straight", "copied")]
+    clients = [SharedMemRingBufferRGB(f"{os.getpid()}_{way}", 4, *size, 20_000) for way in ("straight", "copied")]
+    # The one is scaled into the memory itself, the other passes a filter.
+    straight = SwScaleFrameFilter("scale", *size, servers[0])
+    copied = SwScaleFrameFilter("scale", *size, ThreadSafeFrameFilter("safe", servers[1]))
+    decoder = AVThread("decoder", ForkFrameFilter("fork", straight, copied))
+    decoder.startCall()
+    decoder.decodingOnCall()
+    play(decoder.getFrameFilter())
+    pictures: dict[int, dict[int, Any]] = {}
+    for _ in range(25):
+        for way, client in enumerate(clients):
+            index, bytes_, width, height, slot, stamp = client.clientPullPy()
+            assert (bytes_, width, height, slot) == (64 * 48 * 3, 64, 48, SLOT) and index >= 0
+            pictures.setdefault(stamp, {})[way] = client.getBufferListPy()[index].reshape(48, 64, 3).copy()
+    pairs = [both for both in pictures.values() if len(both) == 2]
+    assert pairs and all((both[0] == both[1]).all() for both in pairs)
+    # The first bar of the scene is grey.
+    assert abs(int(pairs[0][0][24, 2].mean()) - 191) < 8
+    decoder.stopCall()
