@@ -79,9 +79,11 @@ def test_clean_environments(wheel: Path, version: str, tmp_path: Path) -> None:
         pytest.skip("numpy cannot be had from the package index")
     run(inside, "-m", "pip", "check")
     run(inside, "-c", PROGRAM)
+    run(inside, "-m", "valkka.core.quicktest")
 
 
 def run(*command: str) -> None:
     """Runs something outside of this environment."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV"))}
+    strange = ("PYTHON", "VIRTUAL_ENV", "DISPLAY")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(strange)}
     subprocess.run(command, check=True, timeout=200, env=environment, cwd="/")
