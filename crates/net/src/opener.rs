@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
 
 use valkka_core::sink::Sink;
 use valkka_core::source::{Source, SourceError, SourceRequest};
@@ -44,6 +45,9 @@ pub struct Plan {
     pub request: SourceRequest,
     /// When a connection that has ended is made again.
     pub reconnect: Reconnect,
+    /// The longest wait for the next try, at first without a bound of its own. Not for cameras that refuse our
+    /// credentials: they are left in peace.
+    pub longest_wait: Duration,
 }
 
 /// A source, by the way it waits.

@@ -10,7 +10,7 @@ use tokio::time::{sleep, timeout};
 use tracing::{debug, error};
 use valkka_core::clock::{Clock, SystemClock};
 use valkka_core::frame::{Frame, Signal};
-use valkka_core::source::{Source, SourceError, SourceRequest, Transport};
+use valkka_core::source::{Retry, Source, SourceError, SourceRequest, Transport};
 use valkka_core::stats::StreamStats;
 
 use crate::backoff::Backoff;
@@ -54,7 +54,7 @@ impl Supervisor {
     ) -> Self {
         let StreamConfig { request, reconnect, sink: _, stats, opener } = config;
         let transports = TransportPlan::new(request.options.transport);
-        let plan = Plan { request: request.clone(), reconnect };
+        let plan = Plan { request: request.clone(), reconnect, longest_wait: Duration::MAX };
         Self { opener, stats, plan, request, transports, gate, status, leaving, source: None }
     }
 
@@ -80,7 +80,7 @@ impl Supervisor {
             let reason: Arc<str> = end.error.to_string().into();
             let wait = match self.plan.reconnect {
                 Reconnect::Never => None,
-                Reconnect::After(_) => backoff.next(end.error.retry(), fastrand::f64()),
+                Reconnect::After(_) => self.wait(&mut backoff, end.error.retry()),
             };
             status.set_error(Arc::new(end.error));
             status.set(match wait {
@@ -115,6 +115,12 @@ impl Supervisor {
             self.source = None;
         }
         Ok(())
+    }
+
+    /// How long to wait for the next try; `None` if there is none.
+    fn wait(&self, backoff: &mut Backoff, retry: Retry) -> Option<Duration> {
+        let wait = backoff.next(retry, fastrand::f64())?;
+        Some(if retry == Retry::Soon { wait.min(self.plan.longest_wait) } else { wait })
     }
 
     /// Makes one connection by the transport that does it, and sees it to its end.

@@ -185,8 +185,9 @@ impl Opener for Moving {
     }
 
     fn prepare(&self, plan: &mut Plan) -> Result<(), SourceError> {
-        let failures = self.ended.lock().unwrap().len();
-        match failures {
+        // Without a bound, a camera that never was there is tried again later and later.
+        plan.longest_wait = Duration::from_millis(100);
+        match self.ended.lock().unwrap().len() {
             0 => {}
             1 => return Err(SourceError::Ended { host: "nothing yet".into() }),
             _ => plan.request.url = self.to.parse().unwrap(),
