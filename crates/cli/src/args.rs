@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{ArgAction, Parser, Subcommand};
 
-use crate::command::{camera, completions, demo, man, probe, view};
+use crate::command::{camera, completions, demo, man, probe, view, watch};
 
 /// Video surveillance: many cameras, each connected to once and decoded once, in many windows
 #[derive(Debug, Parser)]
@@ -25,6 +25,7 @@ pub(crate) enum Command {
     Probe(probe::Args),
     Camera(camera::Args),
     Demo(demo::Args),
+    Watch(watch::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -41,6 +42,7 @@ impl Command {
             Self::Probe(args) => probe::run(args),
             Self::Camera(args) => camera::run(args),
             Self::Demo(args) => demo::run(args),
+            Self::Watch(args) => watch::run(args),
             Self::Completions(args) => completions::run(&args),
             Self::Man(args) => man::run(&args),
         }

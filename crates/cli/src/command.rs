@@ -6,3 +6,4 @@ pub(crate) mod demo;
 pub(crate) mod man;
 pub(crate) mod probe;
 pub(crate) mod view;
+pub(crate) mod watch;

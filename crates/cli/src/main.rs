@@ -8,10 +8,13 @@
 mod address;
 mod args;
 mod command;
+mod companion;
 mod exit;
 mod interrupt;
 mod logging;
 mod output;
+mod second_process;
+mod stdin;
 mod table;
 mod terminal;
 

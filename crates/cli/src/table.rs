@@ -32,6 +32,8 @@ struct Counters {
     received: u64,
     decoded: u64,
     presented: u64,
+    /// By a second process.
+    shared: u64,
     bytes: u64,
 }
 
@@ -45,13 +47,13 @@ impl LiveTable {
         Self { in_place, lines: 0, previous: None, interval }
     }
 
-    /// Prints the table if it is time.
-    pub(crate) fn tick(&mut self, cameras: &[Arc<Camera>]) -> io::Result<()> {
+    /// Prints the table if it is time. `shared` is how many pictures of each camera a second process has seen.
+    pub(crate) fn tick(&mut self, cameras: &[Arc<Camera>], shared: &[u64]) -> io::Result<()> {
         let due = self.previous.as_ref().is_none_or(|previous| previous.at.elapsed() >= self.interval);
         if !due {
             return Ok(());
         }
-        let now = Snapshot::take(cameras);
+        let now = Snapshot::take(cameras, shared);
         if let Some(previous) = &self.previous {
             let text = render(cameras, previous, &now, terminal::size(io::stderr()));
             let mut out = io::stderr().lock();
@@ -69,13 +71,14 @@ impl LiveTable {
 }
 
 impl Snapshot {
-    fn take(cameras: &[Arc<Camera>]) -> Self {
-        let counters = cameras.iter().map(|camera| {
+    fn take(cameras: &[Arc<Camera>], shared: &[u64]) -> Self {
+        let counters = cameras.iter().zip(shared).map(|(camera, &shared)| {
             let stats = camera.stats();
             Counters {
                 received: stats.received.get(),
                 decoded: stats.decoded.get(),
                 presented: stats.presented.get(),
+                shared,
                 bytes: stats.received_bytes.get(),
             }
         });
@@ -96,19 +99,20 @@ fn render(
     // What is left out takes a row too.
     let shown = if cameras.len() <= fit { cameras.len() } else { fit.saturating_sub(1) };
     let mut text = format!(
-        "{:name$} {:10} {:>6} {:>7} {:>6} {:>7} {:>7} {:>11}\n",
-        "camera", "state", "fps in", "decoded", "shown", "dropped", "kbit/s", "age p50/p99"
+        "{:name$} {:10} {:>6} {:>7} {:>6} {:>6} {:>7} {:>7} {:>11}\n",
+        "camera", "state", "fps in", "decoded", "shown", "shared", "dropped", "kbit/s", "age p50/p99"
     );
     for ((camera, before), now) in cameras.iter().zip(&before.cameras).zip(&now.cameras).take(shown) {
         let rate = |count: fn(&Counters) -> u64| (count(now) - count(before)) as f64 / seconds;
         let summary = CameraSummary::of(camera);
         text += &format!(
-            "{:name$} {:10} {:>6.1} {:>7.1} {:>6.1} {:>7} {:>7.0} {:>11}\n",
+            "{:name$} {:10} {:>6.1} {:>7.1} {:>6.1} {:>6.1} {:>7} {:>7.0} {:>11}\n",
             clip(camera.name(), name),
             state_word(&camera.state()),
             rate(|counters| counters.received),
             rate(|counters| counters.decoded),
             rate(|counters| counters.presented),
+            rate(|counters| counters.shared),
             summary.frames_dropped,
             rate(|counters| counters.bytes) * 8.0 / 1000.0,
             ages(summary.latency_ms),
@@ -137,13 +141,23 @@ pub(crate) fn print_summary(summary: &Summary, json: bool) -> anyhow::Result<()>
 fn summary_text(summary: &Summary, size: Option<(usize, usize)>) -> String {
     let names = summary.cameras.iter().map(|camera| camera.name.as_str());
     let name = name_width(names, SUMMARY_WIDTH, size);
+    let is_shared = summary.cameras.iter().any(|camera| camera.frames_shared.is_some());
     let mut text = format!(
-        "{:name$} {:5} {:>9} {:>8} {:>7} {:>7} {:>7} {:>10} {:>11}\n",
-        "camera", "codec", "size", "received", "decoded", "shown", "dropped", "reconnects", "age p50/p99"
+        "{:name$} {:5} {:>9} {:>8} {:>7} {:>6}{shared} {:>7} {:>6} {:>11}\n",
+        "camera",
+        "codec",
+        "size",
+        "received",
+        "decoded",
+        "shown",
+        "dropped",
+        "reconn",
+        "age p50/p99",
+        shared = if is_shared { " shared" } else { "" }
     );
     for camera in &summary.cameras {
         text += &format!(
-            "{:name$} {:5} {:>9} {:>8} {:>7} {:>7} {:>7} {:>10} {:>11}\n",
+            "{:name$} {:5} {:>9} {:>8} {:>7} {:>6}{shared} {:>7} {:>6} {:>11}\n",
             clip(&camera.name, name),
             camera.codec.unwrap_or("-"),
             if camera.width > 0 { format!("{}x{}", camera.width, camera.height) } else { "-".into() },
@@ -153,6 +167,7 @@ fn summary_text(summary: &Summary, size: Option<(usize, usize)>) -> String {
             camera.frames_dropped,
             camera.reconnects,
             ages(camera.latency_ms),
+            shared = camera.frames_shared.map(|frames| format!(" {frames:>6}")).unwrap_or_default(),
         );
     }
     let cpu = summary
@@ -200,10 +215,10 @@ fn clip(text: &str, most: usize) -> String {
 }
 
 /// Width of the live table and of the summary without the names.
-const LIVE_WIDTH: usize = 62;
-const SUMMARY_WIDTH: usize = 72;
+const LIVE_WIDTH: usize = 69;
+const SUMMARY_WIDTH: usize = 74;
 /// The narrowest column of names.
-const LEAST_NAME: usize = 8;
+const LEAST_NAME: usize = 6;
 
 #[cfg(test)]
 mod tests {
@@ -225,8 +240,9 @@ mod tests {
             Arc::new(engine.camera(url, CameraOptions::default()).unwrap())
         };
         let cameras: Vec<_> = (0..64).map(camera).collect();
-        let (before, now) = (Snapshot::take(&cameras), Snapshot::take(&cameras));
-        for (columns, height) in [(80, 24), (120, 66), (200, 100), (73, 4)] {
+        let shared = vec![0; cameras.len()];
+        let (before, now) = (Snapshot::take(&cameras, &shared), Snapshot::take(&cameras, &shared));
+        for (columns, height) in [(80, 24), (120, 66), (200, 100), (75, 4)] {
             let text = render(&cameras, &before, &now, Some((columns, height)));
             assert!(text.lines().all(|line| line.chars().count() <= columns), "{columns}: {text}");
             assert!(text.lines().count() < height, "{height}: {text}");

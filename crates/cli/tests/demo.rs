@@ -28,8 +28,8 @@ fn check(summary: &Value, cameras: usize) {
     for (index, camera) in list.iter().enumerate() {
         assert_eq!(
             keys(camera),
-            "codec frames_decoded frames_dropped frames_presented frames_received height latency_ms name reconnects \
-             url width"
+            "codec frames_decoded frames_dropped frames_presented frames_received frames_shared height latency_ms name \
+             reconnects url width"
         );
         assert_eq!(camera["name"], format!("cam{}", index + 1));
         assert_eq!(
@@ -39,6 +39,8 @@ fn check(summary: &Value, cameras: usize) {
         let count = |key: &str| camera[key].as_u64().unwrap() as f64;
         assert!(count("frames_received") > 50.0, "{camera}");
         assert!(count("frames_presented") >= 0.9 * count("frames_received"), "{camera}");
+        // What the second process has told, which it does once a second.
+        assert!(count("frames_shared") >= count("frames_received") / 3.0, "{camera}");
         assert_eq!(count("reconnects"), 0.0, "{camera}");
         let (p50, p99) = (&camera["latency_ms"]["p50"], &camera["latency_ms"]["p99"]);
         assert!(p50.as_f64().unwrap() <= p99.as_f64().unwrap(), "{camera}");
@@ -74,7 +76,7 @@ fn people_get_a_table() {
     let _alone = alone();
     let outcome = run(&["demo", "--cameras", "1", "--seconds", "6", "--output", "null"]);
     assert_eq!(outcome.code, Some(0), "{}", outcome.output);
-    for word in ["camera", "online", "cam1", "reconnects", "ms CPU per frame"] {
+    for word in ["camera", "online", "cam1", "shared", "reconn", "ms CPU per frame"] {
         assert!(outcome.output.contains(word), "no {word} in:\n{}", outcome.output);
     }
 }

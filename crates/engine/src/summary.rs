@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use valkka_core::stats::Histogram;
 
 use crate::camera::Camera;
@@ -41,6 +41,9 @@ pub struct CameraSummary {
     pub frames_decoded: u64,
     /// Pictures shown.
     pub frames_presented: u64,
+    /// Pictures that a second process has read from shared memory; `None` if they were not shared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frames_shared: Option<u64>,
     /// Frames that arrived and were not shown for lack of time, before or after decoding.
     pub frames_dropped: u64,
     /// Connections after the first.
@@ -50,7 +53,7 @@ pub struct CameraSummary {
 }
 
 /// Quantiles of a latency in milliseconds; `None` if nothing was measured.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Latency {
     /// Half of the pictures were younger.
     pub p50: Option<f64>,
@@ -117,6 +120,7 @@ impl CameraSummary {
             frames_received: stats.received.get(),
             frames_decoded: stats.decoded.get(),
             frames_presented: stats.presented.get(),
+            frames_shared: None,
             frames_dropped: stats.decode_dropped.get() + stats.present_dropped.get(),
             reconnects: stats.reconnects.get(),
             latency_ms: Latency::of(&stats.age),

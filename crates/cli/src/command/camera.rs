@@ -1,7 +1,6 @@
 //! `valkka camera`: synthetic cameras.
 
 use std::fs;
-use std::io::{self, Read};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -15,7 +14,7 @@ use valkka::synthetic::{Footage, SceneOptions, SyntheticCameras, SyntheticOption
 use valkka::url::Credentials;
 
 use crate::interrupt::Interrupt;
-use crate::output;
+use crate::{output, stdin};
 
 /// Be one or more cameras: serve a generated scene or a file over RTSP, in a loop at its real pace
 ///
@@ -106,16 +105,11 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let cameras = SyntheticCameras::start(&options)?;
     output::print(&(cameras.urls().join("\n") + "\n"))?;
 
-    let stdin = args.until_stdin_closes.then(|| thread::spawn(wait_for_end_of_input));
+    let stdin = args.until_stdin_closes.then(stdin::wait_for_end);
     while !interrupt.is_set() && !stdin.as_ref().is_some_and(thread::JoinHandle::is_finished) {
         thread::sleep(Duration::from_millis(50));
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn wait_for_end_of_input() {
-    let mut buffer = [0; 64];
-    while matches!(io::stdin().read(&mut buffer), Ok(1..)) {}
 }
 
 fn credentials(args: &Args) -> anyhow::Result<Option<Credentials>> {

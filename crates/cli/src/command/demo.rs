@@ -1,10 +1,7 @@
 //! `valkka demo`: the whole way from cameras to the screen, without hardware.
 
-use std::env;
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, ExitCode, Stdio};
-use std::sync::{Arc, mpsc};
-use std::thread;
+use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -14,12 +11,15 @@ use valkka::url::StreamUrl;
 use valkka::{CameraOptions, Engine, EngineOptions, Reconnect};
 
 use super::view::{Output, POLL, WallArgs};
+use crate::companion::Companion;
 use crate::interrupt::Interrupt;
+use crate::second_process::SecondProcess;
 use crate::table::{LiveTable, print_summary};
 
-/// Start synthetic cameras in a process of their own, receive and decode them, and show them on a wall
+/// Start synthetic cameras in a process of their own, receive and decode them, show them on a wall, and share them
 ///
-/// Without a display, everything is done but the drawing. A live table shows what happens; a summary ends it.
+/// A second process reads their pictures from shared memory, as machine vision would. Without a display, everything is
+/// done but the drawing. A live table shows what happens; a summary ends it.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// How many cameras
@@ -62,15 +62,19 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         cameras.push(Arc::new(engine.camera(url.clone(), options)?));
     }
     args.wall.show(&mut wall, &cameras)?;
+    let mut second = SecondProcess::start(&cameras)?;
 
     let measurement = Measurement::start();
     let mut table = LiveTable::new();
     while !interrupt.is_set() && !args.wall.is_over(&measurement) && wall.run_for(POLL)? {
-        table.tick(&cameras)?;
+        table.tick(&cameras, &second.frames())?;
     }
 
     WallArgs::drain(&mut wall, &cameras)?;
-    let summary = measurement.summary(cameras.iter().map(|camera| &**camera));
+    let mut summary = measurement.summary(cameras.iter().map(|camera| &**camera));
+    for (camera, frames) in summary.cameras.iter_mut().zip(second.frames()) {
+        camera.frames_shared = Some(frames);
+    }
     print_summary(&summary, args.json)?;
     let silent = summary.cameras.iter().filter(|camera| camera.frames_received == 0).count();
     if silent > 0 && measurement.elapsed() > GRACE {
@@ -84,51 +88,23 @@ const GRACE: Duration = Duration::from_secs(5);
 
 /// Synthetic cameras in a process of their own, so that their work is not counted as ours.
 struct SyntheticProcess {
-    child: Child,
+    _companion: Companion,
     urls: Vec<StreamUrl>,
 }
 
 impl SyntheticProcess {
     fn start(count: u16) -> anyhow::Result<Self> {
-        let program = env::current_exe().context("cannot find the path of this program")?;
-        let mut child = Command::new(program)
-            .args([
-                "camera",
-                "--listen",
-                "127.0.0.1:0",
-                "--until-stdin-closes",
-                "--count",
-                &count.to_string(),
-            ])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .context("cannot start the cameras")?;
-        let stdout = child.stdout.take().context("the cameras have no output")?;
-        let mut process = Self { child, urls: Vec::new() };
-        let (tx, rx) = mpsc::channel();
-        thread::spawn(move || {
-            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                if tx.send(line).is_err() {
-                    return;
-                }
-            }
-        });
-        while process.urls.len() < usize::from(count) {
-            let line = rx.recv_timeout(START_TIMEOUT).context("the cameras did not start")?;
-            process.urls.push(line.parse().with_context(|| format!("the cameras said \"{line}\""))?);
+        let count_text = count.to_string();
+        let arguments = ["camera", "--listen", "127.0.0.1:0", "--until-stdin-closes", "--count", &count_text];
+        let (companion, lines) = Companion::start(&arguments.map(str::to_owned))?;
+        let mut urls = Vec::new();
+        while urls.len() < usize::from(count) {
+            let line = lines.recv_timeout(START_TIMEOUT).context("the cameras did not start")?;
+            urls.push(line.parse().with_context(|| format!("the cameras said \"{line}\""))?);
         }
-        Ok(process)
+        Ok(Self { _companion: companion, urls })
     }
 }
 
 /// For encoding the scenes on a slow machine.
 const START_TIMEOUT: Duration = Duration::from_secs(120);
-
-impl Drop for SyntheticProcess {
-    fn drop(&mut self) {
-        // It has nothing to lose, so there is no need to ask; errors mean that it is gone already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
