@@ -9,6 +9,7 @@ use pyo3::prelude::*;
 pub(crate) struct IntCell(AtomicI64);
 
 pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<IntCell>()?;
     module.add_function(wrap_pyfunction!(new_intp, module)?)?;
     module.add_function(wrap_pyfunction!(copy_intp, module)?)?;
     module.add_function(wrap_pyfunction!(delete_intp, module)?)?;

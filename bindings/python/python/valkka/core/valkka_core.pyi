@@ -443,7 +443,6 @@ class FDWriteContext:
 @final
 class intp: ...
 
-@final
 class EventFd:
     def __new__(cls) -> EventFd: ...
     def getFd(self) -> int: ...
@@ -476,7 +475,6 @@ class SharedMemRingBufferBase:
     def clientPull(self, index_p: Any, meta: Any) -> bool: ...
     def clientPullThread(self, index_p: Any, meta: Any) -> bool: ...
 
-@final
 class SharedMemRingBuffer(SharedMemRingBufferBase):
     def __new__(
         cls, name: str, n_cells: int, n_bytes: int, mstimeout: int = 0, is_server: bool = False
@@ -484,7 +482,6 @@ class SharedMemRingBuffer(SharedMemRingBufferBase):
     def serverPushPy(self, array: NDArray[Any]) -> bool: ...
     def clientPull(self, index_p: intp, size_p: intp) -> bool: ...
 
-@final
 class SharedMemRingBufferRGB(SharedMemRingBufferBase):
     def __new__(
         cls, name: str, n_cells: int, width: int, height: int, mstimeout: int = 0, is_server: bool = False
@@ -496,7 +493,6 @@ class SharedMemRingBufferRGB(SharedMemRingBufferBase):
     # Index (-1: none came in time), size, width, height, slot, time stamp.
     def clientPullPy(self) -> tuple[int, int, int, int, int, int]: ...
 
-@final
 class FragMP4SharedMemRingBuffer(SharedMemRingBufferBase):
     def __new__(
         cls, name: str, n_cells: int, n_size: int, mstimeout: int = 0, is_server: bool = False
