@@ -1,6 +1,8 @@
 //! The frame filters: each a file, and a line here.
 
+mod alert;
 mod brief_info;
+mod cache;
 mod caching_gate;
 mod count;
 mod double_gate;
@@ -17,6 +19,7 @@ mod frag_mp4_shmem;
 mod gate;
 mod info;
 mod init_stream;
+mod movement;
 mod pass_slot;
 mod repeat_pars;
 mod rgb_shmem;
@@ -34,7 +37,9 @@ mod timestamp2;
 use pyo3::prelude::*;
 
 pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<alert::AlertFrameFilter>()?;
     module.add_class::<brief_info::BriefInfoFrameFilter>()?;
+    module.add_class::<cache::CacheFrameFilter>()?;
     module.add_class::<caching_gate::CachingGateFrameFilter>()?;
     module.add_class::<count::CountFrameFilter>()?;
     module.add_class::<double_gate::DoubleGate>()?;
@@ -51,6 +56,7 @@ pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<gate::GateFrameFilter>()?;
     module.add_class::<info::InfoFrameFilter>()?;
     module.add_class::<init_stream::InitStreamFrameFilter>()?;
+    module.add_class::<movement::MovementFrameFilter>()?;
     module.add_class::<pass_slot::PassSlotFrameFilter>()?;
     module.add_class::<repeat_pars::RepeatH264ParsFrameFilter>()?;
     module.add_class::<set_slot::SetSlotFrameFilter>()?;

@@ -20,6 +20,7 @@ mod functions;
 mod logging;
 mod native;
 mod shm;
+mod slot;
 mod stdout;
 mod thread;
 mod threads;

@@ -46,7 +46,8 @@ def picture(number: int, width: int = WIDTH, height: int = HEIGHT) -> Any:
 @contextlib.contextmanager
 def child(target: Any, *arguments: Any) -> Iterator[Any]:
     """Runs `target(pipe, *arguments)` in a process that is forked off; yields this process's end of the pipe."""
-    here, there = fork.Pipe()
+    pipes: Any = fork.Pipe()
+    here, there = pipes
     process = fork.Process(target=target, args=(there, *arguments), daemon=True)
     process.start()
     there.close()
@@ -75,9 +76,9 @@ def test_arrays_show_the_memory_and_cannot_be_written(name: str) -> None:
         assert core.getNumpyShmem(client, index).ctypes.data == array.ctypes.data
     with pytest.raises(ValueError):
         arrays[0][0] = 1
-    for wrong in (6, -1):
+    for missing in (6, -1):
         with pytest.raises(IndexError):
-            core.getNumpyShmem(client, wrong)
+            core.getNumpyShmem(client, missing)
     for number in range(20):
         assert server.serverPushPyRGB(picture(number), 3, 1_700_000_000_000 + number)
         index, size, width, height, slot, stamp = client.clientPullPy()
@@ -126,7 +127,8 @@ def test_what_is_pushed(name: str) -> None:
     assert server.serverPushPyRGB(every_second, 1, 2)
     index, size, *_ = client.clientPullPy()
     assert (client.getBufferListPy()[index][:size].reshape(30, 40, 3) == every_second).all()
-    for wrong in (whole, every_second.astype(numpy.float32), every_second[:, :, 0], every_second.tolist(), None):
+    wrongs: list[Any] = [whole, every_second.astype(numpy.float32), every_second[:, :, 0], every_second.tolist(), None]
+    for wrong in wrongs:
         assert server.serverPushPyRGB(wrong, 1, 2) is False
     assert client.clientPullPy() == (-1, 0, 0, 0, 0, 0)
     with pytest.raises(RuntimeError, match="not a server"):
@@ -428,7 +430,7 @@ def test_pictures_of_a_camera(name: str, camera: Cameras) -> None:
         assert readable(event)
         client = core.SharedMemRingBuffer(name + "units", 10, 1 << 20, 30_000)
         index, size = core.new_intp(), core.new_intp()
-        kinds = set()
+        kinds: set[int] = set()
         while not {5, 7, 8} <= kinds:
             assert client.clientPull(index, size)
             unit = core.getNumpyShmem(client, core.intp_value(index))[: core.intp_value(size)]
