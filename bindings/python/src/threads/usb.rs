@@ -1,0 +1,80 @@
+//! A thread that captures the cameras of this machine.
+
+use std::fmt::Display;
+use std::sync::Arc;
+
+use pyo3::prelude::*;
+use valkka::graph::live::{Live, SlotError};
+
+use crate::contexts::USBCameraConnectionContext;
+use crate::logging::USB;
+use crate::native::Native;
+use crate::slot::slot;
+use crate::thread::{Control, Thread};
+
+/// Captures what cameras of this machine encode: H.264, or what else they have. A camera that is not there, or is
+/// unplugged, is tried again every ten seconds at least.
+#[pyclass(extends = Thread, frozen, module = "valkka.core")]
+pub(crate) struct USBDeviceThread {
+    live: Native<Arc<Live>>,
+}
+
+#[pymethods]
+#[expect(non_snake_case, reason = "the names are those of Python")]
+impl USBDeviceThread {
+    #[new]
+    fn py_new(name: &str) -> PyClassInitializer<Self> {
+        let live = Arc::new(Live::new(name, |event| complain(event)));
+        let control = Arc::new(Running(live.clone()));
+        PyClassInitializer::from(Thread::new(name, control)).add_subclass(Self { live: Native::new(live) })
+    }
+
+    /// Captures the context's camera from now on.
+    fn playCameraStreamCall(&self, py: Python<'_>, ctx: PyRef<'_, USBCameraConnectionContext>) {
+        let (slot, connection) = (slot(ctx.slot), ctx.connection());
+        drop(ctx);
+        let slot = match slot {
+            Ok(slot) => slot,
+            Err(wrong) => return complain(wrong),
+        };
+        let played: Result<(), SlotError> = py.detach(|| {
+            self.live.receiver().register(slot, Arc::new(move || connection.clone()))?;
+            self.live.receiver().play(slot)
+        });
+        if let Err(error) = played {
+            complain(error);
+        }
+    }
+
+    /// Captures the camera of the context's slot no more.
+    fn stopCameraStreamCall(&self, py: Python<'_>, ctx: PyRef<'_, USBCameraConnectionContext>) {
+        let slot = slot(ctx.slot);
+        drop(ctx);
+        match slot.map(|slot| py.detach(|| self.live.receiver().deregister(slot))) {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => complain(error),
+            Err(wrong) => complain(wrong),
+        }
+    }
+}
+
+/// Starts and stops it.
+struct Running(Arc<Live>);
+
+impl Control for Running {
+    fn start(self: Arc<Self>, affinity: Option<usize>) -> Result<(), String> {
+        self.0.start(affinity).map_err(|error| error.to_string())
+    }
+
+    fn request_stop(&self) {
+        self.0.request_stop();
+    }
+
+    fn wait_stop(&self) {
+        self.0.stop();
+    }
+}
+
+fn complain(what: impl Display) {
+    USB.normal(format_args!("USBDeviceThread: {what}"));
+}
