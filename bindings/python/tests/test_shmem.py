@@ -172,7 +172,7 @@ def test_sizes_that_do_not_fit(name: str) -> None:
         core.SharedMemRingBufferRGB(name, 4, 320, 240)
     with pytest.raises(ValueError, match=both):
         early.clientPullPy()
-    with pytest.raises(ValueError, match="480x270.*at most 1000 bytes"):
+    with pytest.raises(ValueError, match=r"480x270.*at most 1000 bytes"):
         core.SharedMemRingBuffer(name, 4, 1000)
     for cells, number in ((0, 10), (-1, 10), (10, 0), (10, 1 << 40)):
         with pytest.raises(ValueError, match="must lie between 1 and"):
