@@ -10,7 +10,7 @@ use crate::filter::{FrameFilter, Next, downstream};
 /// made; once for each time that it was there. Everything else passes.
 ///
 /// It is called on the thread that receives the streams, so it must be short.
-#[pyclass(extends = FrameFilter, frozen, module = "valkka.core")]
+#[pyclass(extends = FrameFilter, subclass, frozen, module = "valkka.core")]
 pub(crate) struct AlertFrameFilter;
 
 #[pymethods]

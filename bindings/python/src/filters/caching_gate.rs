@@ -10,7 +10,7 @@ use crate::native::Native;
 
 /// Lets frames through while it is open. Closed at first, and then nothing passes; what announces a stream, and its latest
 /// key frame, are remembered and handed on when the gate opens.
-#[pyclass(extends = FrameFilter, frozen, module = "valkka.core")]
+#[pyclass(extends = FrameFilter, subclass, frozen, module = "valkka.core")]
 pub(crate) struct CachingGateFrameFilter {
     gate: Native<GateStage>,
 }

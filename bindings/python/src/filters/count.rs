@@ -8,7 +8,7 @@ use crate::filter::{FrameFilter, Next, downstream};
 use crate::stdout;
 
 /// Prints the running number of each frame, from 1, as the filters count that show frames.
-#[pyclass(extends = FrameFilter, frozen, module = "valkka.core")]
+#[pyclass(extends = FrameFilter, subclass, frozen, module = "valkka.core")]
 pub(crate) struct CountFrameFilter;
 
 #[pymethods]

@@ -8,7 +8,7 @@ use crate::filter::{FrameFilter, Next, downstream};
 use crate::stdout;
 
 /// Prints a line for each frame that passes, if `verbose`.
-#[pyclass(extends = FrameFilter, frozen, module = "valkka.core")]
+#[pyclass(extends = FrameFilter, subclass, frozen, module = "valkka.core")]
 pub(crate) struct DummyFrameFilter;
 
 #[pymethods]

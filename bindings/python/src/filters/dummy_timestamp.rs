@@ -6,7 +6,7 @@ use valkka::filter::{CorrectTimestamp, Correction, chain};
 use crate::filter::{FrameFilter, Next, downstream};
 
 /// Stamps each frame with the time of its arrival.
-#[pyclass(extends = FrameFilter, frozen, module = "valkka.core")]
+#[pyclass(extends = FrameFilter, subclass, frozen, module = "valkka.core")]
 pub(crate) struct DummyTimestampFrameFilter;
 
 #[pymethods]

@@ -10,7 +10,7 @@ use crate::filter::{FrameFilter, Next, downstream};
 use crate::logging::FILTER;
 
 /// Writes the payload of each frame to a file `packet_c<count>_s<subsession>_<timestamp>.bin` in the current directory.
-#[pyclass(extends = FrameFilter, frozen, module = "valkka.core")]
+#[pyclass(extends = FrameFilter, subclass, frozen, module = "valkka.core")]
 pub(crate) struct DumpFrameFilter;
 
 #[pymethods]

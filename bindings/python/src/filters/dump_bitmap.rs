@@ -12,7 +12,7 @@ use crate::stdout;
 
 /// Writes each decoded picture, its planes one behind the other and without gaps, to a file
 /// `image_c<count>_s<subsession>_.yuv` in the current directory, and prints a line.
-#[pyclass(extends = FrameFilter, frozen, module = "valkka.core")]
+#[pyclass(extends = FrameFilter, subclass, frozen, module = "valkka.core")]
 pub(crate) struct DumpAVBitmapFrameFilter;
 
 #[pymethods]

@@ -29,7 +29,7 @@ impl FifoFrameFilter {
 }
 
 /// The input of a thread, which waits until there is room. `getBlockingFrameFilter()` of the thread gives it.
-#[pyclass(extends = FifoFrameFilter, frozen, module = "valkka.core")]
+#[pyclass(extends = FifoFrameFilter, subclass, frozen, module = "valkka.core")]
 pub(crate) struct BlockingFifoFrameFilter;
 
 #[pymethods]

@@ -8,7 +8,7 @@ use valkka::graph::NamedFork;
 use crate::filter::{FrameFilter, Next};
 
 /// Hands each frame to `next`, then to `next2`.
-#[pyclass(extends = FrameFilter, frozen, module = "valkka.core")]
+#[pyclass(extends = FrameFilter, subclass, frozen, module = "valkka.core")]
 pub(crate) struct ForkFrameFilter;
 
 #[pymethods]

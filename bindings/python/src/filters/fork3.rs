@@ -6,7 +6,7 @@ use super::fork::forked;
 use crate::filter::{FrameFilter, Next};
 
 /// Hands each frame to `next`, then to `next2`, then to `next3`.
-#[pyclass(extends = FrameFilter, frozen, module = "valkka.core")]
+#[pyclass(extends = FrameFilter, subclass, frozen, module = "valkka.core")]
 pub(crate) struct ForkFrameFilter3;
 
 #[pymethods]

@@ -10,7 +10,7 @@ use crate::logging::FILTER;
 use crate::native::Native;
 
 /// Hands each frame to each of its outputs, in the order of their tags. A new output is told what streams are online.
-#[pyclass(extends = FrameFilter, frozen, module = "valkka.core")]
+#[pyclass(extends = FrameFilter, subclass, frozen, module = "valkka.core")]
 pub(crate) struct ForkFrameFilterN {
     name: String,
     fork: Native<Arc<NamedFork>>,

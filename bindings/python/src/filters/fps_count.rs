@@ -9,7 +9,7 @@ use crate::filter::{FrameFilter, Next, downstream};
 use crate::stdout;
 
 /// Prints the frames per second about every `msinterval` milliseconds.
-#[pyclass(extends = FrameFilter, frozen, module = "valkka.core")]
+#[pyclass(extends = FrameFilter, subclass, frozen, module = "valkka.core")]
 pub(crate) struct FPSCountFrameFilter;
 
 #[pymethods]

@@ -11,7 +11,7 @@ use crate::shm::{EventFd, count, raised};
 
 /// Writes boxes of fragmented MP4 into shared memory, a ring of `n_cells` cells of `n_size` bytes that clients find by
 /// `name`. A larger box is left out. `mstimeout` means nothing: a server never waits.
-#[pyclass(extends = FrameFilter, frozen, module = "valkka.core")]
+#[pyclass(extends = FrameFilter, subclass, frozen, module = "valkka.core")]
 pub(crate) struct FragMP4ShmemFrameFilter {
     shared: Native<Arc<SharedFragments>>,
 }

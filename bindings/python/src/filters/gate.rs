@@ -6,7 +6,7 @@ use valkka::filter::{Gate, GateHandle, chain};
 use crate::filter::{FrameFilter, Next, downstream};
 
 /// Lets frames through while it is open. Closed at first; what announces a stream passes even so unless told otherwise.
-#[pyclass(extends = FrameFilter, frozen, module = "valkka.core")]
+#[pyclass(extends = FrameFilter, subclass, frozen, module = "valkka.core")]
 pub(crate) struct GateFrameFilter {
     gate: GateHandle,
 }

@@ -9,7 +9,7 @@ use crate::filter::{FrameFilter, Next, downstream};
 use crate::stdout;
 
 /// Prints what each frame is, its first bytes, and by how many milliseconds it is ahead of the clock.
-#[pyclass(extends = FrameFilter, frozen, module = "valkka.core")]
+#[pyclass(extends = FrameFilter, subclass, frozen, module = "valkka.core")]
 pub(crate) struct InfoFrameFilter;
 
 #[pymethods]

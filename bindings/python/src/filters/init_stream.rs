@@ -6,7 +6,7 @@ use valkka::filter::{Announce, chain};
 use crate::filter::{FrameFilter, Next, downstream};
 
 /// Announces each stream before its first frame, for what lies downstream: frames that were recorded come without that.
-#[pyclass(extends = FrameFilter, frozen, module = "valkka.core")]
+#[pyclass(extends = FrameFilter, subclass, frozen, module = "valkka.core")]
 pub(crate) struct InitStreamFrameFilter;
 
 #[pymethods]

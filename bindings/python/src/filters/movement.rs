@@ -17,7 +17,7 @@ use crate::logging::FILTER;
 /// `treshold` is the mean difference of the luma, from 0 to 1, that is taken for movement. A movement lasts `duration`
 /// milliseconds at least. The callback gets one argument, the tuple `(moving, slot, mstimestamp)`, on the thread that
 /// feeds the filter, so it must be short.
-#[pyclass(extends = FrameFilter, frozen, module = "valkka.core")]
+#[pyclass(extends = FrameFilter, subclass, frozen, module = "valkka.core")]
 pub(crate) struct MovementFrameFilter {
     callback: Arc<Callback>,
     handle: MovementHandle,

@@ -7,7 +7,7 @@ use valkka::stream::Slot;
 use crate::filter::{FrameFilter, Next, downstream};
 
 /// Lets only frames of the slot `n_slot` through.
-#[pyclass(extends = FrameFilter, frozen, module = "valkka.core")]
+#[pyclass(extends = FrameFilter, subclass, frozen, module = "valkka.core")]
 pub(crate) struct PassSlotFrameFilter;
 
 #[pymethods]

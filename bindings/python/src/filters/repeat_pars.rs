@@ -6,7 +6,7 @@ use valkka::filter::{RepeatParams, chain};
 use crate::filter::{FrameFilter, Next, downstream};
 
 /// Puts the parameter sets before each key frame that comes without them.
-#[pyclass(extends = FrameFilter, frozen, module = "valkka.core")]
+#[pyclass(extends = FrameFilter, subclass, frozen, module = "valkka.core")]
 pub(crate) struct RepeatH264ParsFrameFilter;
 
 #[pymethods]

@@ -12,7 +12,7 @@ use crate::shm::{EventFd, count, raised};
 
 /// Writes RGB pictures of `width` × `height` pixels into shared memory, a ring of `n_cells` cells that clients find by
 /// `name`. Pictures of other sizes are left out. `mstimeout` means nothing: a server never waits.
-#[pyclass(extends = FrameFilter, frozen, module = "valkka.core")]
+#[pyclass(extends = FrameFilter, subclass, frozen, module = "valkka.core")]
 pub(crate) struct RGBShmemFrameFilter {
     shared: Native<Arc<SharedPictures>>,
 }

@@ -11,7 +11,7 @@ use crate::shm::{EventFd, count, raised};
 
 /// Writes the payload of encoded frames into shared memory, a ring of `n_cells` cells of `n_bytes` bytes that clients find
 /// by `name`. `mstimeout` means nothing: a server never waits.
-#[pyclass(extends = FrameFilter, frozen, module = "valkka.core")]
+#[pyclass(extends = FrameFilter, subclass, frozen, module = "valkka.core")]
 pub(crate) struct ShmemFrameFilter {
     shared: Native<Arc<SharedPackets>>,
 }

@@ -7,7 +7,7 @@ use valkka::stream::Slot;
 use crate::filter::{FrameFilter, Next, downstream};
 
 /// Gives each frame the slot `n_slot`.
-#[pyclass(extends = FrameFilter, frozen, module = "valkka.core")]
+#[pyclass(extends = FrameFilter, subclass, frozen, module = "valkka.core")]
 pub(crate) struct SlotFrameFilter;
 
 #[pymethods]

@@ -11,7 +11,7 @@ use super::rgb_shmem::RGBShmemFrameFilter;
 use crate::filter::FrameFilter;
 
 /// Turns decoded pictures into RGB of `target_width` × `target_height` pixels. Nothing else passes.
-#[pyclass(extends = FrameFilter, frozen, module = "valkka.core")]
+#[pyclass(extends = FrameFilter, subclass, frozen, module = "valkka.core")]
 pub(crate) struct SwScaleFrameFilter;
 
 #[pymethods]

@@ -9,7 +9,7 @@ use crate::filter::{FrameFilter, Next, downstream};
 use crate::native::Native;
 
 /// Hands each frame to `next1`, or to `next2` once told so.
-#[pyclass(extends = FrameFilter, frozen, module = "valkka.core")]
+#[pyclass(extends = FrameFilter, subclass, frozen, module = "valkka.core")]
 pub(crate) struct SwitchFrameFilter {
     switch: Native<Switch>,
 }

@@ -6,7 +6,7 @@ use valkka::filter::{Pass, chain};
 use crate::filter::{FrameFilter, Next, downstream};
 
 /// Lets one thread at a time into what lies downstream.
-#[pyclass(extends = FrameFilter, frozen, module = "valkka.core")]
+#[pyclass(extends = FrameFilter, subclass, frozen, module = "valkka.core")]
 pub(crate) struct ThreadSafeFrameFilter;
 
 #[pymethods]

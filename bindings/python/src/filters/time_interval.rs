@@ -9,7 +9,7 @@ use crate::filter::{FrameFilter, Next, downstream};
 
 /// Lets a frame through if its time stamp is `mstimedelta` milliseconds or more after that of the last one that it let
 /// through.
-#[pyclass(extends = FrameFilter, frozen, module = "valkka.core")]
+#[pyclass(extends = FrameFilter, subclass, frozen, module = "valkka.core")]
 pub(crate) struct TimeIntervalFrameFilter;
 
 #[pymethods]

@@ -9,7 +9,7 @@ use crate::filter::{FrameFilter, Next, downstream};
 
 /// Moves time stamps that are more than `msdiff_max` milliseconds away from the clock to the present; those that follow
 /// keep their distances.
-#[pyclass(extends = FrameFilter, frozen, module = "valkka.core")]
+#[pyclass(extends = FrameFilter, subclass, frozen, module = "valkka.core")]
 pub(crate) struct TimestampFrameFilter;
 
 #[pymethods]

@@ -10,7 +10,7 @@ use crate::filter::{FrameFilter, Next, downstream};
 
 /// As `TimestampFrameFilter`, but the correction is forgotten every 60 seconds of the stream, so that a camera whose
 /// clock was set right is believed again.
-#[pyclass(extends = FrameFilter, frozen, module = "valkka.core")]
+#[pyclass(extends = FrameFilter, subclass, frozen, module = "valkka.core")]
 pub(crate) struct TimestampFrameFilter2;
 
 #[pymethods]

@@ -16,7 +16,7 @@ use crate::thread::{Control, Thread, reason};
 
 /// Writes the video of streams into file descriptors, without ever waiting for a reader: what a slow one has no room for
 /// is dropped up to the next key frame.
-#[pyclass(extends = Thread, frozen, module = "valkka.core")]
+#[pyclass(extends = Thread, subclass, frozen, module = "valkka.core")]
 pub(crate) struct FDWriteThread {
     name: String,
     writer: Native<Arc<FdWriter>>,

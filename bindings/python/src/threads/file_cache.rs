@@ -22,7 +22,7 @@ use crate::thread::{Control, Thread, reason};
 ///
 /// Frames come through the filter that getFrameFilter() gives, between marker frames. Nothing is played before the first
 /// seekStreamsCall(). Calls are carried out in their order.
-#[pyclass(extends = AbstractFileThread, frozen, module = "valkka.core")]
+#[pyclass(extends = AbstractFileThread, subclass, frozen, module = "valkka.core")]
 pub(crate) struct FileCacheThread {
     name: String,
     cache: Native<Arc<FrameCache>>,

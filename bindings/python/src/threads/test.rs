@@ -13,7 +13,7 @@ use crate::callback::Callback;
 use crate::thread::{Control, Thread};
 
 /// Calls its callback with 0, 1, 2, … once a second.
-#[pyclass(extends = Thread, frozen, module = "valkka.core")]
+#[pyclass(extends = Thread, subclass, frozen, module = "valkka.core")]
 pub(crate) struct TestThread {
     ticker: Arc<Ticker>,
 }

@@ -14,7 +14,7 @@ use crate::thread::{Control, Thread};
 
 /// Captures what cameras of this machine encode: H.264, or what else they have. A camera that is not there, or is
 /// unplugged, is tried again every ten seconds at least.
-#[pyclass(extends = Thread, frozen, module = "valkka.core")]
+#[pyclass(extends = Thread, subclass, frozen, module = "valkka.core")]
 pub(crate) struct USBDeviceThread {
     live: Native<Arc<Live>>,
 }
