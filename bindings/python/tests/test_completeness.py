@@ -82,6 +82,11 @@ def test_classes_that_cannot_be_constructed(name: str) -> None:
             getattr(core, name)()
 
 
+@pytest.mark.parametrize("name", interface.CLASSES)
+def test_classes_can_be_derived_from(name: str) -> None:
+    assert type("Derived", (getattr(core, name),), {})
+
+
 @pytest.mark.parametrize("name", CONSTRUCTIBLE)
 @pytest.mark.parametrize("by", ["position", "keyword"])
 def test_constructors(name: str, by: str) -> None:
