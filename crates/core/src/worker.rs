@@ -28,8 +28,8 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Starts `body` on a thread called `name` (the kernel shows its first 15 bytes), bound to the CPU with
-    /// index `affinity` if one is given. An index that this machine lacks is a warning, and binds nothing.
+    /// Starts `body` on a thread called `name` (the kernel shows its first 15 bytes; NULs are left out), bound to the CPU
+    /// with index `affinity` if one is given. An index that this machine lacks is a warning, and binds nothing.
     ///
     /// `body` must return soon after its token says stop.
     ///
@@ -42,7 +42,8 @@ impl Worker {
     ) -> io::Result<Self> {
         let stop = StopToken::default();
         let token = stop.clone();
-        let thread = thread::Builder::new().name(name.to_owned()).spawn(move || {
+        // A name with a NUL would be a panic, and names come from users.
+        let thread = thread::Builder::new().name(name.replace('\0', "")).spawn(move || {
             let _finished = Finished(token.clone());
             if let Some(cpu) = affinity {
                 bind_to_cpu(cpu);
@@ -191,6 +192,15 @@ mod tests {
     use std::sync::mpsc;
 
     use super::*;
+
+    #[test]
+    fn a_name_may_be_anything() {
+        for name in ["", "\0", "a\0b", "ä".repeat(300).as_str()] {
+            let (tx, rx) = mpsc::channel();
+            let _worker = Worker::spawn(name, None, move |_| tx.send(()).unwrap()).unwrap();
+            rx.recv_timeout(Duration::from_secs(60)).unwrap();
+        }
+    }
 
     #[test]
     fn stops_on_drop() {
