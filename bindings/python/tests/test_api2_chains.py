@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy
@@ -16,6 +17,7 @@ from valkka.api2 import (
     BasicFilterchain,
     BasicFilterchain1,
     BitmapPort,
+    FileThread,
     LiveManagedFilterchain,
     LiveThread,
     ManagedFilterchain,
@@ -251,6 +253,39 @@ def test_the_status_of_a_file(gl: OpenGLThread) -> None:
     assert not chain.fileStatusOk()
     chain.file_ctx.status = core.FileState_stop
     assert chain.fileStatusOk()
+    chain.close()
+
+
+def test_a_file(camera: Cameras, live: LiveThread, gl: OpenGLThread, tmp_path: Path, poll: Poll) -> None:
+    path = tmp_path / "recording.mkv"
+    recorder = core.FileFrameFilter("recorder")
+    recorder.activate(str(path))
+    context = core.LiveConnectionContext(core.LiveConnectionType_rtsp, camera().url, 1, recorder)
+    live.registerStream(context)
+    live.playStream(context)
+    poll(lambda: path.exists() and path.stat().st_size > 100_000)
+    live.deregisterStream(context)
+    live.core.waitReady()
+    recorder.deActivate()
+
+    player = FileThread(name="player")
+    chain = ShmemFilterchain1(openglthread=gl, slot=6, shmem_image_interval=0)
+    client = client_of(chain)
+    chain.decodingOn()
+    chain.setFileContext(str(path))
+    player.openStream(chain.file_ctx)
+    assert chain.fileStatusOk()
+    assert chain.file_ctx.duration > 0
+    assert client.pullFrame()[0] is not None, "opening shows the first picture"
+    player.playStream(chain.file_ctx)
+    for _ in range(5):
+        index, meta = client.pullFrame()
+        assert index is not None and meta.slot == 6
+    player.stopStream(chain.file_ctx)
+    chain.file_ctx.seektime_ = 0
+    player.seekStream(chain.file_ctx)
+    player.closeStream(chain.file_ctx)
+    player.close()
     chain.close()
 
 

@@ -24,9 +24,11 @@ class CoreThread:
 
     def __init__(self, *args: str, **kwargs: Any) -> None:
         # One argument without a keyword is the name.
-        parameterInitCheck(self.parameter_defs, dict(zip(("name",), args), **kwargs), self)
-        if len(args) > 1:
-            raise TypeError(f"{type(self).__name__} takes the name and keyword arguments, not {args}")
+        if len(args) > 1 or (args and "name" in kwargs):
+            raise TypeError(f"{type(self).__name__} takes a name and keyword arguments, not {args}")
+        if args:
+            kwargs["name"] = args[0]
+        parameterInitCheck(self.parameter_defs, kwargs, self)
         self.pre = f"{type(self).__name__} : {self.name} : "
         self.core = self.makeCore()
         self.core.setAffinity(self.affinity)
