@@ -164,6 +164,20 @@ def test_every_way_to_pull(name: str) -> None:
     assert empty.clientPullPy() == (-1, 0, 0, 0, b"", False)
 
 
+def test_the_age_of_a_frame(name: str) -> None:
+    server = core.SharedMemRingBufferRGB(name, 4, 40, 30, 0, True)
+    client = core.SharedMemRingBufferRGB(name, 4, 40, 30, 5000, False)
+    assert client.clientAge() is None
+    before = time.monotonic()
+    server.serverPushPyRGB(picture(1, 40, 30), 1, 1)
+    client.clientPullPy()
+    age, later = client.clientAge(), client.clientAge()
+    assert age is not None and later is not None
+    assert 0 < age < later < time.monotonic() - before
+    with pytest.raises(RuntimeError, match="not a client"):
+        server.clientAge()
+
+
 def test_sizes_that_do_not_fit(name: str) -> None:
     early = core.SharedMemRingBufferRGB(name, 4, 320, 240, 5000)
     server = core.SharedMemRingBufferRGB(name, 4, 480, 270, 0, True)
@@ -388,6 +402,23 @@ def test_nothing_is_left_when_a_program_ends(name: str) -> None:
     )
     assert said.split() == ["3"]
     assert not list(sockets().glob(name + "*"))
+
+
+def test_ctrl_c_ends_a_pull_that_waits_for_ever(name: str, poll: Poll) -> None:
+    script = """if True:
+        import sys
+        from valkka.core import *
+        client = SharedMemRingBufferRGB(sys.argv[1], 10, 40, 30)
+        print("pulling", flush=True)
+        client.clientPullPy()"""
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", script, name], stdout=pipe, stderr=pipe, text=True) as program:
+        assert program.stdout
+        assert program.stdout.readline() == "pulling\n"
+        poll(lambda: ") S " in Path(f"/proc/{program.pid}/stat").read_text())
+        program.send_signal(signal.SIGINT)
+        _, said = program.communicate(timeout=60)
+    assert "KeyboardInterrupt" in said and program.returncode != 0
 
 
 # With the filters.

@@ -132,16 +132,19 @@ fn who_reads_bytes_reads_everything_and_may_have_more_room() {
     let _watchdog = Watchdog::start(SOON);
     let name = unique("more-room");
     let mut writer = Writer::create(&name, Shape::pictures(10, 480, 270).unwrap()).unwrap();
-    let mut reader = Reader::open(&name, Shape::bytes(3, 30 << 20).unwrap()).unwrap();
-    let views: Vec<_> = (0..3).map(|index| reader.view(index).unwrap()).collect();
-    assert!(views.iter().all(|view| view.len() == 30 << 20));
     let meta = Meta { content: Content::Picture { width: 480, height: 270 }, ..Meta::default() };
-    for number in 1..=25 {
-        assert!(writer.push(meta, &[number; 388_800]));
-        let pulled = reader.pull(SOON).unwrap().unwrap();
-        assert_eq!((pulled.len, pulled.meta), (388_800, meta));
-        assert!(pulled.index < 3);
-        assert_eq!(reader.frame(pulled.index).unwrap(), [number; 388_800]);
+    for places in [1, 2, 3, 20] {
+        let mut reader = Reader::open(&name, Shape::bytes(places, 30 << 20).unwrap()).unwrap();
+        while reader.pull(Duration::ZERO).unwrap().is_some() {}
+        let views: Vec<_> = (0..places).map(|index| reader.view(index).unwrap()).collect();
+        assert!(views.iter().all(|view| view.len() == 30 << 20));
+        for number in 1..=25 {
+            assert!(writer.push(meta, &[number; 388_800]));
+            let pulled = reader.pull(SOON).unwrap().unwrap();
+            assert_eq!((pulled.len, pulled.meta), (388_800, meta));
+            assert!(pulled.index < places);
+            assert_eq!(reader.frame(pulled.index).unwrap(), [number; 388_800]);
+        }
     }
 }
 
