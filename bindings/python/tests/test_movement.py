@@ -1,0 +1,167 @@
+"""MovementFrameFilter and AlertFrameFilter: what they call back, and what they let through."""
+
+from __future__ import annotations
+
+import gc
+import subprocess
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conftest import Cameras, Poll, program
+from valkka.core import (
+    AlertFrameFilter,
+    AVThread,
+    BriefInfoFrameFilter,
+    ForkFrameFilter,
+    InfoFrameFilter,
+    LiveConnectionContext,
+    LiveConnectionType_rtsp,
+    LiveThread,
+    MovementFrameFilter,
+)
+
+SLOT = 7
+
+
+@pytest.fixture
+def flashes(tmp_path: Path) -> Path:
+    """Footage that is black for two seconds, and white for two seconds."""
+    path = tmp_path / "flashes.mkv"
+    colours = [f"color={colour}:size=320x240:rate=25:duration=2" for colour in ("black", "white")]
+    inputs = [argument for colour in colours for argument in ("-f", "lavfi", "-i", colour)]
+    encode = ["-filter_complex", "concat=n=2", "-c:v", "libx264", "-g", "25", "-bf", "0", "-pix_fmt", "yuv420p"]
+    command = [program("ffmpeg"), "-nostdin", "-loglevel", "error", *inputs, *encode, str(path)]
+    subprocess.run(command, check=True, timeout=60)
+    return path
+
+
+def play(url: str, framefilter: Any, **attributes: Any) -> LiveThread:
+    live = LiveThread("live")
+    context = LiveConnectionContext(LiveConnectionType_rtsp, url, SLOT, framefilter)
+    context.request_tcp = True
+    for attribute, value in attributes.items():
+        setattr(context, attribute, value)
+    live.startCall()
+    live.registerStreamCall(context)
+    live.playStreamCall(context)
+    return live
+
+
+class Watcher:
+    """Its method is called back, and nobody else holds it."""
+
+    def __init__(self, seen: list[Any]) -> None:
+        self._seen = seen
+
+    def movement(self, event: tuple[bool, int, int]) -> None:
+        self._seen.append(event)
+        if len(self._seen) == 2:
+            raise ValueError("raised on purpose")
+
+
+def test_movement_is_called_back_and_lets_pictures_through(
+    camera: Cameras, flashes: Path, poll: Poll, capfd: pytest.CaptureFixture[str]
+) -> None:
+    seen: list[tuple[bool, int, int]] = []
+    movement = MovementFrameFilter("move", 100, 0.3, 500, BriefInfoFrameFilter("moved"))
+    # Without a filter behind it, and without a callback.
+    lonely = MovementFrameFilter("lonely", interval=100, treshold=0.3, duration=500)
+    movement.setCallback(Watcher(seen).movement)
+    gc.collect()
+    decoder = AVThread("decoder", ForkFrameFilter("fork", movement, lonely))
+    decoder.startCall()
+    decoder.decodingOnCall()
+    live = play(camera("--file", str(flashes)).url, decoder.getFrameFilter())
+    poll(lambda: len(seen) >= 4, 30)
+    live.stopCall()
+    decoder.stopCall()
+    assert [moving for moving, _, _ in seen[:4]] == [True, False, True, False]
+    assert {slot for _, slot, _ in seen} == {SLOT}
+    times = [mstimestamp for _, _, mstimestamp in seen]
+    # A movement lasts half a second, and begins every two seconds.
+    assert 500 <= times[1] - times[0] < 1000
+    assert 1500 < times[2] - times[0] < 2500
+    printed = capfd.readouterr()
+    began = [mstimestamp for moving, _, mstimestamp in seen if moving]
+    moved = [line for line in printed.out.splitlines() if ": moved : <AVBitmapFrame" in line]
+    assert [f"timestamp={mstimestamp} " in line for line, mstimestamp in zip(moved, began)] == [True] * len(began)
+    assert "ValueError: raised on purpose" in printed.err
+
+
+def test_what_is_no_picture_is_dropped_with_one_word(
+    camera: Cameras, poll: Poll, capfd: pytest.CaptureFixture[str]
+) -> None:
+    packets = BriefInfoFrameFilter("packets")
+    movement = MovementFrameFilter("move", 100, 0.3, 500, InfoFrameFilter("behind"))
+    movement.reset()
+    live = play(camera("--size", "320x240").url, ForkFrameFilter("fork", movement, packets))
+    text = ""
+
+    def count() -> int:
+        nonlocal text
+        text += capfd.readouterr().out
+        return text.count("BriefInfoFrameFilter : packets")
+
+    poll(lambda: count() > 20)
+    live.stopCall()
+    assert text.count("MovementFrameFilter: move: slot 7: only decoded pictures are taken") == 1
+    assert "behind start dump" in text and "BasicFrame" not in text.replace("packets : <BasicFrame", "")
+
+
+def test_an_alert_tells_that_a_stream_is_gone(camera: Cameras, poll: Poll, capfd: pytest.CaptureFixture[str]) -> None:
+    seen: list[tuple[int]] = []
+    one = camera("--size", "320x240")
+    alert = AlertFrameFilter("alert", seen.append, BriefInfoFrameFilter("behind"))
+    live = play(one.url, alert, msreconnect=500)
+    printed = ""
+
+    def basic() -> int:
+        nonlocal printed
+        printed += capfd.readouterr().out
+        return printed.count("BriefInfoFrameFilter : behind : <BasicFrame")
+
+    poll(lambda: basic() > 10)
+    assert seen == []
+    one.pause()
+    poll(lambda: seen == [(SLOT,)])
+    one.resume()
+    before = basic()
+    poll(lambda: basic() > before + 10)
+    one.kill()
+    poll(lambda: seen == [(SLOT,), (SLOT,)])
+    live.stopCall()
+    # What tells that it is gone ends at the filter.
+    assert "BriefInfoFrameFilter : behind : <Frame" not in printed
+
+
+def test_an_alert_tells_that_there_never_was_a_stream(poll: Poll) -> None:
+    seen: list[tuple[int]] = []
+    live = play("rtsp://127.0.0.1:9/nobody", AlertFrameFilter("alert", seen.append))
+    poll(lambda: seen == [(SLOT,)])
+    live.stopCall()
+
+
+@pytest.mark.parametrize("make", [lambda call: AlertFrameFilter("a", call), lambda call: watching(call)])
+def test_callbacks_live_as_long_as_the_filter(make: Callable[[Any], Any]) -> None:
+    class Call:
+        def __call__(self, event: object) -> None: ...
+
+    call = Call()
+    gone = weakref.ref(call)
+    made = make(call)
+    del call
+    gc.collect()
+    assert gone() is not None
+    del made
+    gc.collect()
+    assert gone() is None
+
+
+def watching(call: Any) -> MovementFrameFilter:
+    made = MovementFrameFilter("m", 1, 0.5, 1)
+    made.setCallback(call)
+    return made

@@ -1,0 +1,148 @@
+"""USBDeviceThread, with a camera that is played by a library in a process of its own, for there may be none."""
+
+from __future__ import annotations
+
+import os
+import struct
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from conftest import REPOSITORY, program
+
+DEVICE = "/dev/video-of-the-test"
+
+
+@pytest.fixture
+def device(tmp_path: Path) -> dict[str, str]:
+    """The environment in which a process has a camera at DEVICE: H.264, 100 pictures a second."""
+    library, stream, pictures = (tmp_path / name for name in ("camera.so", "stream.h264", "pictures"))
+    source = REPOSITORY / "crates/av/tests/device/camera.c"
+    subprocess.run([program("cc"), "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True, timeout=60)
+    scene = ["-f", "lavfi", "-i", "testsrc2=size=320x240:rate=25:duration=2"]
+    encode = ["-c:v", "libx264", "-g", "10", "-bf", "0", "-bsf:v", "h264_metadata=aud=insert", "-f", "h264"]
+    quiet = ["-nostdin", "-loglevel", "error"]
+    subprocess.run([program("ffmpeg"), *quiet, *scene, *encode, stream], check=True, timeout=60)
+    # Each access unit after its length.
+    delimiter = b"\0\0\0\1\x09"
+    units = [delimiter + unit for unit in stream.read_bytes().split(delimiter)[1:]]
+    pictures.write_bytes(b"".join(struct.pack("<I", len(unit)) + unit for unit in units))
+    return {
+        **os.environ,
+        "LD_PRELOAD": str(library),
+        "VALKKA_DEVICE": DEVICE,
+        "VALKKA_PICTURES": str(pictures),
+        "VALKKA_FORMAT": "H264",
+        # Setting up the sanity of memory in the interpreter is slow, and not what is tested.
+        "PYTHONDEVMODE": "0",
+    }
+
+
+def run(program: str, environment: dict[str, str]) -> str:
+    """What a Python program prints in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)], env=environment, stdout=subprocess.PIPE, timeout=100
+    )
+    text = done.stdout.decode()
+    assert done.returncode == 0, text
+    return text
+
+
+def test_frames_come_until_it_is_stopped(device: dict[str, str]) -> None:
+    text = run(
+        f"""
+        import threading
+        from valkka.core import *
+
+        moved = threading.Event()
+        movement = MovementFrameFilter("move", 10, 0.0001, 100000)
+        movement.setCallback(lambda event: moved.set())
+        decoder = AVThread("decoder", movement)
+        usb = USBDeviceThread("usb")
+        fork = ForkFrameFilter("fork", BriefInfoFrameFilter("frames"), decoder.getFrameFilter())
+        context = USBCameraConnectionContext({DEVICE!r}, 3, fork)
+        context.width, context.height = 320, 240
+        # Before the start, and once too often.
+        usb.playCameraStreamCall(context)
+        usb.playCameraStreamCall(context)
+        decoder.startCall()
+        decoder.decodingOnCall()
+        usb.startCall()
+        assert moved.wait(60)
+        usb.stopCameraStreamCall(context)
+        usb.stopCameraStreamCall(context)
+        context.slot = 4
+        usb.playCameraStreamCall(context)
+        # And left running to the end of the interpreter.
+        """,
+        device,
+    )
+    lines = [line for line in text.splitlines() if line.startswith("BriefInfo")]
+    assert "<SetupFrame:" in lines[0] and "slot=3 / media_type=0 codec_id=27" in lines[0]
+    kinds = [line.split("slice_type=")[1].split(">")[0] for line in lines if "slice_type" in line]
+    assert {"7", "8", "5", "1"} <= set(kinds) and "payload size=" in lines[1]
+    assert text.count("USBDeviceThread: slot 3 is reserved") == 1
+    assert text.count("USBDeviceThread: there is nothing at slot 3") == 1
+
+
+@pytest.mark.deadline(150)
+def test_a_camera_that_is_unplugged_is_found_again(device: dict[str, str]) -> None:
+    device["VALKKA_FAULT"] = "unplugged:20"
+    text = run(
+        f"""
+        import threading
+        from valkka.core import *
+
+        class Gone:
+            count = 0
+            twice = threading.Event()
+            def __call__(self, event):
+                assert event == (9,)
+                self.count += 1
+                if self.count == 2:
+                    self.twice.set()
+
+        gone = Gone()
+        usb = USBDeviceThread("usb")
+        alert = AlertFrameFilter("alert", gone, BriefInfoFrameFilter("frames"))
+        usb.startCall()
+        usb.playCameraStreamCall(USBCameraConnectionContext({DEVICE!r}, 9, alert))
+        assert gone.twice.wait(60)
+        usb.stopCall()
+        """,
+        device,
+    )
+    assert text.count("<SetupFrame") == 2
+    assert text.count(f"{DEVICE} is gone: reading {DEVICE} failed: No such device") == 2
+    assert f"{DEVICE} cannot be received: cannot connect to {DEVICE}: No such file or directory" in text
+
+
+def test_a_device_that_is_none_is_named(device: dict[str, str]) -> None:
+    text = run(
+        """
+        import threading
+        from valkka.core import *
+
+        alerts = []
+        told = threading.Event()
+        def alert(event):
+            alerts.append(event)
+            if len(alerts) == 2:
+                told.set()
+
+        usb = USBDeviceThread("usb")
+        usb.startCall()
+        for slot, path in enumerate(["/dev/null", "/dev/video-that-is-not-there"], 1):
+            usb.playCameraStreamCall(USBCameraConnectionContext(path, slot, AlertFrameFilter("alert", alert)))
+        usb.playCameraStreamCall(USBCameraConnectionContext("/dev/null", -1, None))
+        assert told.wait(60)
+        usb.stopCall()
+        """,
+        device,
+    )
+    assert "slot 1: /dev/null cannot be received: /dev/null offers no track that can be received" in text
+    assert "slot 2: /dev/video-that-is-not-there cannot be received:" in text
+    assert "slot -1 is not from 0 to 255" in text
