@@ -1,6 +1,7 @@
 //! The parameters of threads and connections: each a file, and a line here.
 
 mod fd_write;
+mod file;
 mod file_stream;
 mod frame_fifo;
 pub(crate) mod live_connection;
@@ -9,6 +10,7 @@ mod opengl_frame_fifo;
 mod usb_camera;
 
 pub(crate) use fd_write::FDWriteContext;
+pub(crate) use file::FileContext;
 pub(crate) use file_stream::FileStreamContext;
 pub(crate) use frame_fifo::FrameFifoContext;
 pub(crate) use live_connection::LiveConnectionContext;
@@ -21,6 +23,7 @@ use pyo3::prelude::*;
 pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<FDWriteContext>()?;
     module.add_class::<FileStreamContext>()?;
+    module.add_class::<FileContext>()?;
     module.add_class::<FrameFifoContext>()?;
     module.add_class::<LiveConnectionContext>()?;
     module.add_class::<LiveOutboundContext>()?;

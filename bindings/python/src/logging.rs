@@ -66,6 +66,11 @@ impl Logger {
         self.say(NORMAL, message);
     }
 
+    /// Says what helps to find a fault.
+    pub(crate) fn debug(&self, message: impl Display) {
+        self.say(DEBUG, message);
+    }
+
     /// Whether a message of `level` passes.
     fn admits(&self, level: i32) -> bool {
         level <= self.level.load(Ordering::Relaxed)

@@ -4,6 +4,7 @@ mod abstract_file;
 mod av;
 mod decoder;
 mod fd_write;
+mod file;
 mod file_cache;
 mod live;
 mod opengl;
@@ -20,6 +21,7 @@ pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<decoder::DecoderThread>()?;
     module.add_class::<fd_write::FDWriteThread>()?;
     module.add_class::<file_cache::FileCacheThread>()?;
+    module.add_class::<file::FileThread>()?;
     module.add_class::<live::LiveThread>()?;
     module.add_function(wrap_pyfunction!(live::set_live_out_packet_buffer_max_size, module)?)?;
     module.add_class::<opengl::OpenGLThread>()?;
