@@ -175,14 +175,21 @@ fn difference(a: &Bitmap, b: &Bitmap) -> Option<f64> {
     Some(total as f64 / (width * height) as f64 / 255.0)
 }
 
-/// Written so that the compiler makes vector instructions of it. No row is long enough to overflow the partial sums.
+/// Written in blocks of fixed size, of which the compiler makes vector instructions.
 fn sum_of_differences(a: &[u8], b: &[u8]) -> u64 {
-    let sum = |a: &[u8], b: &[u8]| a.iter().zip(b).map(|(a, b)| u32::from(a.abs_diff(*b))).sum::<u32>();
-    a.chunks(CHUNK).zip(b.chunks(CHUNK)).map(|(a, b)| u64::from(sum(a, b))).sum()
+    let length = a.len().min(b.len());
+    let (a, a_rest) = a[..length].as_chunks();
+    let (b, b_rest) = b[..length].as_chunks();
+    let rest = a_rest.iter().zip(b_rest).map(|(a, b)| u64::from(a.abs_diff(*b)));
+    a.iter().zip(b).map(|(a, b)| u64::from(block_difference(a, b))).chain(rest).sum()
 }
 
-/// 255 times this fits 32 bits.
-const CHUNK: usize = 1 << 16;
+fn block_difference(a: &[u8; BLOCK], b: &[u8; BLOCK]) -> u16 {
+    (0..BLOCK).map(|i| u16::from(a[i].abs_diff(b[i]))).sum()
+}
+
+/// 255 times this fits 16 bits.
+const BLOCK: usize = 16;
 
 /// One picture is kept of each.
 const MAX_TRACKS: usize = 256;
@@ -321,8 +328,12 @@ mod tests {
     }
 
     #[test]
-    fn long_rows_do_not_overflow() {
-        let (a, b) = (vec![0; 3 * CHUNK + 1], vec![255; 3 * CHUNK + 1]);
-        assert_eq!(sum_of_differences(&a, &b), 255 * (3 * CHUNK as u64 + 1));
+    fn every_sample_counts_and_nothing_overflows() {
+        for length in [0, 1, 15, 16, 17, 100_000] {
+            assert_eq!(sum_of_differences(&vec![0; length], &vec![255; length]), 255 * length as u64);
+        }
+        let samples: Vec<u8> = (0..100).map(|n| n * 2).collect();
+        let sum = samples.iter().map(|&sample| u64::from(sample.abs_diff(100))).sum::<u64>();
+        assert_eq!(sum_of_differences(&samples, &[100; 100]), sum);
     }
 }
