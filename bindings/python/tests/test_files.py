@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Cameras, Poll, program
 
 import valkka.core as core
+from conftest import Cameras, Poll, program
 
 # Ends of waits that are never reached on a machine that works.
 SOON = 60.0
@@ -130,7 +130,8 @@ def test_a_recording_is_finished_with_the_interpreter(camera: Cameras, tmp_path:
         filter.activate({str(file)!r})
         del filter, context
         deadline = time.monotonic() + 60
-        while time.monotonic() < deadline and not (os.path.exists({str(file)!r}) and os.path.getsize({str(file)!r}) > 100000):
+        size = lambda path: os.path.getsize(path) if os.path.exists(path) else 0
+        while time.monotonic() < deadline and size({str(file)!r}) < 100000:
             time.sleep(0.05)
     """
     subprocess.run([sys.executable, "-c", textwrap.dedent(script)], check=True, timeout=SOON * 2)

@@ -21,7 +21,7 @@ use crate::thread::{Control, reason};
 ///
 /// A recording begins with the last key frame, and a new file when the size or the tracks of the stream change:
 /// `name-2.mkv` after `name.mkv`.
-#[pyclass(extends = FrameFilter, frozen, module = "valkka.core")]
+#[pyclass(extends = FrameFilter, frozen, subclass, module = "valkka.core")]
 pub(crate) struct FileFrameFilter {
     name: String,
     recording: Native<Arc<Recording>>,

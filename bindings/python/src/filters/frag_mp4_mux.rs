@@ -13,7 +13,7 @@ use crate::logging::FILTER;
 
 /// Makes fragmented MP4 of the video of a stream, as browsers take it: `ftyp` and `moov`, then `moof` and `mdat` for each
 /// frame, one by one. Nothing else passes.
-#[pyclass(extends = MuxFrameFilter, frozen, module = "valkka.core")]
+#[pyclass(extends = MuxFrameFilter, frozen, subclass, module = "valkka.core")]
 pub(crate) struct FragMP4MuxFrameFilter;
 
 #[pymethods]
