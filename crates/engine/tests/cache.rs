@@ -88,8 +88,8 @@ fn calls_before_the_start_are_carried_out_after_it() {
     let told = events.recv_timeout(SOON).unwrap();
     assert_eq!(told, CacheEvent::At(Some(at(recorded + 500))));
 
-    cache.play();
     let started = SystemClock.now();
+    cache.play();
     until(&frames, |signal| matches!(signal, Signal::Play));
     for n in 0..12 {
         let frame = frames.recv_timeout(SOON).unwrap();
