@@ -1,4 +1,4 @@
-//! FFmpeg: decoding, scaling, demultiplexing and encoding.
+//! FFmpeg: decoding, scaling, demultiplexing, multiplexing and encoding.
 //!
 //! - A [`Decoder`] is a worker that turns the packets of a stream into pictures, which stay where FFmpeg put them.
 //!   What it does to each frame is a filter of its own, [`PictureDecoder`]; what decodes is a line in the table of
@@ -6,7 +6,9 @@
 //! - A [`Scaler`] writes a picture as packed RGB, at any size, straight into the caller's memory.
 //! - An [`AvSource`] receives what libavformat can: RTSP over UDP, multicast and TLS, and session descriptions.
 //! - A [`Capture`] receives a camera of this machine.
-//! - A [`FileReader`] reads the frames of a file as a source would deliver them.
+//! - A [`FileReader`] reads the frames of a file as a source would deliver them, from any position.
+//! - A [`Recorder`] writes the stream that passes through it into a file, on a thread of its own; a [`Muxer`] does so on the
+//!   caller's. A [`Fragmenter`] makes fragmented MP4 for browsers.
 //! - An [`Encoder`] makes packets of generated pictures.
 //!
 //! FFmpeg is reached through a small C shim of our own; all unsafe code is in `ffi`. FFmpeg's log goes to `tracing`:
