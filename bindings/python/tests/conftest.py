@@ -13,6 +13,7 @@ import os
 import selectors
 import shutil
 import signal
+import struct
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -27,6 +28,9 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 DEADLINE_SECONDS = 120.0
 # How long a camera, a screen or another program may take to start on a busy machine.
 STARTUP_SECONDS = 30.0
+
+# Where the camera of `device` is.
+DEVICE = "/dev/video-of-the-test"
 
 T = TypeVar("T")
 
@@ -71,6 +75,31 @@ def display(monkeypatch: pytest.MonkeyPatch) -> Iterator[Display]:
     monkeypatch.setenv("DISPLAY", screen.name)
     yield screen
     screen.close()
+
+
+@pytest.fixture
+def device(tmp_path: Path) -> dict[str, str]:
+    """A camera at this machine, played by a library, for there may be none: the environment in which a process has a camera at DEVICE: H.264, 100 pictures a second."""
+    library, stream, pictures = (tmp_path / name for name in ("camera.so", "stream.h264", "pictures"))
+    source = REPOSITORY / "crates/av/tests/device/camera.c"
+    subprocess.run([program("cc"), "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True, timeout=60)
+    scene = ["-f", "lavfi", "-i", "testsrc2=size=320x240:rate=25:duration=2"]
+    encode = ["-c:v", "libx264", "-g", "10", "-bf", "0", "-bsf:v", "h264_metadata=aud=insert", "-f", "h264"]
+    quiet = ["-nostdin", "-loglevel", "error"]
+    subprocess.run([program("ffmpeg"), *quiet, *scene, *encode, stream], check=True, timeout=60)
+    # Each access unit after its length.
+    delimiter = b"\0\0\0\1\x09"
+    units = [delimiter + unit for unit in stream.read_bytes().split(delimiter)[1:]]
+    pictures.write_bytes(b"".join(struct.pack("<I", len(unit)) + unit for unit in units))
+    return {
+        **os.environ,
+        "LD_PRELOAD": str(library),
+        "VALKKA_DEVICE": DEVICE,
+        "VALKKA_PICTURES": str(pictures),
+        "VALKKA_FORMAT": "H264",
+        # Setting up the sanity of memory in the interpreter is slow, and not what is tested.
+        "PYTHONDEVMODE": "0",
+    }
 
 
 class Camera:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from conftest import REPOSITORY, Cameras, Display, Poll, program, spawn
+from conftest import DEVICE, REPOSITORY, Cameras, Display, Poll, program, spawn
 
 pytest.importorskip("numpy")
 
@@ -27,12 +27,14 @@ GREEN = (0, 255, 0)
 class Lesson:
     """A lesson that runs in a process of its own, in an empty directory."""
 
-    def __init__(self, name: str, arguments: Sequence[object], directory: Path) -> None:
+    def __init__(
+        self, name: str, arguments: Sequence[object], directory: Path, environment: dict[str, str] | None
+    ) -> None:
         self.output = ""
         program = [sys.executable, "-u", "-X", "faulthandler", str(TUTORIAL / name), *map(str, arguments)]
         self._log = directory / f"{name}.log"
         with self._log.open("wb") as log:
-            self.process = spawn(program, stdout=log, stderr=subprocess.STDOUT, cwd=directory)
+            self.process = spawn(program, stdout=log, stderr=subprocess.STDOUT, cwd=directory, env=environment)
 
     def so_far(self) -> str:
         """What it has printed."""
@@ -55,8 +57,8 @@ Start = Callable[..., Lesson]
 def lesson(tmp_path: Path) -> Iterator[Start]:
     started: list[Lesson] = []
 
-    def start(name: str, *arguments: object) -> Lesson:
-        started.append(Lesson(name, arguments, tmp_path))
+    def start(name: str, *arguments: object, environment: dict[str, str] | None = None) -> Lesson:
+        started.append(Lesson(name, arguments, tmp_path, environment))
         return started[-1]
 
     yield start
@@ -237,6 +239,13 @@ def test_9_boxes(camera: Cameras, display: Display, lesson: Start, poll: Poll) -
     poll(lambda: greens() > one)
     poll(lambda: "no boxes" in running.so_far() and greens() == 0)
     running.finish()
+
+
+def test_10_usb(device: dict[str, str], display: Display, lesson: Start, poll: Poll) -> None:
+    running = lesson("lesson_10_usb.py", DEVICE, 8, environment={**device, "DISPLAY": display.name})
+    # Before there are pictures, the window is of one colour.
+    poll(lambda: len({tuple(color) for color in display.picture()[100:500:40, 100:500:40].reshape(-1, 3)}) > 5)
+    assert running.finish().endswith("bye\n")
 
 
 def test_11_processes(camera: Cameras, lesson: Start) -> None:

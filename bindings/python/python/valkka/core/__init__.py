@@ -20,7 +20,15 @@ os.environ["__GL_SYNC_TO_VBLANK"] = "0"
 if os.environ.get("XDG_SESSION_TYPE") != "x11":
     print("valkka: this is no X11 session (XDG_SESSION_TYPE): windows may not show", file=_sys.stderr)
 
-from valkka.core.valkka_core import *
+try:
+    from valkka.core.valkka_core import *
+except ImportError as _error:
+    if "shared object file" in str(_error):
+        raise ImportError(
+            f"{_error}; this wheel was built with another FFmpeg than there is here, if any: install that of the "
+            "distribution it was built on (Debian 12: libavformat59 libswscale6), or build the wheel here"
+        ) from _error
+    raise
 
 __version__ = "1.6.1"
 
