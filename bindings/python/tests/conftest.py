@@ -79,7 +79,7 @@ def display(monkeypatch: pytest.MonkeyPatch) -> Iterator[Display]:
 
 @pytest.fixture
 def device(tmp_path: Path) -> dict[str, str]:
-    """A camera at this machine, played by a library, for there may be none: the environment in which a process has a camera at DEVICE: H.264, 100 pictures a second."""
+    """The environment in which a process has a camera at DEVICE: H.264, 100 pictures a second, played by a library."""
     library, stream, pictures = (tmp_path / name for name in ("camera.so", "stream.h264", "pictures"))
     source = REPOSITORY / "crates/av/tests/device/camera.c"
     subprocess.run([program("cc"), "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True, timeout=60)
