@@ -101,8 +101,9 @@ impl Offer {
     }
 }
 
-/// The same file, for reading only.
+/// The same file, for reading only. Nobody opens it for writing any more, by accident.
 pub(crate) fn read_only(file: &OwnedFd) -> io::Result<OwnedFd> {
+    rustix::fs::fchmod(file, Mode::RUSR)?;
     let path = format!("/proc/self/fd/{}", file.as_raw_fd());
     Ok(rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?)
 }
@@ -117,7 +118,7 @@ pub(crate) fn receive(
     let listener = listener.socket.try_clone()?;
     let stop = Arc::new(Event::new()?);
     let reception = Reception { listener, offer, control, readers, connections: VecDeque::new(), rest: None };
-    Worker::spawn("shm", None, move |token: StopToken| {
+    Worker::spawn("ring", None, move |token: StopToken| {
         let ring = stop.clone();
         token.on_stop(move || ring.set());
         reception.run(&token, &stop);
