@@ -1,5 +1,6 @@
 //! Python callables that are called from threads of ours.
 
+use std::cell::Cell;
 use std::sync::Mutex;
 
 use pyo3::prelude::*;
@@ -21,8 +22,9 @@ impl Callback {
         let _before = lock(&self.0).replace(callable);
     }
 
-    /// Calls it with the arguments that `arguments` makes. If it raises, the traceback is printed and that is all.
-    /// Does nothing while there is none, and when the interpreter is ending.
+    /// Calls it with the arguments that `arguments` makes. If it raises, the traceback is printed and that is all, also
+    /// when it is `SystemExit`: a thread of ours cannot end the interpreter. Does nothing while there is none, and when
+    /// the interpreter is ending.
     pub(crate) fn call<A>(&self, arguments: impl for<'py> FnOnce(Python<'py>) -> PyResult<A>)
     where
         A: for<'py> IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>, Error = PyErr>,
@@ -31,12 +33,23 @@ impl Callback {
             let Some(callable) = lock(&self.0).as_ref().map(|callable| callable.clone_ref(py)) else {
                 return;
             };
+            let outside = INSIDE.replace(true);
             let called = arguments(py)
                 .and_then(|arguments| arguments.into_pyobject(py))
                 .and_then(|arguments| callable.bind(py).call1(arguments));
+            INSIDE.set(outside);
             if let Err(error) = called {
-                error.print_and_set_sys_last_vars(py);
+                error.display(py);
             }
         });
     }
+}
+
+/// Whether this thread is calling a callback: what it waits for may be waiting for it.
+pub(crate) fn is_inside() -> bool {
+    INSIDE.get()
+}
+
+thread_local! {
+    static INSIDE: Cell<bool> = const { Cell::new(false) };
 }

@@ -1,12 +1,14 @@
 //! The base class of all threads.
 
 use std::error::Error;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use valkka::lock::lock;
 
+use crate::callback;
 use crate::exit;
 use crate::filter::no_constructor;
 use crate::native::Native;
@@ -36,17 +38,24 @@ pub(crate) struct Thread {
     name: String,
     control: Native<Running>,
     life: Mutex<Life>,
+    /// Notified when the phase changes.
+    changed: Condvar,
 }
 
 struct Life {
     affinity: Option<usize>,
     phase: Phase,
+    /// It is to stop, whatever it does now.
+    unwanted: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Phase {
     New,
+    Starting,
     Started,
+    /// Somebody waits for it to stop.
+    Stopping,
     Stopped,
 }
 
@@ -67,12 +76,36 @@ impl Thread {
         Self {
             name: name.to_owned(),
             control: Native::new(Running(control)),
-            life: Mutex::new(Life { affinity: None, phase: Phase::New }),
+            life: Mutex::new(Life { affinity: None, phase: Phase::New, unwanted: false }),
+            changed: Condvar::new(),
         }
     }
 
     fn life(&self) -> MutexGuard<'_, Life> {
         lock(&self.life)
+    }
+
+    fn enter(&self, phase: Phase) {
+        self.life().phase = phase;
+        self.changed.notify_all();
+    }
+
+    /// Stops it, once. Others who come meanwhile, or while it starts, wait until that is done.
+    fn stop(&self) {
+        let mut life = self.life();
+        // In a callback nobody is waited for: that may be the one who waits for the callback to return.
+        if !callback::is_inside() {
+            let busy = |life: &mut Life| matches!(life.phase, Phase::Starting | Phase::Stopping);
+            let waited = self.changed.wait_timeout_while(life, STOP_TIMEOUT, busy);
+            (life, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        }
+        if life.phase == Phase::Started {
+            life.phase = Phase::Stopping;
+            drop(life);
+            self.control.0.request_stop();
+            self.control.0.wait_stop();
+            self.enter(Phase::Stopped);
+        }
     }
 
     /// Whether a stop means anything: it was started, in this process.
@@ -112,13 +145,18 @@ impl Thread {
             if life.phase != Phase::New {
                 return Err(PyRuntimeError::new_err(format!("{}: a thread can be started once", self.name)));
             }
-            life.phase = Phase::Started;
+            life.phase = Phase::Starting;
             life.affinity
         };
-        py.detach(|| self.control.0.clone().start(affinity)).map_err(|reason| {
-            self.life().phase = Phase::Stopped;
-            PyRuntimeError::new_err(format!("{}: {reason}", self.name))
+        py.detach(|| {
+            let started = self.control.0.clone().start(affinity);
+            self.enter(if started.is_ok() { Phase::Started } else { Phase::Stopped });
+            if self.life().unwanted {
+                self.control.0.request_stop();
+            }
+            started
         })
+        .map_err(|reason| PyRuntimeError::new_err(format!("{}: {reason}", self.name)))
     }
 
     /// Stops the thread and waits until it has stopped.
@@ -130,6 +168,7 @@ impl Thread {
     /// Asks the thread to stop; returns at once.
     fn requestStopCall(&self, py: Python<'_>) {
         if self.is_running() {
+            self.life().unwanted = true;
             py.detach(|| self.control.0.request_stop());
         }
     }
@@ -137,8 +176,7 @@ impl Thread {
     /// Waits until the thread has stopped.
     fn waitStopCall(&self, py: Python<'_>) {
         if self.is_running() {
-            py.detach(|| self.control.0.wait_stop());
-            self.life().phase = Phase::Stopped;
+            py.detach(|| self.stop());
         }
     }
 
@@ -149,6 +187,9 @@ impl Thread {
         }
     }
 }
+
+/// How long one waits for a stop that is another's work, which has deadlines of its own.
+const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// An error in words, and what it comes from.
 pub(crate) fn reason(error: &dyn Error) -> String {
