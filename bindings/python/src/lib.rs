@@ -8,7 +8,7 @@
 //! - [`thread`] has the base class of all threads: it starts, stops and waits without the interpreter's lock.
 //! - [`native`] keeps what Python objects own: it is dropped without the interpreter's lock, and not at all in a
 //!   process that was forked off.
-#![deny(unsafe_code)]
+#![forbid(unsafe_code)]
 
 mod callback;
 mod constants;

@@ -26,12 +26,11 @@ const LAYERS: [(&str, u32); 10] = [
 const TESTKIT: &str = "valkka-testkit";
 
 /// Where unsafe code may stand: crate, and the beginning of the path within it. All other crates forbid it.
-const UNSAFE: [(&str, &str); 5] = [
+const UNSAFE: [(&str, &str); 4] = [
     ("valkka-av", "src/ffi.rs"),
     ("valkka-av", "src/ffi/"),
     ("valkka-render", "src/output/"),
     ("valkka-shm", "src/map.rs"),
-    ("valkka-python", "src/"),
 ];
 
 const LINT: &str = "unsafe_code";
