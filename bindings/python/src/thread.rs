@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
+use valkka::graph::cache::FrameCache;
+use valkka::graph::live::Live;
+use valkka::graph::{FdWriter, FilePlayer};
 use valkka::lock::lock;
 
 use crate::callback;
@@ -30,6 +33,27 @@ pub(crate) trait Control: Send + Sync {
     /// Waits until the calls so far have been carried out.
     fn wait_ready(&self) {}
 }
+
+/// Parts of the engine are controlled by their own methods: a path through `Self` names those before the trait's.
+macro_rules! control {
+    ($($part:ty),*) => {$(
+        impl Control for $part {
+            fn start(self: Arc<Self>, affinity: Option<usize>) -> Result<(), String> {
+                Self::start(&self, affinity).map_err(|error| reason(&error))
+            }
+
+            fn request_stop(&self) {
+                Self::request_stop(self);
+            }
+
+            fn wait_stop(&self) {
+                self.stop();
+            }
+        }
+    )*};
+}
+
+control!(FdWriter, FilePlayer, FrameCache, Live);
 
 /// Something that runs on its own between `startCall` and `stopCall`. It can be started once; dropping the last
 /// reference stops it.

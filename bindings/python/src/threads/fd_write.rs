@@ -12,7 +12,7 @@ use crate::filters::fifo::FifoFrameFilter;
 use crate::logging::THREAD;
 use crate::native::Native;
 use crate::slot::slot;
-use crate::thread::{Control, Thread, reason};
+use crate::thread::Thread;
 
 /// Writes the video of streams into file descriptors, without ever waiting for a reader: what a slow one has no room for
 /// is dropped up to the next key frame.
@@ -33,8 +33,7 @@ impl FDWriteThread {
             FdWriterOptions { name: name.clone(), capacity: capacity.clamp(LEAST_FRAMES, MOST_FRAMES) };
         let called = name.clone();
         let writer = Arc::new(FdWriter::new(options, move |notice| complain(&called, notice)));
-        let control = Arc::new(Running(writer.clone()));
-        let thread = PyClassInitializer::from(Thread::new(&name, control));
+        let thread = PyClassInitializer::from(Thread::new(&name, writer.clone()));
         thread.add_subclass(Self { name, writer: Native::new(writer) })
     }
 
@@ -68,23 +67,6 @@ impl FDWriteThread {
             Ok(slot) => py.detach(|| self.writer.deregister(slot)),
             Err(wrong) => complain(&self.name, wrong),
         }
-    }
-}
-
-/// Starts and stops it.
-struct Running(Arc<FdWriter>);
-
-impl Control for Running {
-    fn start(self: Arc<Self>, affinity: Option<usize>) -> Result<(), String> {
-        self.0.start(affinity).map_err(|error| reason(&error))
-    }
-
-    fn request_stop(&self) {
-        self.0.request_stop();
-    }
-
-    fn wait_stop(&self) {
-        self.0.stop();
     }
 }
 

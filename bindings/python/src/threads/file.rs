@@ -14,7 +14,7 @@ use crate::filters::fifo::FifoFrameFilter;
 use crate::logging::FILE_THREAD;
 use crate::native::Native;
 use crate::slot::slot;
-use crate::thread::{Control, Thread, reason};
+use crate::thread::{Thread, reason};
 
 /// Plays any number of files in real time, told apart by their slots.
 ///
@@ -34,8 +34,7 @@ impl FileThread {
     fn py_new(name: &str, fifo_ctx: Option<FrameFifoContext>) -> PyClassInitializer<Self> {
         let _ = fifo_ctx;
         let player = Arc::new(FilePlayer::new(name, tell));
-        let control = Arc::new(Running(player.clone()));
-        PyClassInitializer::from(Thread::new(name, control))
+        PyClassInitializer::from(Thread::new(name, player.clone()))
             .add_subclass(Self { player: Native::new(player) })
     }
 
@@ -107,23 +106,6 @@ impl FileThread {
         if let Err(error) = py.detach(|| body(&self.player, slot)) {
             complain(name, reason(&error));
         }
-    }
-}
-
-/// Starts and stops it.
-struct Running(Arc<FilePlayer>);
-
-impl Control for Running {
-    fn start(self: Arc<Self>, affinity: Option<usize>) -> Result<(), String> {
-        self.0.start(affinity).map_err(|error| reason(&error))
-    }
-
-    fn request_stop(&self) {
-        self.0.request_stop();
-    }
-
-    fn wait_stop(&self) {
-        self.0.stop();
     }
 }
 

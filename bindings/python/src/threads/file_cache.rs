@@ -16,7 +16,7 @@ use crate::logging::FILE_THREAD;
 use crate::native::Native;
 use crate::slot::slot;
 use crate::stdout;
-use crate::thread::{Control, Thread, reason};
+use crate::thread::Thread;
 
 /// Keeps recorded frames in memory, and plays them in real time into a filter for each slot, all by one clock.
 ///
@@ -45,8 +45,7 @@ impl FileCacheThread {
             }
             CacheEvent::Notice(notice) => complain(&called, notice),
         }));
-        let control = Arc::new(Running(cache.clone()));
-        PyClassInitializer::from(Thread::new(&name, control))
+        PyClassInitializer::from(Thread::new(&name, cache.clone()))
             .add_subclass(AbstractFileThread)
             .add_subclass(Self { name, cache: Native::new(cache), position, limits })
     }
@@ -117,23 +116,6 @@ impl FileCacheThread {
                 basic_frames(&frame).iter().for_each(stdout::line);
             }
         });
-    }
-}
-
-/// Starts and stops it.
-struct Running(Arc<FrameCache>);
-
-impl Control for Running {
-    fn start(self: Arc<Self>, affinity: Option<usize>) -> Result<(), String> {
-        self.0.start(affinity).map_err(|error| reason(&error))
-    }
-
-    fn request_stop(&self) {
-        self.0.request_stop();
-    }
-
-    fn wait_stop(&self) {
-        self.0.stop();
     }
 }
 

@@ -13,7 +13,8 @@ use crate::contexts::{FrameFifoContext, LiveConnectionContext, LiveOutboundConte
 use crate::filters::fifo::FifoFrameFilter;
 use crate::logging::{LIVE, LIVE_THREAD};
 use crate::native::Native;
-use crate::thread::{Control, Thread};
+use crate::slot::slot;
+use crate::thread::Thread;
 
 /// Receives any number of streams, and sends any number, told apart by their slots.
 ///
@@ -33,8 +34,8 @@ impl LiveThread {
     fn py_new(name: &str, fifo_ctx: Option<FrameFifoContext>) -> PyClassInitializer<Self> {
         let _ = fifo_ctx;
         let live = Arc::new(Live::new(name, say));
-        let control = Arc::new(Running(live.clone()));
-        PyClassInitializer::from(Thread::new(name, control)).add_subclass(Self { live: Native::new(live) })
+        PyClassInitializer::from(Thread::new(name, live.clone()))
+            .add_subclass(Self { live: Native::new(live) })
     }
 
     /// Reserves the context's slot for the stream that it describes.
@@ -103,23 +104,6 @@ impl LiveThread {
     }
 }
 
-/// Starts and stops it.
-struct Running(Arc<Live>);
-
-impl Control for Running {
-    fn start(self: Arc<Self>, affinity: Option<usize>) -> Result<(), String> {
-        self.0.start(affinity).map_err(|error| error.to_string())
-    }
-
-    fn request_stop(&self) {
-        self.0.request_stop();
-    }
-
-    fn wait_stop(&self) {
-        self.0.stop();
-    }
-}
-
 /// Takes the size of the largest frame that is sent, in bytes. Frames of any size are sent, so nothing depends on it.
 #[pyfunction]
 #[pyo3(name = "setLiveOutPacketBuffermaxSize")]
@@ -129,11 +113,7 @@ pub(crate) fn set_live_out_packet_buffer_max_size(i: i64) {
 
 /// The slot with this number, if it is one.
 fn slot_of(call: &str, number: i64) -> Option<Slot> {
-    let slot = u16::try_from(number).ok().filter(|&number| number <= LAST_SLOT).map(Slot::new);
-    if slot.is_none() {
-        complain(call, format_args!("slot {number} is not from 0 to {LAST_SLOT}"));
-    }
-    slot
+    slot(number).map_err(|wrong| complain(call, wrong)).ok()
 }
 
 /// Says why a call did nothing, if that is so.
@@ -163,5 +143,3 @@ fn say(event: LiveEvent<'_>) {
         other => LIVE_THREAD.normal(format_args!("LiveThread: {other}")),
     }
 }
-
-const LAST_SLOT: u16 = 255;

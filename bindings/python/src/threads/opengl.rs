@@ -9,12 +9,12 @@ use pyo3::prelude::*;
 use valkka::graph::{Screen, ScreenNotice, ScreenOptions, read_background};
 use valkka::render::Rectangle;
 use valkka::render::schedule::{DropReason, Drops};
-use valkka::stream::Slot;
 
 use crate::contexts::OpenGLFrameFifoContext;
 use crate::filters::fifo::FifoFrameFilter;
 use crate::logging::OPENGL;
 use crate::native::Native;
+use crate::slot::slot as slot_of;
 use crate::stdout;
 use crate::thread::{Control, Thread, reason};
 
@@ -55,8 +55,7 @@ impl OpenGLThread {
         };
         let speaker = name.to_owned();
         let screen = Arc::new(Screen::new(options, move |notice| say(&speaker, &notice)));
-        let control = Arc::new(Running(screen.clone()));
-        let (name, base) = (name.to_owned(), Thread::new(name, control));
+        let (name, base) = (name.to_owned(), Thread::new(name, screen.clone()));
         PyClassInitializer::from(base).add_subclass(Self { name, screen: Native::new(screen) })
     }
 
@@ -120,11 +119,13 @@ impl OpenGLThread {
     /// context. `z` has no meaning.
     fn newRenderContextCall(&self, py: Python<'_>, slot: i64, window_id: i64, z: i64) -> u32 {
         let _ = z;
-        let Some(slot) = u16::try_from(slot).ok().filter(|&slot| slot <= LAST_SLOT) else {
-            self.complain("newRenderContext", format_args!("slot {slot} is not from 0 to {LAST_SLOT}"));
-            return 0;
-        };
-        py.detach(|| self.screen.add_view(Slot::new(slot), number(window_id)))
+        match slot_of(slot) {
+            Ok(slot) => py.detach(|| self.screen.add_view(slot, number(window_id))),
+            Err(wrong) => {
+                self.complain("newRenderContext", wrong);
+                0
+            }
+        }
     }
 
     /// Takes a stream out of a window.
@@ -166,24 +167,21 @@ impl OpenGLThread {
     }
 }
 
-/// Starts and stops it.
-struct Running(Arc<Screen>);
-
-impl Control for Running {
+impl Control for Screen {
     fn start(self: Arc<Self>, affinity: Option<usize>) -> Result<(), String> {
-        self.0.start(affinity).map_err(|error| reason(&error))
+        Self::start(&self, affinity).map_err(|error| reason(&error))
     }
 
     fn request_stop(&self) {
-        self.0.request_stop();
+        Self::request_stop(self);
     }
 
     fn wait_stop(&self) {
-        self.0.stop();
+        self.stop();
     }
 
     fn wait_ready(&self) {
-        self.0.settle();
+        self.settle();
     }
 }
 
@@ -237,6 +235,3 @@ fn bitmap_type(width: u32, height: u32) -> usize {
 
 /// With less, users are warned.
 const SHORT_BUFFERING_MS: i64 = 100;
-
-/// The last of the slots that programs may choose.
-const LAST_SLOT: u16 = 255;

@@ -10,7 +10,7 @@ use crate::contexts::USBCameraConnectionContext;
 use crate::logging::USB;
 use crate::native::Native;
 use crate::slot::slot;
-use crate::thread::{Control, Thread};
+use crate::thread::Thread;
 
 /// Captures what cameras of this machine encode: H.264, or what else they have. A camera that is not there, or is
 /// unplugged, is tried again every ten seconds at least.
@@ -25,8 +25,8 @@ impl USBDeviceThread {
     #[new]
     fn py_new(name: &str) -> PyClassInitializer<Self> {
         let live = Arc::new(Live::new(name, |event| complain(event)));
-        let control = Arc::new(Running(live.clone()));
-        PyClassInitializer::from(Thread::new(name, control)).add_subclass(Self { live: Native::new(live) })
+        PyClassInitializer::from(Thread::new(name, live.clone()))
+            .add_subclass(Self { live: Native::new(live) })
     }
 
     /// Captures the context's camera from now on.
@@ -55,23 +55,6 @@ impl USBDeviceThread {
             Ok(Err(error)) => complain(error),
             Err(wrong) => complain(wrong),
         }
-    }
-}
-
-/// Starts and stops it.
-struct Running(Arc<Live>);
-
-impl Control for Running {
-    fn start(self: Arc<Self>, affinity: Option<usize>) -> Result<(), String> {
-        self.0.start(affinity).map_err(|error| error.to_string())
-    }
-
-    fn request_stop(&self) {
-        self.0.request_stop();
-    }
-
-    fn wait_stop(&self) {
-        self.0.stop();
     }
 }
 
