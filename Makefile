@@ -32,6 +32,9 @@ test-rust: setup-test
 test-python: setup-test ## run the tests of Python alone
 	@scripts/test-python
 
+test-faults: setup-test ## run the tests of faults at full length: killing at random, calls at random
+	@VALKKA_CHAOS_SECONDS=300 VALKKA_RANDOM_SECONDS=60 scripts/test-python tests/test_chaos.py tests/test_lifetimes.py
+
 build: setup-build ## build the command, target/release/valkka, and the wheel, in target/wheels
 	$(BUILD)
 	scripts/wheel
@@ -61,4 +64,4 @@ bench: setup-test ## measure, and print the table of docs/performance.md
 fuzz: ## feed damaged streams to each parser, a minute each (needs a nightly toolchain and cargo-fuzz)
 	@scripts/fuzz
 
-.PHONY: help demo test test-rust test-python build setup setup-demo setup-build setup-test format lint bench fuzz
+.PHONY: help demo test test-rust test-python test-faults build setup setup-demo setup-build setup-test format lint bench fuzz

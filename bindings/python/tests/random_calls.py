@@ -28,7 +28,8 @@ from typing import Any
 
 from valkka import core
 
-# What is raised when something wrong is handed over. Anything else is a fault: PanicException and SystemError above all.
+# What is raised when something wrong is handed over. Anything else is a fault: PanicException and SystemError above
+# all.
 ORDINARY = (TypeError, ValueError, OverflowError, RuntimeError, AttributeError, IndexError, OSError, MemoryError)
 
 # A call that waits for ever, as some do by their definition, is interrupted after this ...
