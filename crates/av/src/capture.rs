@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tracing::debug;
-use valkka_core::clock::{Clock as _, SystemClock};
+use valkka_core::clock::SystemClock;
 use valkka_core::codec::{Codec, CodecParams, MediaParams, VideoParams, h264, h265, nal};
 use valkka_core::frame::{Body, Frame, Packet, Signal};
 use valkka_core::pacer::Pacer;

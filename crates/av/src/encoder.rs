@@ -3,7 +3,7 @@
 use std::fmt;
 
 use valkka_core::bitmap::{Bitmap, ColorMatrix, ColorRange, ColorSpec};
-use valkka_core::clock::{Clock as _, SystemClock};
+use valkka_core::clock::SystemClock;
 use valkka_core::codec::{Codec, CodecParams, FrameRate};
 use valkka_core::frame::{Body, Frame, FrameTime, Packet};
 use valkka_core::stream::{Slot, Track};

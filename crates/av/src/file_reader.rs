@@ -7,7 +7,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use valkka_core::clock::{Clock as _, SystemClock};
+use valkka_core::clock::SystemClock;
 use valkka_core::frame::{Body, Frame, FrameTime, Packet};
 use valkka_core::source::{SourceError, StreamInfo};
 use valkka_core::stream::{Slot, Track};

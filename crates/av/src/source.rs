@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tracing::debug;
-use valkka_core::clock::{Clock as _, SystemClock};
+use valkka_core::clock::SystemClock;
 use valkka_core::codec::Codec;
 use valkka_core::frame::{Body, Frame, Packet, Signal};
 use valkka_core::pacer::Pacer;

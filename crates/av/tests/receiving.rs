@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
-use valkka_core::clock::{Clock as _, SystemClock};
+use valkka_core::clock::SystemClock;
 use valkka_core::codec::Codec;
 use valkka_core::frame::{Body, Frame, Signal};
 use valkka_core::source::{SourceOptions, StreamInfo, Transport};

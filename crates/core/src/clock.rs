@@ -1,7 +1,7 @@
 //! Where the current time comes from.
 //!
 //! Filters read no clock, and logic that depends on the time takes it as an argument. Who stamps arrivals or looks
-//! whether something is due reads [`SystemClock`]. [`Clock`] is for what is to be handed a simulated one in tests.
+//! whether something is due reads [`SystemClock`].
 
 use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -9,13 +9,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use crate::lock::lock;
 use crate::time::WallTime;
 
-/// Tells the current wall-clock time. It never goes backwards except by a step of [`STEP`] or more.
-pub trait Clock: Send + Sync {
-    /// The current moment.
-    fn now(&self) -> WallTime;
-}
-
-/// The machine's time, at the pace of its monotonic clock.
+/// The machine's time, at the pace of its monotonic clock. It never goes backwards except by a step of [`STEP`] or more.
 ///
 /// Frames are stamped, buffered and presented by differences between readings of this clock, so a correction
 /// of the system's time must not make pictures stall or rush: this clock follows corrections by at most one
@@ -27,8 +21,9 @@ pub struct SystemClock;
 /// From this error on, [`SystemClock`] steps instead of drifting back.
 pub const STEP: Duration = Duration::from_secs(10);
 
-impl Clock for SystemClock {
-    fn now(&self) -> WallTime {
+impl SystemClock {
+    /// The current moment.
+    pub fn now(self) -> WallTime {
         static ANCHOR: OnceLock<Mutex<Anchor>> = OnceLock::new();
         let anchor = ANCHOR.get_or_init(|| {
             Mutex::new(Anchor { instant: Instant::now(), wall: system_time(), error_micros: 0 })

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use valkka::clock::{Clock as _, SystemClock};
+use valkka::clock::SystemClock;
 use valkka::codec::{Codec, CodecParams};
 use valkka::frame::{Body, Frame, FrameTime, Packet, Signal};
 use valkka::graph::cache::{CacheEvent, CacheNotice, CacheOptions, FrameCache};

@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use valkka::clock::{Clock as _, SystemClock};
+use valkka::clock::SystemClock;
 use valkka::frame::{Body, Frame, Signal};
 use valkka::graph::{FilePlayer, PlayerError, PlayerEvent};
 use valkka::sink::{Discard, FnSink, Sink};

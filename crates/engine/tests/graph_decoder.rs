@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::{Collector, SOON};
-use valkka::clock::{Clock, SystemClock};
+use valkka::clock::SystemClock;
 use valkka::codec::{Codec, FrameRate};
 use valkka::frame::{Body, Frame, Signal};
 use valkka::graph::{DecoderStage, DecoderStageOptions};

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use common::SOON;
 use valkka::bitmap::{Bitmap, ColorSpec, PixelFormat};
-use valkka::clock::{Clock, SystemClock};
+use valkka::clock::SystemClock;
 use valkka::frame::{Body, Frame, FrameTime, Signal};
 use valkka::graph::{Screen, ScreenNotice, ScreenOptions, read_background};
 use valkka::render::schedule::DropReason;

@@ -22,7 +22,7 @@ use tokio::net::TcpStream;
 use tokio::runtime::Builder;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tracing::{debug, trace};
-use valkka_core::clock::{Clock, SystemClock};
+use valkka_core::clock::SystemClock;
 use valkka_core::frame::{Frame, Signal};
 use valkka_core::sink::Sink;
 use valkka_core::source::{SourceError, SourceRequest, StreamInfo, USER_AGENT};

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use futures::FutureExt;
 use tokio::time::{sleep, timeout};
 use tracing::{debug, error};
-use valkka_core::clock::{Clock, SystemClock};
+use valkka_core::clock::SystemClock;
 use valkka_core::frame::{Frame, Signal};
 use valkka_core::source::{Retry, Source, SourceError, SourceRequest, Transport};
 use valkka_core::stats::StreamStats;

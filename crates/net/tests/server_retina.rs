@@ -62,7 +62,7 @@ async fn pictures_arrive_whole_with_their_capture_times() {
     for (index, (_, _, data)) in pictures.iter().enumerate() {
         assert!(data == units[(first + index) % units.len()], "picture {index}");
     }
-    let now = valkka_core::clock::Clock::now(&valkka_core::clock::SystemClock);
+    let now = valkka_core::clock::SystemClock.now();
     assert!(reports.len() >= 2, "one for each track at once");
     assert!(reports.iter().all(|&report| now.saturating_since(report) < Duration::from_secs(600)));
 }

@@ -105,7 +105,7 @@ fn a_camera_that_starts_anew_goes_on_for_its_viewers() {
     let unit = &source.units[0];
     let params = std::sync::Arc::new((*source.params).clone());
     let packet = Packet { params, payload: unit.payload.clone(), keyframe: true, lost: 0 };
-    let now = valkka_core::clock::Clock::now(&valkka_core::clock::SystemClock);
+    let now = valkka_core::clock::SystemClock.now();
     let mut frame = Frame::signal(Slot::new(1), now, valkka_core::frame::Signal::End);
     frame.track = Track::new(0);
     frame.time.media = valkka_core::time::MediaTime::from_ticks(1 << 40);

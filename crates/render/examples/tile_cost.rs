@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use valkka_core::bitmap::{Bitmap, ColorSpec, PixelFormat};
-use valkka_core::clock::{Clock, SystemClock};
+use valkka_core::clock::SystemClock;
 use valkka_core::frame::{Body, Frame, FrameTime};
 use valkka_core::stats::StreamStats;
 use valkka_core::stream::{Slot, Track};

@@ -5,7 +5,7 @@ use std::os::fd::BorrowedFd;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
-use valkka_core::clock::{Clock, SystemClock};
+use valkka_core::clock::SystemClock;
 use valkka_core::frame::Frame;
 use valkka_core::lock::lock;
 use valkka_core::sink::Sink;

@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, SyncSender};
 use std::time::{Duration, Instant};
 
 use tracing::{debug, warn};
-use valkka_core::clock::{Clock, SystemClock};
+use valkka_core::clock::SystemClock;
 use valkka_core::frame::FrameTime;
 use valkka_core::stats::StreamStats;
 use valkka_core::stream::Slot;

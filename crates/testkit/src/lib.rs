@@ -7,8 +7,8 @@
 //! - [`fake::Server`], [`fake::Nobody`], [`lossy::Proxy`]: servers that misbehave or are not there, and networks that
 //!   misbehave.
 //! - [`xvfb::Display`], [`window::Window`]: a screen without a screen, and a window of another process.
-//! - [`clock::SimClock`], [`wait::until`], [`watchdog::Watchdog`]: time by hand, waiting for a condition rather than
-//!   for a time, and an end to whatever hangs.
+//! - [`wait::until`], [`watchdog::Watchdog`]: waiting for a condition rather than for a time, and an end to whatever
+//!   hangs.
 //!
 //! A test that needs what a machine may lack says so first, and is skipped there with a printed reason:
 //!
@@ -27,7 +27,6 @@
 
 mod accept;
 
-pub mod clock;
 pub mod fake;
 pub mod gst;
 pub mod lossy;

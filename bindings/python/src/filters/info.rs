@@ -1,7 +1,7 @@
 //! Showing frames in full.
 
 use pyo3::prelude::*;
-use valkka::clock::{Clock, SystemClock};
+use valkka::clock::SystemClock;
 use valkka::filter::{Info, chain};
 use valkka::graph::text;
 

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tracing::debug;
-use valkka_core::clock::{Clock as _, SystemClock};
+use valkka_core::clock::SystemClock;
 use valkka_core::frame::{Body, Frame, Signal};
 use valkka_core::lock::lock;
 use valkka_core::sink::Sink;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tracing::debug;
 use valkka_av::{DecoderOptions, PictureDecoder};
-use valkka_core::clock::{Clock, SystemClock};
+use valkka_core::clock::SystemClock;
 use valkka_core::filter::{CorrectTimestamp, Correction, Filter};
 use valkka_core::frame::{Body, Frame, Signal};
 use valkka_core::lock::lock;

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use valkka_av::FileReader;
-use valkka_core::clock::{Clock as _, SystemClock};
+use valkka_core::clock::SystemClock;
 use valkka_core::frame::{Frame, Signal};
 use valkka_core::lock::lock;
 use valkka_core::sink::Sink;

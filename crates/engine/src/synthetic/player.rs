@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tracing::warn;
-use valkka_core::clock::{Clock, SystemClock};
+use valkka_core::clock::SystemClock;
 use valkka_core::frame::Frame;
 use valkka_core::sink::Sink;
 use valkka_core::source::SourceError;

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use valkka_core::clock::{Clock, SystemClock};
+use valkka_core::clock::SystemClock;
 use valkka_core::frame::{Body, Frame, FrameTime, Packet, Signal};
 use valkka_core::sink::Sink;
 use valkka_core::source::{StreamInfo, TrackInfo};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use valkka_core::bitmap::{Bitmap, ColorMatrix, ColorRange, ColorSpec, PixelFormat};
-use valkka_core::clock::{Clock, SystemClock};
+use valkka_core::clock::SystemClock;
 use valkka_core::frame::{Body, Frame, FrameTime};
 use valkka_core::stream::{Slot, Track};
 use valkka_render::{Presenter, PresenterOptions, Rendering, WindowOptions};
