@@ -262,26 +262,6 @@ fn a_server_that_dies_ends_the_stream() {
     assert!(error.contains("ended the stream"), "{error}");
 }
 
-/// Prints what receiving costs; `cargo test --release -p valkka-av --test receiving -- --ignored --nocapture`.
-#[test]
-#[ignore = "measures, and asserts nothing"]
-fn cost_of_receiving() {
-    require!(gst::available(), media::available());
-    let server = RtspServer::with_mount("/1", Launch::file(&Clip::bench().file().unwrap()).unwrap()).unwrap();
-    for streams in [1, 4] {
-        let start = |_| {
-            Receiving::start(&server.url("/1"), SourceOptions { audio: false, ..SourceOptions::default() })
-        };
-        let receiving: Vec<_> = (0..streams).map(start).collect();
-        receiving.iter().for_each(|receiving| drop(receiving.take(0, 25)));
-        let before = common::cpu_seconds();
-        let frames: Vec<_> = receiving.iter().flat_map(|receiving| receiving.take(0, 250)).collect();
-        let cpu = common::cpu_seconds() - before;
-        let lost: u32 = frames.iter().filter_map(Frame::packet).map(|packet| packet.lost).sum();
-        println!("{streams} streams: {:.3} ms per frame, {lost} lost", cpu * 1000.0 / frames.len() as f64);
-    }
-}
-
 /// An even port with a free one behind it, on the loopback interface.
 fn free_port_pair() -> SocketAddr {
     loop {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
-use valkka_av::{Decoder, DecoderOptions, decode_floor};
+use valkka_av::{Decoder, DecoderOptions};
 use valkka_core::frame::{Body, Frame, Signal};
 use valkka_core::sink::{FnSink, Sink as _};
 use valkka_core::stats::StreamStats;
@@ -142,41 +142,6 @@ fn pictures_outlive_their_decoder() {
     assert_eq!(pictures.len(), 25);
     for (picture, wanted) in pictures.iter().zip(&wanted) {
         assert_eq!(common::packed(picture.bitmap().unwrap()), common::packed(wanted.bitmap().unwrap()));
-    }
-}
-
-/// Prints what decoding costs around libavcodec; `cargo test --release -p valkka-av --test worker -- --ignored
-/// --nocapture`.
-#[test]
-#[ignore = "measures, and asserts nothing"]
-fn cost_against_the_floor() {
-    require!(media::available());
-    let frames = read_all(&Clip::bench().file().unwrap());
-    let packets: Vec<_> = frames.iter().filter_map(|frame| frame.packet().cloned()).collect();
-    let mut figures = Vec::new();
-    for _ in 0..5 {
-        let before = common::cpu_seconds();
-        decode_floor(&packets).unwrap();
-        let floor = common::cpu_seconds() - before;
-        let stats = Arc::new(StreamStats::default());
-        let options = DecoderOptions { capacity: 300, ..DecoderOptions::default() };
-        let decoder =
-            Decoder::spawn("bench", options, stats.clone(), Arc::new(valkka_core::sink::Discard)).unwrap();
-        decoder.set_decoding(true);
-        let before = common::cpu_seconds();
-        frames.iter().cloned().for_each(|frame| decoder.input().put(frame));
-        until(LIMIT, "all pictures", || stats.decoded.get() as usize == packets.len());
-        let ours = common::cpu_seconds() - before;
-        figures.push((floor, ours));
-    }
-    for (floor, ours) in figures {
-        let per_frame = |seconds: f64| seconds * 1000.0 / packets.len() as f64;
-        println!(
-            "floor {:.3} ms, worker {:.3} ms, ratio {:.3}",
-            per_frame(floor),
-            per_frame(ours),
-            ours / floor
-        );
     }
 }
 

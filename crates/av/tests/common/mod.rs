@@ -91,10 +91,3 @@ pub(crate) fn scramble(frame: &Frame, random: &mut Rng, round: u32) -> Frame {
     }
     frame
 }
-
-/// User and system time of this process.
-pub(crate) fn cpu_seconds() -> f64 {
-    let text = std::fs::read_to_string("/proc/self/stat").unwrap();
-    let fields: Vec<_> = text[text.rfind(')').unwrap() + 2..].split(' ').collect();
-    (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) / 100.0
-}

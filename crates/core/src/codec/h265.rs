@@ -21,8 +21,6 @@ impl NalType {
     pub const PPS: Self = Self(34);
     /// An access unit delimiter.
     pub const AUD: Self = Self(35);
-    /// Supplemental enhancement information before the picture.
-    pub const PREFIX_SEI: Self = Self(39);
 
     /// The type of `nal`; `None` if it is shorter than a NAL header.
     pub fn of(nal: &[u8]) -> Option<Self> {
