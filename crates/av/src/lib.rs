@@ -47,6 +47,7 @@ mod file_reader;
 mod floor;
 mod fragmenter;
 mod muxer;
+mod nearest;
 mod picture_decoder;
 mod reason;
 mod recorder;

@@ -5,6 +5,7 @@ use std::fmt;
 use valkka_core::bitmap::Bitmap;
 
 use crate::ffi::{AvError, Planes, RawSampling, RawScaler};
+use crate::nearest::Nearest;
 use crate::reason::Reason;
 
 /// Writes pictures as packed RGB (8 bits each, rows without gaps) at any size.
@@ -15,13 +16,14 @@ use crate::reason::Reason;
 pub struct Scaler {
     /// Made when first needed.
     raw: Option<RawScaler>,
+    nearest: Nearest,
 }
 
 /// How samples are combined when the size changes, from fast to good. The times are those of 1080p to 640 × 360 on
 /// one core of a server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Sampling {
-    /// The nearest one (1.3 ms).
+    /// The nearest one (0.5 ms).
     Point,
     /// Two neighbours in each direction, roughly (1.1 ms).
     FastBilinear,
@@ -106,6 +108,9 @@ impl Scaler {
     ) -> Result<(), AvError> {
         if width > crate::MAX_SIDE || height > crate::MAX_SIDE {
             return Err(AvError::invalid());
+        }
+        if sampling == Sampling::Point && self.nearest.rgb24(bitmap, width, height, target) {
+            return Ok(());
         }
         let raw = match &mut self.raw {
             Some(raw) => raw,
