@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyList;
 use valkka::lock::lock;
-use valkka::shm::{Meta, Pulled, Reader, Shape, View, Writer};
+use valkka::shm::{Error, Meta, Pulled, Reader, Shape, View, Writer};
 
 use super::event_fd::EventFd;
 use super::frag_mp4_meta::FragMP4Meta;
@@ -33,11 +33,15 @@ pub(crate) struct SharedMemRingBufferBase {
 
 enum End {
     Server(Mutex<Writer>),
-    Client {
-        reader: Mutex<Reader>,
-        /// They stay where they are: to see them, nobody has to wait for a pull.
-        views: Vec<View>,
-    },
+    Client(Client),
+}
+
+struct Client {
+    reader: Mutex<Reader>,
+    /// They stay where they are: to see them, nobody has to wait for a pull.
+    views: Vec<View>,
+    /// When the frame was published that was pulled last.
+    published: Mutex<Option<Instant>>,
 }
 
 #[pymethods]
@@ -66,8 +70,14 @@ impl SharedMemRingBufferBase {
     /// Has `eventfd` set while there are frames to be pulled.
     fn clientUseFd(&self, py: Python<'_>, eventfd: &EventFd) -> PyResult<()> {
         let event = eventfd.duplicate()?;
-        let reader = self.reader()?;
-        py.detach(|| lock(reader).use_event(event)).map_err(raised)
+        let client = self.client()?;
+        py.detach(|| lock(&client.reader).use_event(event)).map_err(raised)
+    }
+
+    /// The age of the frame pulled last: how long ago it was published, in seconds. None before the first.
+    fn clientAge(&self) -> PyResult<Option<f64>> {
+        let published = *lock(&self.client()?.published);
+        Ok(published.map(|published| published.elapsed().as_secs_f64()))
     }
 
     /// The cells as flat arrays of `numpy.uint8`, which show the memory itself and cannot be written to. Pulling gives the
@@ -76,7 +86,7 @@ impl SharedMemRingBufferBase {
     /// They may be used as long as you like, also when this object is gone.
     fn getBufferListPy<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         match &*self.end {
-            End::Client { views, .. } => arrays(py, views.iter().cloned()),
+            End::Client(client) => arrays(py, client.views.iter().cloned()),
             End::Server(_) => {
                 let views = self.serve(py, |writer| writer.views())?.map_err(raised)?;
                 arrays(py, views.into_iter())
@@ -124,7 +134,7 @@ impl SharedMemRingBufferBase {
             }
             let reader = Reader::open(name, shape)?;
             let views = (0..shape.cells()).filter_map(|index| reader.view(index)).collect();
-            Ok(End::Client { reader: Mutex::new(reader), views })
+            Ok(End::Client(Client { reader: Mutex::new(reader), views, published: Mutex::default() }))
         });
         let timeout = match u64::try_from(mstimeout) {
             Ok(millis @ 1..) => Duration::from_millis(millis),
@@ -135,11 +145,11 @@ impl SharedMemRingBufferBase {
 
     /// Waits for a frame; `None` when the time is over.
     pub(crate) fn pull(&self, py: Python<'_>) -> PyResult<Option<Pulled>> {
-        let reader = self.reader()?;
+        let client = self.client()?;
         let deadline = Instant::now().checked_add(self.timeout);
         loop {
             let left = deadline.map_or(Duration::MAX, |end| end.saturating_duration_since(Instant::now()));
-            let pulled = py.detach(|| lock(reader).pull(left.min(TICK))).map_err(raised)?;
+            let pulled = py.detach(|| client.pull(left.min(TICK))).map_err(raised)?;
             if pulled.is_some() || left <= TICK {
                 return Ok(pulled);
             }
@@ -176,7 +186,7 @@ impl SharedMemRingBufferBase {
     /// The array of cell `index` shows this.
     pub(crate) fn view(&self, index: usize) -> Option<View> {
         match &*self.end {
-            End::Client { views, .. } => views.get(index).cloned(),
+            End::Client(client) => client.views.get(index).cloned(),
             End::Server(writer) => lock(writer).views().ok()?.get(index).cloned(),
         }
     }
@@ -190,16 +200,14 @@ impl SharedMemRingBufferBase {
         self.check_process()?;
         match &*self.end {
             End::Server(writer) => Ok(py.detach(|| body(&mut lock(writer)))),
-            End::Client { .. } => {
-                Err(PyRuntimeError::new_err(format!("\"{}\" is not a server here", self.name)))
-            }
+            End::Client(_) => Err(PyRuntimeError::new_err(format!("\"{}\" is not a server here", self.name))),
         }
     }
 
-    fn reader(&self) -> PyResult<&Mutex<Reader>> {
+    fn client(&self) -> PyResult<&Client> {
         self.check_process()?;
         match &*self.end {
-            End::Client { reader, .. } => Ok(reader),
+            End::Client(client) => Ok(client),
             End::Server(_) => Err(PyRuntimeError::new_err(format!("\"{}\" is not a client here", self.name))),
         }
     }
@@ -212,6 +220,16 @@ impl SharedMemRingBufferBase {
         let said =
             format!("\"{}\" was made before this process was forked off: make another one here", self.name);
         Err(PyRuntimeError::new_err(said))
+    }
+}
+
+impl Client {
+    fn pull(&self, timeout: Duration) -> Result<Option<Pulled>, Error> {
+        let pulled = lock(&self.reader).pull(timeout)?;
+        if let Some(pulled) = &pulled {
+            *lock(&self.published) = Instant::now().checked_sub(pulled.age);
+        }
+        Ok(pulled)
     }
 }
 
