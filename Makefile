@@ -58,8 +58,9 @@ format: ## format the sources
 lint: ## check format, warnings, types, documentation, scripts, licences, words
 	@scripts/lint
 
-bench: setup-test ## measure, and print the table of docs/performance.md
+bench: setup-test ## measure, and print the tables of docs/performance.md
 	cargo bench --locked --package valkka --bench performance
+	scripts/bench-python
 
 fuzz: ## feed damaged streams to each parser, a minute each (needs a nightly toolchain and cargo-fuzz)
 	@scripts/fuzz

@@ -47,3 +47,13 @@ impl Load {
             .ok_or_else(|| io::Error::other("no screen"))
     }
 }
+
+/// Serves `count` streams to whoever asks for them: prints their addresses, and ends when the standard input is closed.
+pub(crate) fn serve(count: usize) -> io::Result<()> {
+    let load = Load::start()?;
+    for url in load.urls(count) {
+        println!("{url}");
+    }
+    io::copy(&mut io::stdin(), &mut io::sink())?;
+    Ok(())
+}

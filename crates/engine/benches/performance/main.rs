@@ -7,10 +7,14 @@
 //!
 //! `cargo bench -p valkka --bench performance [-- ROUNDS [WORD]]` limits the rounds, and the rows to those
 //! that contain a word.
+//!
+//! Other benchmarks take parts of it: `serve COUNT` serves the load and prints its addresses until its standard input
+//! is closed, and `read NAME WIDTH HEIGHT` reads pictures from shared memory until then, and prints what it saw.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark prints its results")]
 
 mod load;
 mod peer;
+mod reader;
 mod row;
 mod worker;
 
@@ -22,10 +26,14 @@ use row::{ROWS, Result as Figures};
 
 fn main() -> io::Result<()> {
     let arguments: Vec<String> = env::args().skip(1).filter(|argument| argument != "--bench").collect();
-    if let [word, job] = &arguments[..]
-        && word == worker::WORD
-    {
-        return worker::run(job);
+    match &arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [worker::WORD, job] => return worker::run(job),
+        ["serve", count] => return load::serve(count.parse().map_err(io::Error::other)?),
+        ["read", name, width, height] => {
+            let [width, height] = [width, height].map(|side| side.parse().map_err(io::Error::other));
+            return reader::run(name, width?, height?);
+        }
+        _ => {}
     }
     let rounds = arguments.first().and_then(|rounds| rounds.parse().ok()).unwrap_or(3).max(1);
     let filter = arguments.get(1).cloned().unwrap_or_default();
