@@ -16,7 +16,7 @@ impl Callback {
         Self(Mutex::new(Some(callable)))
     }
 
-    /// Replaces what is called.
+    /// Replaces what is called. Python's `None` is nothing: with it, a program lets go of what it had given.
     pub(crate) fn set(&self, callable: Py<PyAny>) {
         // What was there is dropped after the lock: that may run Python code.
         let _before = lock(&self.0).replace(callable);
@@ -33,6 +33,9 @@ impl Callback {
             let Some(callable) = lock(&self.0).as_ref().map(|callable| callable.clone_ref(py)) else {
                 return;
             };
+            if callable.is_none(py) {
+                return;
+            }
             let outside = INSIDE.replace(true);
             let called = arguments(py)
                 .and_then(|arguments| arguments.into_pyobject(py))

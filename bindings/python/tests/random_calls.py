@@ -200,7 +200,7 @@ class Fuzz:
             # Names of rings, so that both ends meet.
             return choice(self.names)
         if name == "address":
-            return choice([*self.addresses, "/nowhere.sdp", "224.1.168.91", "127.0.0.1", "stream"])
+            return choice([*self.addresses, "/nowhere.sdp", "127.0.0.1", "stream"])
         if name in ("fname", "filename"):
             return choice(["one.mkv", "two.mkv", "no/such/folder.mkv", "."])
         if name == "device":

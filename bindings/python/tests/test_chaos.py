@@ -34,7 +34,7 @@ WITNESS_SECONDS = 5.0
 # A process that is told to end ends within this.
 END_SECONDS = 30.0
 # How much memory a server may gain in the whole time, besides what it had when it had warmed up.
-GROWTH_KIB = 24 * 1024
+GROWTH_KIB = 8 * 1024
 
 
 class Actor:

@@ -59,7 +59,9 @@ impl MovementFrameFilter {
         PyClassInitializer::from(filter).add_subclass(Self { callback, handle })
     }
 
-    /// Has `callable((moving, slot, mstimestamp))` called when a movement begins and when it ends.
+    /// Has `callable((moving, slot, mstimestamp))` called when a movement begins and when it ends; None has nobody called.
+    ///
+    /// The filter keeps the callable, and with it the object whose method that may be.
     fn setCallback(&self, callable: Py<PyAny>) {
         self.callback.set(callable);
     }

@@ -27,7 +27,7 @@ impl TestThread {
         PyClassInitializer::from(Thread::new(name, ticker.clone())).add_subclass(Self { ticker })
     }
 
-    /// Has `callable(i)` called once a second.
+    /// Has `callable(i)` called once a second; None has nobody called.
     fn setCallback(&self, callable: Py<PyAny>) {
         self.ticker.callback.set(callable);
     }
