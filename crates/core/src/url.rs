@@ -109,6 +109,19 @@ impl StreamUrl {
     pub fn credentials(&self) -> Option<&Credentials> {
         self.credentials.as_ref()
     }
+
+    /// What people may be shown of `text`, whether it is an address or not: no credentials. Of what is none, that is
+    /// what follows the last `@`, or nothing.
+    pub fn shown(text: &str) -> String {
+        match text.parse::<Self>() {
+            Ok(url) => url.to_string(),
+            Err(_) => {
+                let scheme = text.find("://").map_or("", |end| &text[..end + 3]);
+                text.rsplit_once('@')
+                    .map_or_else(String::new, |(_, rest)| format!("{scheme}***@{}", without_secrets(rest)))
+            }
+        }
+    }
 }
 
 impl Device {
@@ -149,14 +162,32 @@ impl FromStr for StreamUrl {
         if text.is_empty() {
             return Err(StreamUrlError { reason: "it is empty".into() });
         }
-        if !text.contains("://") {
+        let Some((scheme, rest)) = text.split_once("://") else {
             if DEVICE_PATHS.iter().any(|start| text.starts_with(start)) {
                 return Ok(Device { path: text.into(), size: None }.into());
             }
+            if login(text).is_some_and(|(login, _)| login.contains(':')) {
+                let reason = "it has a user and a password, but no scheme such as rtsp://";
+                return Err(StreamUrlError { reason: reason.into() });
+            }
             return Ok(Self { location: Location::File(text.into()), credentials: None });
+        };
+        // Passwords of cameras have characters that a proper URL would have to encode, and people write them as they
+        // are: here all up to the last @ before the path.
+        if let Some((login, address)) = login(rest).filter(|_| is_rtsp(scheme)) {
+            let (username, password) = login.split_once(':').unwrap_or((login, ""));
+            let credentials =
+                Credentials { username: percent_decode(username), password: percent_decode(password) };
+            let mut url: Self = format!("{scheme}://{address}").parse()?;
+            url.credentials = (!login.is_empty()).then_some(credentials);
+            return Ok(url);
         }
         let mut url = match Url::parse(text) {
             Ok(url) => url,
+            Err(error) if rest.contains('@') => {
+                let reason = format!("{error}; if the password has a /, write %2F for it");
+                return Err(StreamUrlError { reason });
+            }
             Err(error) => return Err(StreamUrlError { reason: error.to_string() }),
         };
         if url.scheme() == "file" {
@@ -205,6 +236,16 @@ impl fmt::Debug for Credentials {
 #[error("not an address: {reason}")]
 pub struct StreamUrlError {
     reason: String,
+}
+
+/// What comes before and after the last `@` of `text`, if that is before its path.
+fn login(text: &str) -> Option<(&str, &str)> {
+    let at = text[..text.find('/').unwrap_or(text.len())].rfind('@')?;
+    Some((&text[..at], &text[at + 1..]))
+}
+
+fn is_rtsp(scheme: &str) -> bool {
+    ["rtsp", "rtsps"].iter().any(|one| scheme.eq_ignore_ascii_case(one))
 }
 
 /// Puts `***` for the values of parameters that are called a password, as some cameras have them
@@ -296,6 +337,37 @@ mod tests {
     }
 
     #[test]
+    fn passwords_are_taken_as_people_write_them() {
+        for password in ["pa#ss", "12#34", "a?b", "p:w", "p@w", "[x]", "a b"] {
+            let url: StreamUrl = format!("rtsp://admin:{password}@h:8554/x?y=1").parse().unwrap();
+            let credentials = url.credentials().unwrap();
+            assert_eq!((credentials.username.as_str(), credentials.password.as_str()), ("admin", password));
+            assert_eq!((url.to_string().as_str(), url.host().as_str()), ("rtsp://h:8554/x?y=1", "h:8554"));
+        }
+        let url: StreamUrl = "rtsp://h/a@b:c@d".parse().unwrap();
+        assert_eq!((url.credentials(), url.to_string()), (None, "rtsp://h/a@b:c@d".into()));
+        assert_eq!("rtsp://@h/".parse::<StreamUrl>().unwrap().credentials(), None);
+        assert_eq!("cam@2x.mkv".parse::<StreamUrl>().unwrap().file(), Some("cam@2x.mkv"));
+        assert_eq!("./a:b@c.mkv".parse::<StreamUrl>().unwrap().file(), Some("./a:b@c.mkv"));
+    }
+
+    #[test]
+    fn what_is_shown_has_no_credentials() {
+        for (text, shown) in [
+            ("rtsp://u:secret@h/x", "rtsp://h/x"),
+            ("u:secret@h/x", "***@h/x"),
+            ("rtsp://u:secret@h:99999/x?pwd=secret", "rtsp://***@h:99999/x?pwd=***"),
+            ("rtsp://u:s/secret@h/x", "rtsp://***@h/x"),
+            ("rtsp://u:secret", ""),
+            ("/tmp/a.mkv", "/tmp/a.mkv"),
+        ] {
+            assert_eq!(StreamUrl::shown(text), shown);
+        }
+        let said = "rtsp://u:s/secret@h/x".parse::<StreamUrl>().unwrap_err().to_string();
+        assert_eq!(said, "not an address: invalid port number; if the password has a /, write %2F for it");
+    }
+
+    #[test]
     fn paths_are_files() {
         let url: StreamUrl = "/tmp/stream.sdp".parse().unwrap();
         assert_eq!((url.scheme(), url.file()), ("file", Some("/tmp/stream.sdp")));
@@ -331,7 +403,9 @@ mod tests {
 
     #[test]
     fn what_is_no_address_is_refused_without_repeating_it() {
-        for text in ["", "rtsp://", "rtsp://user:secret@", "rtsp://user:secret@host:99999/"] {
+        for text in
+            ["", "rtsp://", "rtsp://user:secret@", "rtsp://user:secret@host:99999/", "user:secret@host/x"]
+        {
             let error = text.parse::<StreamUrl>().unwrap_err().to_string();
             assert!(!error.contains("secret"), "{error}");
         }

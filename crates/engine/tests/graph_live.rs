@@ -154,7 +154,8 @@ fn what_people_should_know_is_told_without_passwords() {
         "{told:?}"
     );
     assert!(
-        told[1].starts_with("slot 2:  cannot be received: cannot receive a stream: not an address"),
+        told[1]
+            .starts_with("slot 2: rtsp://***@ cannot be received: cannot receive a stream: not an address"),
         "{told:?}"
     );
     assert!(told[2].starts_with("slot 3: http://h/ cannot be received"), "{told:?}");

@@ -61,7 +61,7 @@ pub enum LiveEvent<'a> {
     Disconnected {
         /// The stream.
         slot: Slot,
-        /// The address without credentials; empty if it is no address.
+        /// The address without credentials; may be empty if it is no address.
         address: &'a str,
         /// Why.
         reason: &'a SourceError,

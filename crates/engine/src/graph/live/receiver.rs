@@ -285,9 +285,12 @@ impl Address {
             .map_err(|error| SourceError::Unsupported { what: "a stream".into(), detail: error.to_string() })
     }
 
-    /// For people: without credentials, and empty if it is no address.
+    /// For people: without credentials. See [`StreamUrl::shown`].
     fn shown(&self) -> String {
-        self.url().map_or_else(|_| String::new(), |url| url.to_string())
+        match self {
+            Self::Url(text) | Self::Sdp(text) => StreamUrl::shown(text),
+            Self::Device(device) => device.path.clone(),
+        }
     }
 }
 
