@@ -41,7 +41,15 @@ pub(crate) fn raised(error: Error) -> PyErr {
     }
 }
 
-/// A number that Python gives, as a count: negative ones are refused as 0 is.
-pub(crate) fn count(given: i64) -> usize {
-    usize::try_from(given).unwrap_or(0)
+/// A number that Python gives, as a count; or ValueError, which says what it was to be.
+pub(crate) fn count<T: TryFrom<i64>>(what: &str, given: i64) -> PyResult<T> {
+    T::try_from(given).map_err(|_| PyValueError::new_err(format!("{what} cannot be {given}")))
 }
+
+/// Width and height of a picture that Python gives.
+pub(crate) fn size(width: i64, height: i64) -> PyResult<(u32, u32)> {
+    Ok((count("the width of a picture", width)?, count("the height of a picture", height)?))
+}
+
+pub(crate) const CELLS: &str = "the number of cells";
+pub(crate) const CELL_BYTES: &str = "the size of a cell in bytes";

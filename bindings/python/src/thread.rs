@@ -11,7 +11,7 @@ use valkka::graph::live::Live;
 use valkka::graph::{FdWriter, FilePlayer};
 use valkka::lock::lock;
 
-use crate::callback;
+use crate::calls;
 use crate::exit;
 use crate::filter::no_constructor;
 use crate::native::Native;
@@ -118,7 +118,7 @@ impl Thread {
     fn stop(&self) {
         let mut life = self.life();
         // In a callback nobody is waited for: that may be the one who waits for the callback to return.
-        if !callback::is_inside() {
+        if !calls::is_inside() {
             let busy = |life: &mut Life| matches!(life.phase, Phase::Starting | Phase::Stopping);
             let waited = self.changed.wait_timeout_while(life, STOP_TIMEOUT, busy);
             (life, _) = waited.unwrap_or_else(PoisonError::into_inner);
@@ -130,6 +130,11 @@ impl Thread {
             self.control.0.wait_stop();
             self.enter(Phase::Stopped);
         }
+    }
+
+    /// Whether it was started and has stopped, or is stopping.
+    pub(crate) fn is_over(&self) -> bool {
+        matches!(self.life().phase, Phase::Stopping | Phase::Stopped)
     }
 
     /// Whether a stop means anything: it was started, in this process.

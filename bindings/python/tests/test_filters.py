@@ -349,6 +349,12 @@ def test_pictures(play: Play, printed: Printed, poll: Poll, tmp_path: Path, monk
     assert (tmp_path / "image_c0_s0_.yuv").stat().st_size == 320 * 240 * 3 // 2
 
 
+def test_pictures_of_no_size() -> None:
+    for width, height in [(0, 48), (64, -1), (64, 1 << 40)]:
+        with pytest.raises(ValueError, match=f"small: no pictures of {width}x{height} can be made"):
+            SwScaleFrameFilter("small", width, height)
+
+
 def test_pictures_reach_shared_memory_either_way(play: Play) -> None:
     size = (64, 48)
     servers = [RGBShmemFrameFilter(f"{os.getpid()}_{way}", 4, *size) for way in ("straight", "copied")]

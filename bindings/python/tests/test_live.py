@@ -206,9 +206,38 @@ def test_a_camera_that_is_not_there_is_named_without_its_password(
     url = f"rtsp://127.0.0.1:{port}/cam"
     start = f'ValkkaRTSPClient: [URL:"{url}"]: Failed to get a SDP description: cannot connect to 127.0.0.1:{port}'
     assert printed.text.startswith(start) and "s3cret" not in printed.text
-    receive(live, rtsp("rtsp://admin:s3cret@", 2))
-    poll(lambda: printed.text.count("Failed") == 2)
+    for slot, (typed, shown) in enumerate(MISTYPED.items(), 2):
+        receive(live, rtsp(typed, slot))
+        failed = f'ValkkaRTSPClient: [URL:"{shown}"]: Failed to get a SDP description: '
+        poll(lambda failed=failed: failed in printed.text)  # type: ignore[misc]
     assert "s3cret" not in printed.text
+
+
+# Addresses that are none, and what is shown of them.
+MISTYPED = {
+    "rtsp://admin:s3cret@": "rtsp://***@",
+    "rtsp://admin:s3cret@camera:99999/x": "rtsp://***@camera:99999/x",
+    "rtsp://admin:a/s3cret@camera/x": "rtsp://***@camera/x",
+    "admin:s3cret@camera/x": "***@camera/x",
+    "rtsp://admin:s3cret": "",
+}
+
+
+def test_a_thread_that_has_stopped_is_silent_of_its_streams(live: LiveThread, printed: Printed) -> None:
+    live.startCall()
+    context = rtsp("rtsp://127.0.0.1:1/", 1, msreconnect=0)
+    live.registerStreamCall(context)
+    live.stopCall()
+    # The usual order: first the thread, then the chains that it has fed.
+    live.stopStreamCall(context)
+    live.deregisterStreamCall(context)
+    assert printed.text == ""
+
+
+def test_ports_that_are_none(live: LiveThread) -> None:
+    for port in (-1, 65536):
+        with pytest.raises(RuntimeError, match=f"cannot listen on port {port}"):
+            live.setRTSPServer(port)
 
 
 @pytest.mark.parametrize("tcp", [True, False])

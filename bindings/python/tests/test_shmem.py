@@ -189,9 +189,37 @@ def test_sizes_that_do_not_fit(name: str) -> None:
     with pytest.raises(ValueError, match=r"480x270.*at most 1000 bytes"):
         core.SharedMemRingBuffer(name, 4, 1000)
     for cells, number in ((0, 10), (-1, 10), (10, 0), (10, 1 << 40)):
-        with pytest.raises(ValueError, match="must lie between 1 and"):
+        with pytest.raises(ValueError, match="cannot be"):
             core.SharedMemRingBuffer(name, cells, number)
     del server
+
+
+@pytest.mark.parametrize("make", [core.RGBShmemFrameFilter, core.SharedMemRingBufferRGB])
+def test_sizes_that_cannot_be(name: str, make: Any) -> None:
+    for arguments, said in [
+        ((-1, WIDTH, HEIGHT), "the number of cells cannot be -1"),
+        ((0, WIDTH, HEIGHT), "the number of cells cannot be 0"),
+        ((4, -WIDTH, HEIGHT), "the width of a picture cannot be -480"),
+        ((4, WIDTH, 1 << 40), "the height of a picture cannot be 1099511627776"),
+        ((4, WIDTH, 20_000), "the height of a picture cannot be 20000: it must lie between 1 and 16384"),
+    ]:
+        with pytest.raises(ValueError, match=said):
+            make(name, *arguments)
+
+
+def test_a_client_that_is_too_slow_is_told(name: str, capfd: pytest.CaptureFixture[str]) -> None:
+    server = core.SharedMemRingBufferRGB(name, 4, WIDTH, HEIGHT, 0, True)
+    client = core.SharedMemRingBufferRGB(name, 4, WIDTH, HEIGHT, 20_000)
+    for number in range(4):
+        server.serverPushPyRGB(picture(number), 1, number)
+        assert client.clientPullPy()[5] == number
+    assert capfd.readouterr().out == ""
+    for number in range(100):
+        server.serverPushPyRGB(picture(number), 1, number)
+    first = client.clientPullPy()[5]
+    assert first > 0
+    said = capfd.readouterr().out
+    assert said == f"RingBuffer {name} ServerPush: OVERFLOW (this client was too slow for {first} frames)\n"
 
 
 def test_a_client_of_bytes_reads_pictures(name: str) -> None:

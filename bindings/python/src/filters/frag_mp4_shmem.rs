@@ -7,7 +7,7 @@ use valkka::graph::SharedFragments;
 
 use crate::filter::FrameFilter;
 use crate::native::Native;
-use crate::shm::{EventFd, count, raised};
+use crate::shm::{CELL_BYTES, CELLS, EventFd, count, raised};
 
 /// Writes boxes of fragmented MP4 into shared memory, a ring of `n_cells` cells of `n_size` bytes that clients find by
 /// `name`. A larger box is left out. `mstimeout` means nothing: a server never waits.
@@ -29,8 +29,8 @@ impl FragMP4ShmemFrameFilter {
         mstimeout: i64,
     ) -> PyResult<PyClassInitializer<Self>> {
         let _ = mstimeout;
-        let shared =
-            py.detach(|| SharedFragments::create(name, count(n_cells), count(n_size))).map_err(raised)?;
+        let (cells, bytes) = (count(CELLS, n_cells)?, count(CELL_BYTES, n_size)?);
+        let shared = py.detach(|| SharedFragments::create(name, cells, bytes)).map_err(raised)?;
         let shared = Arc::new(shared);
         let filter = FrameFilter::new(shared.clone());
         Ok(PyClassInitializer::from(filter).add_subclass(Self { shared: Native::new(shared) }))

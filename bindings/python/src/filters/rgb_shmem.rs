@@ -8,7 +8,7 @@ use valkka::sink::Sink;
 
 use crate::filter::FrameFilter;
 use crate::native::Native;
-use crate::shm::{EventFd, count, raised};
+use crate::shm::{CELLS, EventFd, count, raised, size};
 
 /// Writes RGB pictures of `width` × `height` pixels into shared memory, a ring of `n_cells` cells that clients find by
 /// `name`. Pictures of other sizes are left out. `mstimeout` means nothing: a server never waits.
@@ -31,9 +31,8 @@ impl RGBShmemFrameFilter {
         mstimeout: i64,
     ) -> PyResult<PyClassInitializer<Self>> {
         let _ = mstimeout;
-        let [width, height] = [width, height].map(|side| u32::try_from(side).unwrap_or(0));
-        let shared =
-            py.detach(|| SharedPictures::create(name, count(n_cells), width, height)).map_err(raised)?;
+        let (cells, (width, height)) = (count(CELLS, n_cells)?, size(width, height)?);
+        let shared = py.detach(|| SharedPictures::create(name, cells, width, height)).map_err(raised)?;
         let shared = Arc::new(shared);
         let filter = FrameFilter::new(shared.clone());
         Ok(PyClassInitializer::from(filter).add_subclass(Self { shared: Native::new(shared) }))

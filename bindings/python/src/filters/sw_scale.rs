@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use valkka::filter::chain;
 use valkka::graph::Scale;
@@ -11,6 +12,8 @@ use super::rgb_shmem::RGBShmemFrameFilter;
 use crate::filter::FrameFilter;
 
 /// Turns decoded pictures into RGB of `target_width` × `target_height` pixels. Nothing else passes.
+///
+/// ValueError for a width or height that is not from 1 to 16384.
 #[pyclass(extends = FrameFilter, subclass, frozen, module = "valkka.core")]
 pub(crate) struct SwScaleFrameFilter;
 
@@ -20,18 +23,24 @@ impl SwScaleFrameFilter {
     #[pyo3(signature = (name, target_width, target_height, next = None))]
     fn py_new(
         name: &str,
-        target_width: u32,
-        target_height: u32,
+        target_width: i64,
+        target_height: i64,
         next: Option<&Bound<'_, FrameFilter>>,
-    ) -> PyClassInitializer<Self> {
-        let _ = name;
+    ) -> PyResult<PyClassInitializer<Self>> {
+        let side = |side: i64| u32::try_from(side).ok().filter(|side| (1..=LONGEST_SIDE).contains(side));
+        let (Some(width), Some(height)) = (side(target_width), side(target_height)) else {
+            return Err(PyValueError::new_err(format!(
+                "SwScaleFrameFilter: {name}: no pictures of {target_width}x{target_height} can be made: both must lie \
+                 between 1 and {LONGEST_SIDE}"
+            )));
+        };
         let sink = match next {
-            Some(next) => into_shared_memory(next, target_width, target_height)
-                .unwrap_or_else(|| chain(Scale::new(target_width, target_height), next.get().sink())),
+            Some(next) => into_shared_memory(next, width, height)
+                .unwrap_or_else(|| chain(Scale::new(width, height), next.get().sink())),
             // Nobody looks at the pictures: they are not made.
             None => Arc::new(Discard),
         };
-        PyClassInitializer::from(FrameFilter::new(sink)).add_subclass(Self)
+        Ok(PyClassInitializer::from(FrameFilter::new(sink)).add_subclass(Self))
     }
 }
 
@@ -39,3 +48,6 @@ impl SwScaleFrameFilter {
 fn into_shared_memory(next: &Bound<'_, FrameFilter>, width: u32, height: u32) -> Option<Arc<dyn Sink>> {
     next.cast::<RGBShmemFrameFilter>().ok()?.get().scaled(width, height)
 }
+
+/// As in shared memory, where most of the pictures go.
+const LONGEST_SIDE: u32 = 16_384;

@@ -5,7 +5,7 @@ use valkka::shm::{Meta, Shape};
 
 use super::int_cell::IntCell;
 use super::ring_base::SharedMemRingBufferBase;
-use super::{count, raised};
+use super::{CELL_BYTES, CELLS, count, raised};
 
 /// A ring of `n_cells` cells of `n_bytes` bytes. A client of it can read what any server writes.
 #[pyclass(extends = SharedMemRingBufferBase, subclass, frozen, module = "valkka.core")]
@@ -24,7 +24,8 @@ impl SharedMemRingBuffer {
         mstimeout: i64,
         is_server: bool,
     ) -> PyResult<PyClassInitializer<Self>> {
-        let shape = Shape::bytes(count(n_cells), count(n_bytes)).map_err(|error| raised(error.into()))?;
+        let shape = Shape::bytes(count(CELLS, n_cells)?, count(CELL_BYTES, n_bytes)?)
+            .map_err(|error| raised(error.into()))?;
         let base = SharedMemRingBufferBase::open(py, name, shape, mstimeout, is_server)?;
         Ok(PyClassInitializer::from(base).add_subclass(Self))
     }

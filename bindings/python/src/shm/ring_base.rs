@@ -15,7 +15,8 @@ use super::frag_mp4_meta::FragMP4Meta;
 use super::int_cell::IntCell;
 use super::rgb24_meta::RGB24Meta;
 use super::view::arrays;
-use super::{count, raised};
+use super::{CELL_BYTES, CELLS, count, raised};
+use crate::logging::FIFO;
 use crate::native::Native;
 
 /// A ring of cells in shared memory, found by its name: one end of it. A server writes to it, clients read from it, any
@@ -42,6 +43,14 @@ struct Client {
     views: Vec<View>,
     /// When the frame was published that was pulled last.
     published: Mutex<Option<Instant>>,
+    overflow: Mutex<Overflow>,
+}
+
+/// What was said of frames that were overtaken.
+#[derive(Default)]
+struct Overflow {
+    lost: u64,
+    said: Option<Instant>,
 }
 
 #[pymethods]
@@ -57,7 +66,8 @@ impl SharedMemRingBufferBase {
         mstimeout: i64,
         is_server: bool,
     ) -> PyResult<Self> {
-        let shape = Shape::bytes(count(n_cells), count(n_bytes)).map_err(|error| raised(error.into()))?;
+        let shape = Shape::bytes(count(CELLS, n_cells)?, count(CELL_BYTES, n_bytes)?)
+            .map_err(|error| raised(error.into()))?;
         Self::open(py, name, shape, mstimeout, is_server)
     }
 
@@ -134,7 +144,12 @@ impl SharedMemRingBufferBase {
             }
             let reader = Reader::open(name, shape)?;
             let views = (0..shape.cells()).filter_map(|index| reader.view(index)).collect();
-            Ok(End::Client(Client { reader: Mutex::new(reader), views, published: Mutex::default() }))
+            Ok(End::Client(Client {
+                reader: Mutex::new(reader),
+                views,
+                published: Mutex::default(),
+                overflow: Mutex::default(),
+            }))
         });
         let timeout = match u64::try_from(mstimeout) {
             Ok(millis @ 1..) => Duration::from_millis(millis),
@@ -225,11 +240,26 @@ impl SharedMemRingBufferBase {
 
 impl Client {
     fn pull(&self, timeout: Duration) -> Result<Option<Pulled>, Error> {
-        let pulled = lock(&self.reader).pull(timeout)?;
+        let mut reader = lock(&self.reader);
+        let pulled = reader.pull(timeout)?;
         if let Some(pulled) = &pulled {
             *lock(&self.published) = Instant::now().checked_sub(pulled.age);
+            lock(&self.overflow).note(reader.name(), reader.lost());
         }
         Ok(pulled)
+    }
+}
+
+impl Overflow {
+    /// Says in the words that people look for how many frames this client was too slow for, once a second at most.
+    fn note(&mut self, name: &str, lost: u64) {
+        let more = lost.saturating_sub(self.lost);
+        if more > 0 && self.said.is_none_or(|said| said.elapsed() >= OVERFLOW_PERIOD) {
+            FIFO.normal(format_args!(
+                "RingBuffer {name} ServerPush: OVERFLOW (this client was too slow for {more} frames)"
+            ));
+            (self.lost, self.said) = (lost, Some(Instant::now()));
+        }
     }
 }
 
@@ -243,6 +273,9 @@ fn is_bytes(array: &Bound<'_, PyAny>, shape: Option<[usize; 3]>) -> PyResult<boo
     let found: Vec<usize> = array.getattr("shape")?.extract()?;
     Ok(shape.map_or(found.len() == 1, |shape| found == shape))
 }
+
+/// Frames that were overtaken are spoken of so often.
+const OVERFLOW_PERIOD: Duration = Duration::from_secs(1);
 
 /// How often a pull that waits looks for Ctrl-C.
 const TICK: Duration = Duration::from_millis(250);

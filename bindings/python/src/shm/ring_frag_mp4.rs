@@ -7,7 +7,7 @@ use valkka::shm::Shape;
 
 use super::frag_mp4_meta::box_of;
 use super::ring_base::SharedMemRingBufferBase;
-use super::{count, raised};
+use super::{CELL_BYTES, CELLS, count, raised};
 
 /// A ring of `n_cells` boxes of fragmented MP4, of at most `n_size` bytes each.
 #[pyclass(extends = SharedMemRingBufferBase, subclass, frozen, module = "valkka.core")]
@@ -29,7 +29,8 @@ impl FragMP4SharedMemRingBuffer {
         mstimeout: i64,
         is_server: bool,
     ) -> PyResult<PyClassInitializer<Self>> {
-        let shape = Shape::fragments(count(n_cells), count(n_size)).map_err(|error| raised(error.into()))?;
+        let shape = Shape::fragments(count(CELLS, n_cells)?, count(CELL_BYTES, n_size)?)
+            .map_err(|error| raised(error.into()))?;
         let base = SharedMemRingBufferBase::open(py, name, shape, mstimeout, is_server)?;
         Ok(PyClassInitializer::from(base).add_subclass(Self))
     }

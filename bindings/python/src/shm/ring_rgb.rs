@@ -8,7 +8,7 @@ use valkka::time::WallTime;
 use super::int_cell::IntCell;
 use super::rgb24_meta::{RGB24Meta, size_of};
 use super::ring_base::SharedMemRingBufferBase;
-use super::{count, raised};
+use super::{CELLS, count, raised, size};
 
 /// A ring of `n_cells` RGB pictures of `width` × `height` pixels, three bytes each.
 #[pyclass(extends = SharedMemRingBufferBase, subclass, frozen, module = "valkka.core")]
@@ -31,8 +31,9 @@ impl SharedMemRingBufferRGB {
         mstimeout: i64,
         is_server: bool,
     ) -> PyResult<PyClassInitializer<Self>> {
-        let [width, height] = [width, height].map(|side| u32::try_from(side).unwrap_or(0));
-        let shape = Shape::pictures(count(n_cells), width, height).map_err(|error| raised(error.into()))?;
+        let (width, height) = size(width, height)?;
+        let shape =
+            Shape::pictures(count(CELLS, n_cells)?, width, height).map_err(|error| raised(error.into()))?;
         let base = SharedMemRingBufferBase::open(py, name, shape, mstimeout, is_server)?;
         Ok(PyClassInitializer::from(base).add_subclass(Self { width, height }))
     }

@@ -55,9 +55,14 @@ impl LiveThread {
     }
 
     /// Ends the connection: no frame comes any more before the stream is registered anew.
-    fn stopStreamCall(&self, py: Python<'_>, ctx: &LiveConnectionContext) {
+    fn stopStreamCall(slf: PyRef<'_, Self>, ctx: &LiveConnectionContext) {
+        // Programs stop the thread, which ends all its streams, and their chains then.
+        if slf.as_super().is_over() {
+            return;
+        }
         let Some(slot) = slot_of("stopStream", ctx.slot()) else { return };
-        answer("stopStream", py.detach(|| self.live.receiver().stop(slot)));
+        let live: &Live = &slf.live;
+        answer("stopStream", slf.py().detach(|| live.receiver().stop(slot)));
     }
 
     /// Ends the connection, if there is one, and frees the slot.
@@ -97,7 +102,10 @@ impl LiveThread {
     ///
     /// RuntimeError if it cannot listen on the port.
     #[pyo3(signature = (portnum = 8554))]
-    fn setRTSPServer(&self, py: Python<'_>, portnum: u16) -> PyResult<()> {
+    fn setRTSPServer(&self, py: Python<'_>, portnum: i64) -> PyResult<()> {
+        let portnum = u16::try_from(portnum).map_err(|_| {
+            PyRuntimeError::new_err(format!("the RTSP server cannot listen on port {portnum}"))
+        })?;
         let addr = SocketAddr::from((Ipv4Addr::UNSPECIFIED, portnum));
         let served = py.detach(|| self.live.sender().serve(addr));
         served.map(drop).map_err(|error| PyRuntimeError::new_err(error.to_string()))
@@ -132,6 +140,9 @@ fn complain(call: &str, reason: impl Display) {
 /// Says what people should know of a stream.
 fn say(event: LiveEvent<'_>) {
     match event {
+        LiveEvent::Disconnected { slot, address: "", reason, .. } => LIVE.normal(format_args!(
+            "ValkkaRTSPClient: [URL:\"\"]: Failed to get a SDP description: slot {slot}: {reason}"
+        )),
         LiveEvent::Disconnected { address, reason, was_online: false, .. } => LIVE.normal(format_args!(
             "ValkkaRTSPClient: [URL:\"{address}\"]: Failed to get a SDP description: {reason}"
         )),

@@ -7,8 +7,8 @@ use std::time::Duration;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use valkka::graph::{Screen, ScreenNotice, ScreenOptions, read_background};
-use valkka::render::Rectangle;
 use valkka::render::schedule::{DropReason, Drops};
+use valkka::render::{Error, Rectangle};
 
 use crate::contexts::OpenGLFrameFifoContext;
 use crate::filters::fifo::FifoFrameFilter;
@@ -73,7 +73,11 @@ impl OpenGLThread {
         // All windows can be drawn into at any time; there is none to choose.
         let _ = show;
         py.detach(|| self.screen.create_window(map)).map_err(|error| {
-            PyRuntimeError::new_err(format!("{}: cannot make a window: {}", self.name, reason(&error)))
+            let why = match error {
+                valkka::Error::Render(Error::Ended) => "the thread does not run".to_owned(),
+                error => reason(&error),
+            };
+            PyRuntimeError::new_err(format!("{}: cannot make a window: {why}", self.name))
         })
     }
 
