@@ -1,11 +1,12 @@
 //! Python callables that are called from threads of ours.
 
-use std::cell::Cell;
 use std::sync::Mutex;
 
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use valkka::lock::lock;
+
+use crate::calls::Call;
 
 /// A Python callable, or none yet.
 #[derive(Default)]
@@ -29,6 +30,7 @@ impl Callback {
     where
         A: for<'py> IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>, Error = PyErr>,
     {
+        let Some(_call) = Call::begin() else { return };
         Python::try_attach(|py| {
             let Some(callable) = lock(&self.0).as_ref().map(|callable| callable.clone_ref(py)) else {
                 return;
@@ -36,23 +38,12 @@ impl Callback {
             if callable.is_none(py) {
                 return;
             }
-            let outside = INSIDE.replace(true);
             let called = arguments(py)
                 .and_then(|arguments| arguments.into_pyobject(py))
                 .and_then(|arguments| callable.bind(py).call1(arguments));
-            INSIDE.set(outside);
             if let Err(error) = called {
                 error.display(py);
             }
         });
     }
-}
-
-/// Whether this thread is calling a callback: what it waits for may be waiting for it.
-pub(crate) fn is_inside() -> bool {
-    INSIDE.get()
-}
-
-thread_local! {
-    static INSIDE: Cell<bool> = const { Cell::new(false) };
 }

@@ -11,6 +11,7 @@
 #![forbid(unsafe_code)]
 
 mod callback;
+mod calls;
 mod constants;
 mod contexts;
 mod exit;

@@ -26,6 +26,8 @@ from collections import Counter
 from types import FrameType
 from typing import Any
 
+import numpy
+
 from valkka import core
 
 # What is raised when something wrong is handed over. Anything else is a fault: PanicException and SystemError above
@@ -268,8 +270,6 @@ class Fuzz:
         return choice([choice(plain), choice(numbers), choice(numbers), choice(floats), choice(self.objects or [None])])
 
     def array(self) -> Any:
-        import numpy
-
         shape = self.random.choice([(30, 40, 3), (40, 30, 3), (3600,), (10,), (0,), (), (1, 2, 3, 4), (30, 0, 3)])
         return numpy.zeros(shape, self.random.choice([numpy.uint8, numpy.uint8, numpy.float32, object]))
 

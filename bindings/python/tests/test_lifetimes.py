@@ -8,6 +8,7 @@ import random
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,8 @@ from conftest import Cameras, Display, read_lines, reap, spawn
 HERE = Path(__file__).parent
 SMALL = ("--size", "160x90")
 LIMIT_SECONDS = 60.0
+# How long each test of calls at random takes; `make test-faults` takes a minute.
+RANDOM_SECONDS = float(os.environ.get("VALKKA_RANDOM_SECONDS", "6"))
 
 # Has frames flow from a camera into everything that takes them; `parts` has every object.
 SCENE = """
@@ -385,6 +388,27 @@ def test_a_callback_of_a_thread(does: str, run: Run) -> None:
     assert said in program.errors()
 
 
+def test_the_interpreter_waits_for_a_callback_that_nobody_waits_for(run: Run) -> None:
+    """One that has stopped its own thread, which is therefore not waited for."""
+    body = """
+    stopped = threading.Event()
+    def callback(number):
+        thread.stopCall()
+        stopped.set()
+        for _ in range(100):
+            time.sleep(0.01)
+        print("late", flush=True)
+        raise ValueError
+    thread = TestThread("thread")
+    thread.setCallback(callback)
+    thread.startCall()
+    assert stopped.wait(40)
+    """
+    program = run(body)
+    assert "late\n" in program.end()
+    assert "ValueError" in program.errors()
+
+
 FRAME_CALLBACKS = {
     "raises": "raise ValueError('raised by a callback')",
     "stops the thread it is called by": "parts['decoder'].stopCall()",
@@ -578,6 +602,7 @@ except KeyboardInterrupt:
 _seeds = itertools.count(random.randrange(1 << 32))
 
 
+@pytest.mark.deadline(RANDOM_SECONDS + 4 * LIMIT_SECONDS)
 @pytest.mark.parametrize("way", ["plain", "development mode", "damaged memory"])
 def test_calls_at_random(way: str, camera: Cameras, tmp_path: Path) -> None:
     environment: dict[str, str] = {
@@ -594,17 +619,19 @@ def test_calls_at_random(way: str, camera: Cameras, tmp_path: Path) -> None:
     random_calls(environment, camera(*SMALL).url, tmp_path)
 
 
+@pytest.mark.deadline(RANDOM_SECONDS + 4 * LIMIT_SECONDS)
 def test_calls_at_random_with_a_screen(display: Display, camera: Cameras, tmp_path: Path) -> None:
     random_calls({}, camera(*SMALL).url, tmp_path)
 
 
 def random_calls(environment: dict[str, str], url: str, folder: Path) -> None:
-    seed, seconds = next(_seeds), os.environ.get("VALKKA_RANDOM_SECONDS", "6")
+    seed = next(_seeds)
     print(f"seed {seed}")
-    command = [sys.executable, "-X", "faulthandler", str(HERE / "random_calls.py"), str(seed), seconds, url]
+    command = [sys.executable, "-X", "faulthandler", str(HERE / "random_calls.py"), str(seed), str(RANDOM_SECONDS), url]
     output, errors = folder / "stdout", folder / "stderr"
-    with output.open("wb") as out, errors.open("wb") as err:
-        process = spawn(command, cwd=folder, env={**os.environ, **environment}, stdout=out, stderr=err)
-    status = process.wait(float(seconds) + 2 * LIMIT_SECONDS)
+    # It writes many files.
+    with output.open("wb") as out, errors.open("wb") as err, tempfile.TemporaryDirectory() as scratch:
+        process = spawn(command, cwd=scratch, env={**os.environ, **environment}, stdout=out, stderr=err)
+        status = process.wait(RANDOM_SECONDS + 2 * LIMIT_SECONDS)
     said = errors.read_text(errors="replace")
     assert status == 0 and "panicked" not in said, f"seed {seed}, status {status}: {said[-6000:]}"
