@@ -14,8 +14,8 @@ use valkka::lock::lock;
 use crate::calls;
 use crate::exit;
 use crate::filter::no_constructor;
+use crate::logging::THREAD;
 use crate::native::Native;
-use crate::stdout;
 
 /// What a thread of level 1 does when it is started and stopped. All calls are made without the interpreter's lock,
 /// from any thread.
@@ -157,7 +157,7 @@ impl Thread {
         let cpus = std::thread::available_parallelism().map_or(1, usize::from);
         let affinity = usize::try_from(i).ok().map(|cpu| if cpu < cpus { cpu } else { 0 });
         if usize::try_from(i).is_ok_and(|cpu| cpu >= cpus) {
-            stdout::line(format_args!(
+            THREAD.fatal(format_args!(
                 "Thread: {}: setAffinity: there is no CPU {i} of {cpus}, taking 0",
                 self.name
             ));

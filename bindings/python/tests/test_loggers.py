@@ -40,6 +40,15 @@ def test_levels(capfd: pytest.CaptureFixture[str]) -> None:
     assert not said()
 
 
+def test_a_cpu_that_is_not_there(capfd: pytest.CaptureFixture[str]) -> None:
+    thread = core.LiveThread("live")
+    thread.setAffinity(1 << 20)
+    assert "Thread: live: setAffinity: there is no CPU 1048576 of " in capfd.readouterr().out
+    core.quiet_log_all()
+    thread.setAffinity(1 << 20)
+    assert capfd.readouterr().out == ""
+
+
 @pytest.mark.parametrize("name", LOGGERS)
 def test_each_logger_has_its_level(name: str) -> None:
     for level in (-3, -2, -1, 0, 1, 2, 3, 100):
