@@ -20,8 +20,10 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! Who wires sources, filters and sinks by hand finds the same parts in [`graph`].
+//!
 //! The parts are crates of their own and may be used without the engine: `valkka-core` (frames, filters,
-//! queues), `valkka-net` (RTSP), `valkka-av` (FFmpeg) and `valkka-render` (windows).
+//! queues), `valkka-net` (RTSP), `valkka-av` (FFmpeg), `valkka-render` (windows) and `valkka-shm` (shared memory).
 #![forbid(unsafe_code)]
 
 mod camera;

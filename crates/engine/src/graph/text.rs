@@ -158,30 +158,15 @@ fn codec_number(codec: Codec) -> u32 {
 /// The number of the picture's format in FFmpeg, which has formats of their own for samples of the full range.
 fn format_number(bitmap: &Bitmap) -> i32 {
     let full = bitmap.color().range == ColorRange::Full;
-    match bitmap.format() {
-        PixelFormat::Yuv420 => {
-            if full {
-                12
-            } else {
-                0
-            }
-        }
-        PixelFormat::Yuv422 => {
-            if full {
-                13
-            } else {
-                4
-            }
-        }
-        PixelFormat::Yuv444 => {
-            if full {
-                14
-            } else {
-                5
-            }
-        }
-        PixelFormat::Gray => 8,
-        PixelFormat::Rgb24 => 2,
+    match (bitmap.format(), full) {
+        (PixelFormat::Yuv420, false) => 0,
+        (PixelFormat::Yuv420, true) => 12,
+        (PixelFormat::Yuv422, false) => 4,
+        (PixelFormat::Yuv422, true) => 13,
+        (PixelFormat::Yuv444, false) => 5,
+        (PixelFormat::Yuv444, true) => 14,
+        (PixelFormat::Gray, _) => 8,
+        (PixelFormat::Rgb24, _) => 2,
         _ => -1,
     }
 }
