@@ -49,6 +49,21 @@ fn mjpeg() {
 }
 
 #[test]
+fn boxes() {
+    let _watchdog = Watchdog::start(WATCHDOG);
+    let mut random = Rng::with_seed(SEED);
+    let long = [&[0, 0, 0, 1][..], b"mdat", &[0, 0, 0, 0, 0, 0, 0, 20, 1, 2, 3, 4]].concat();
+    let seed = [&[0, 0, 0, 12][..], b"moof", &[9; 4], &long, &[0, 0, 0, 8], b"free"].concat();
+    for _ in 0..50_000 {
+        let mut bytes = seed.clone();
+        for _ in 0..random.usize(0..6) {
+            change(&mut bytes, &seed, &mut random);
+        }
+        invariants::boxes(&bytes);
+    }
+}
+
+#[test]
 fn addresses() {
     let _watchdog = Watchdog::start(WATCHDOG);
     let mut random = Rng::with_seed(SEED);

@@ -55,4 +55,6 @@ pub use meta::{Content, Meta};
 pub use reader::{Pulled, Reader};
 pub use shape::{Contents, OutOfBounds, Shape};
 pub use view::View;
+#[doc(hidden)]
+pub use wire::read_garbage;
 pub use writer::{Cell, Writer, WriterStats};

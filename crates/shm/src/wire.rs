@@ -6,11 +6,12 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, SendFlags,
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, SocketFlags, SocketType,
 };
 
 use crate::control::MAX_READERS;
+use crate::map;
 use crate::shape::{Contents, Shape};
 
 /// From a reader to its writer.
@@ -155,15 +156,43 @@ impl Reply {
     }
 }
 
+/// Has both sides read a message of these bytes that comes with so many file descriptors, as anybody could send it. For
+/// the fuzz target; it panics if they believe what cannot be.
+#[doc(hidden)]
+pub fn read_garbage(message: &[u8], files: usize) {
+    let file = || map::memory_file("garbage", 1);
+    let Ok(files) = (0..files).map(|_| file()).collect::<io::Result<Vec<_>>>() else { return };
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let pair = rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None);
+    let Ok((one, other)) = pair else { return };
+    let files: Vec<_> = files.iter().map(AsFd::as_fd).collect();
+    for _ in 0..2 {
+        if send_bytes(&one, message, &files).is_err() {
+            return;
+        }
+    }
+    let _ = Request::receive(&other);
+    if let Ok(Reply::Welcome(welcome)) = Reply::receive(&other) {
+        let Welcome { reader, shape, .. } = welcome;
+        assert!(reader < MAX_READERS, "{reader}");
+        assert!((1..=Shape::MAX_CELLS).contains(&shape.cells()), "{shape:?}");
+        assert!((1..=Shape::MAX_BYTES).contains(&shape.frame_bytes()), "{shape:?}");
+    }
+}
+
 fn send(socket: &OwnedFd, words: &[u32], files: &[BorrowedFd<'_>]) -> io::Result<()> {
     let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
+    send_bytes(socket, &bytes, files)
+}
+
+fn send_bytes(socket: &OwnedFd, bytes: &[u8], files: &[BorrowedFd<'_>]) -> io::Result<()> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_FILES))];
     let mut control = SendAncillaryBuffer::new(&mut space);
     if !files.is_empty() && !control.push(SendAncillaryMessage::ScmRights(files)) {
         return Err(nonsense());
     }
     let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
-    rustix::net::sendmsg(socket, &[IoSlice::new(&bytes)], &mut control, flags)?;
+    rustix::net::sendmsg(socket, &[IoSlice::new(bytes)], &mut control, flags)?;
     Ok(())
 }
 
@@ -214,8 +243,6 @@ const FRAGMENTS: u32 = 3;
 
 #[cfg(test)]
 mod tests {
-    use rustix::net::{AddressFamily, SocketFlags, SocketType};
-
     use super::*;
     use crate::map::memory_file;
 
@@ -257,7 +284,6 @@ mod tests {
     fn garbage_is_refused() {
         let mut random = fastrand::Rng::with_seed(7);
         for _ in 0..20_000 {
-            let (one, other) = pair();
             let mut words: Vec<u32> = (0..random.usize(1..10)).map(|_| random.u32(..8)).collect();
             if random.bool() {
                 words[0] = [REQUEST, REPLY][random.usize(..2)];
@@ -265,14 +291,8 @@ mod tests {
             if random.bool() && words.len() > 1 {
                 words[1] = VERSION;
             }
-            let files: Vec<_> = (0..random.usize(..=MAX_FILES)).map(|_| file()).collect();
-            let files: Vec<_> = files.iter().map(AsFd::as_fd).collect();
-            send(&one, &words, &files).unwrap();
-            send(&one, &words, &files).unwrap();
-            let _ = Request::receive(&other);
-            if let Ok(Reply::Welcome(welcome)) = Reply::receive(&other) {
-                assert!(welcome.reader < MAX_READERS && welcome.shape.cells() <= Shape::MAX_CELLS);
-            }
+            let message: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
+            read_garbage(&message, random.usize(..=MAX_FILES));
         }
     }
 

@@ -4,6 +4,7 @@ use valkka_core::bitmap::PixelFormat;
 use valkka_core::codec::{
     Codec, CodecParams, aac as aac_bytes, h264 as avc, h265 as hevc, mjpeg as jpeg, nal as units,
 };
+use valkka_core::frame::Fragment;
 
 /// NAL units, both layouts.
 pub(crate) fn nal(data: &[u8]) {
@@ -112,6 +113,19 @@ pub(crate) fn mjpeg(data: &[u8]) {
     let size = jpeg::size(data);
     assert!(size.is_none_or(|(width, height)| width > 0 && height > 0));
     assert_eq!(jpeg::params(data).is_some(), size.is_some());
+}
+
+/// Boxes of fragmented MP4.
+pub(crate) fn boxes(data: &[u8]) {
+    let whole = Fragment { kind: *b"moof", keyframe: true, data: data.to_vec().into() };
+    let found: Vec<_> = whole.boxes().collect();
+    assert!(found.iter().all(|one| !one.data.is_empty()), "an empty box");
+    assert!(found.iter().all(|one| !one.keyframe || one.kind == *b"moof"), "a key frame without pictures");
+    assert!(found.iter().flat_map(|one| &one.data).eq(data), "not the bytes that there were");
+    for one in &found {
+        let again: Vec<_> = one.boxes().collect();
+        assert!(again.len() == 1 && again[0].data == one.data, "a box has boxes beside it");
+    }
 }
 
 fn check_params(params: Option<CodecParams>, codec: Codec, data: &[u8], from_record: bool) {

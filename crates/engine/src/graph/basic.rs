@@ -160,7 +160,47 @@ const CODEC_NAMES: &[(&str, Codec)] = &[
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use bytes::Bytes;
+    use valkka_core::codec::CodecParams;
+    use valkka_core::frame::FrameTime;
+    use valkka_core::payload::Payload;
+
     use super::*;
+    use crate::graph::text;
+
+    #[test]
+    fn garbage_has_pieces_and_a_text_too() {
+        let mut random = fastrand::Rng::with_seed(5);
+        let codecs = [Codec::H264, Codec::H265, Codec::Mjpeg, Codec::Aac, Codec::PcmMulaw];
+        for _ in 0..20_000 {
+            let bytes: Vec<u8> =
+                (0..random.usize(..40)).map(|_| *random.choice(&SPITEFUL).unwrap()).collect();
+            let body = if random.bool() {
+                let params = Arc::new(CodecParams::video(random.choice(codecs).unwrap(), Bytes::new()));
+                let payload = Payload::copy_from_slice(&bytes);
+                Body::Packet(Packet { params, payload, keyframe: true, lost: 0 })
+            } else {
+                Body::Fragment(Fragment { kind: *b"moof", keyframe: true, data: bytes.clone().into() })
+            };
+            let (slot, track, time) = (Slot::new(1), Track::default(), FrameTime::default());
+            let frame = Frame { slot, track, time, body };
+            let pieces = basic_frames(&frame);
+            assert!(!pieces.is_empty());
+            let size = |piece: &BasicFrame<'_>| match &piece.content {
+                Content::Unit(unit) => unit.data.len(),
+                Content::Box(one) => one.data.len(),
+                _ => 0,
+            };
+            assert!(pieces.iter().map(size).sum::<usize>() <= bytes.len());
+            let lines = text::info("all", &frame, WallTime::default());
+            assert_eq!(lines.lines().count(), 5 * pieces.len());
+        }
+    }
+
+    /// What start codes, lengths and types are made of.
+    const SPITEFUL: [u8; 8] = [0, 0, 0, 1, 8, 0x40, 0x65, 0xff];
 
     #[test]
     fn encodings_have_codecs() {
