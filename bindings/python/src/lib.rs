@@ -3,10 +3,10 @@
 //! The binding converts and forwards; what things do is in the crates below. Each Python class is one file, and one
 //! line of the table in this file.
 //!
-//! - [`filter`] has the base class of all frame filters: a [`Sink`](valkka::sink::Sink) that Python can hand on.
+//! - `filter` has the base class of all frame filters: a `Sink` that Python can hand on.
 //!   Since a stage owns what lies downstream of it, nothing that Python forgets is lost while frames can come to it.
-//! - [`thread`] has the base class of all threads: it starts, stops and waits without the interpreter's lock.
-//! - [`native`] keeps what Python objects own: it is dropped without the interpreter's lock, and not at all in a
+//! - `thread` has the base class of all threads: it starts, stops and waits without the interpreter's lock.
+//! - `native` keeps what Python objects own: it is dropped without the interpreter's lock, and not at all in a
 //!   process that was forked off.
 #![forbid(unsafe_code)]
 
