@@ -14,6 +14,7 @@ pub(crate) use event_fd::EventFd;
 
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
+use valkka::reason::reason;
 use valkka::shm::Error;
 
 pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -30,10 +31,7 @@ pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
 
 /// What a program sees of an error.
 pub(crate) fn raised(error: Error) -> PyErr {
-    let why = match std::error::Error::source(&error) {
-        Some(source) => format!("{error}: {source}"),
-        None => error.to_string(),
-    };
+    let why = reason(&error);
     match error {
         Error::OutOfBounds(_) | Error::DoesNotFit { .. } => PyValueError::new_err(why),
         Error::System { .. } | Error::Directory { .. } => PyOSError::new_err(why),

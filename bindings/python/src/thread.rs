@@ -1,6 +1,5 @@
 //! The base class of all threads.
 
-use std::error::Error;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -10,6 +9,7 @@ use valkka::graph::cache::FrameCache;
 use valkka::graph::live::Live;
 use valkka::graph::{FdWriter, FilePlayer};
 use valkka::lock::lock;
+use valkka::reason::reason;
 
 use crate::calls;
 use crate::exit;
@@ -219,14 +219,3 @@ impl Thread {
 
 /// How long one waits for a stop that is another's work, which has deadlines of its own.
 const STOP_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// An error in words, and what it comes from.
-pub(crate) fn reason(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
-}

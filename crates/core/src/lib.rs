@@ -37,6 +37,7 @@ pub mod lock;
 pub mod pacer;
 pub mod payload;
 pub mod queue;
+pub mod reason;
 pub mod sink;
 pub mod source;
 pub mod stats;

@@ -49,8 +49,8 @@ pub use opener::Backends;
 
 pub use valkka_av as av;
 pub use valkka_core::{
-    bitmap, clock, codec, filter, fork, frame, lock, pacer, payload, queue, sink, source, stats, stream,
-    time, url, worker,
+    bitmap, clock, codec, filter, fork, frame, lock, pacer, payload, queue, reason, sink, source, stats,
+    stream, time, url, worker,
 };
 pub use valkka_net as net;
 pub use valkka_net::{Reconnect, StreamState};

@@ -7,6 +7,7 @@ use std::time::Duration;
 use pyo3::prelude::*;
 use valkka::av::{Recorder, RecorderEvent, RecorderOptions};
 use valkka::frame::Frame;
+use valkka::reason::reason;
 use valkka::sink::Sink;
 use valkka::time::WallTime;
 
@@ -14,7 +15,7 @@ use crate::exit;
 use crate::filter::{FrameFilter, Next, downstream};
 use crate::logging::FILE;
 use crate::native::Native;
-use crate::thread::{Control, reason};
+use crate::thread::Control;
 
 /// Records the stream that passes into a Matroska file while it is activated. All frames pass at once: the disk is waited
 /// for elsewhere.

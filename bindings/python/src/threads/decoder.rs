@@ -6,13 +6,14 @@ use std::time::Duration;
 use pyo3::prelude::*;
 use valkka::graph::text::Line;
 use valkka::graph::{DecoderStage, DecoderStageOptions, InputNotice};
+use valkka::reason::reason;
 
 use crate::contexts::FrameFifoContext;
 use crate::filter::{Next, downstream};
 use crate::filters::fifo::{BlockingFifoFrameFilter, FifoFrameFilter};
 use crate::logging::{DECODER, FIFO};
 use crate::native::Native;
-use crate::thread::{Control, Thread, reason};
+use crate::thread::{Control, Thread};
 
 /// Decodes the streams that come to its input, and hands the pictures to `outfilter`.
 ///

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use pyo3::prelude::*;
 use valkka::graph::{FilePlayer, PlayerError, PlayerEvent};
+use valkka::reason::reason;
 use valkka::sink::Discard;
 use valkka::stream::Slot;
 
@@ -14,7 +15,7 @@ use crate::filters::fifo::FifoFrameFilter;
 use crate::logging::FILE_THREAD;
 use crate::native::Native;
 use crate::slot::slot;
-use crate::thread::{Thread, reason};
+use crate::thread::Thread;
 
 /// Plays any number of files in real time, told apart by their slots.
 ///

@@ -7,6 +7,7 @@ use std::time::Duration;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use valkka::graph::{Screen, ScreenNotice, ScreenOptions, read_background};
+use valkka::reason::reason;
 use valkka::render::schedule::{DropReason, Drops};
 use valkka::render::{Error, Rectangle};
 
@@ -16,7 +17,7 @@ use crate::logging::OPENGL;
 use crate::native::Native;
 use crate::slot::slot as slot_of;
 use crate::stdout;
-use crate::thread::{Control, Thread, reason};
+use crate::thread::{Control, Thread};
 
 /// Shows streams in windows of one X display: its own windows, and those of others.
 ///

@@ -1,10 +1,10 @@
 //! Has the presenter show what is planned.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::error::Error as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use valkka_core::reason::reason;
 use valkka_core::worker::StopToken;
 use valkka_render::{
     Error as RenderError, Event, Fit, Presenter, Rectangle, ViewId, ViewOptions, WindowChange, WindowId,
@@ -207,17 +207,6 @@ impl Keeper {
         let hasty = self.awaited.values().any(|awaited| awaited.since.elapsed() < HASTE);
         if hasty { RETRY } else { TICK }
     }
-}
-
-/// An error and what it comes from.
-fn reason(error: &RenderError) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 /// It looks at everything at least so often.
