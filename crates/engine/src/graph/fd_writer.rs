@@ -278,7 +278,7 @@ fn run(shared: &Shared, wake: &OwnedFd, stop: &StopToken) {
         outputs.retain_mut(|output| {
             let gone = hung_up.next().unwrap_or(false);
             if gone {
-                shared.close(output, &io::Error::from(io::ErrorKind::BrokenPipe));
+                shared.close(output, &Errno::PIPE.into());
             }
             !gone
         });
