@@ -10,17 +10,22 @@ from __future__ import annotations
 import contextlib
 import faulthandler
 import os
+import re
 import selectors
 import shutil
 import signal
 import struct
 import subprocess
 import time
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any, Protocol, TypeVar
+from typing import IO, TYPE_CHECKING, Any, Protocol, TypeVar
 
 import pytest
+
+if TYPE_CHECKING:
+    from valkka import core
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 
@@ -51,6 +56,12 @@ class Poll(Protocol):
 def poll() -> Poll:
     """Waits for a condition: `poll(lambda: len(frames) > 3)`."""
     return wait_for
+
+
+@pytest.fixture
+def printed(capfd: pytest.CaptureFixture[str]) -> Printed:
+    """What the test prints."""
+    return Printed(capfd)
 
 
 @pytest.fixture
@@ -205,6 +216,61 @@ def wait_for(condition: Callable[[], T], seconds: float = 20.0) -> T:
         if time.monotonic() > deadline:
             pytest.fail(f"waited {seconds} s in vain; the condition is still {value!r}")
         time.sleep(0.01)
+
+
+def play(url: str, framefilter: core.FrameFilter, slot: int = 1, **attributes: object) -> core.LiveThread:
+    """A thread that receives a stream over TCP and writes it into a filter; `attributes` are those of the context."""
+    # Not before: some tests look at what an import does.
+    from valkka import core
+
+    thread = core.LiveThread("live")
+    context = core.LiveConnectionContext(core.LiveConnectionType_rtsp, url, slot, framefilter)
+    context.request_tcp = True
+    for attribute, value in attributes.items():
+        setattr(context, attribute, value)
+    thread.startCall()
+    thread.registerStreamCall(context)
+    thread.playStreamCall(context)
+    return thread
+
+
+class Printed:
+    """What was printed on the standard output so far, by whatever thread.
+
+    Pytest's own `readouterr()` will not do while others print: it reads a file and then empties it, and what comes in
+    between is lost. So this reads the same file, and leaves it as it is.
+    """
+
+    def __init__(self, capfd: pytest.CaptureFixture[str]) -> None:
+        # While it captures, descriptor 1 goes to a file.
+        self._capfd = capfd
+        self._file: int | None = None
+        self._bytes = b""
+        self._seen = 0
+
+    @property
+    def text(self) -> str:
+        if self._file is None:
+            # Not before the test itself runs: its file is not that of its fixtures.
+            self._file = os.dup(1)
+            weakref.finalize(self, os.close, self._file)
+        while more := os.pread(self._file, 1 << 20, len(self._bytes)):
+            self._bytes += more
+        return self._bytes.decode(errors="replace")
+
+    @property
+    def lines(self) -> list[str]:
+        return self.text.splitlines()
+
+    def find(self, pattern: str) -> list[Any]:
+        """All places that match, as `re.findall` gives them; `^` and `$` are the ends of lines."""
+        return re.findall(pattern, self.text, re.M)
+
+    def new(self) -> str:
+        """What was printed since this was called last."""
+        text = self.text
+        start, self._seen = self._seen, len(text)
+        return text[start:]
 
 
 def valkka_command() -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy
 import pytest
 
-from conftest import Cameras, Display, Poll
+from conftest import Cameras, Display, Poll, Printed
 from valkka import core
 from valkka.api2 import (
     BasicFilterchain,
@@ -218,18 +218,17 @@ def test_steps_can_be_replaced(camera: Cameras, live: LiveThread, gl: OpenGLThre
     assert steps == ["init", "chain 7", "context", "start", "close", "stop"]
 
 
-def test_an_open_chain(camera: Cameras, live: LiveThread, capfd: pytest.CaptureFixture[str], poll: Poll) -> None:
+def test_an_open_chain(camera: Cameras, live: LiveThread, printed: Printed, poll: Poll) -> None:
     chain = OpenFilterchain(livethread=live, address=camera().url, slot=1)
     chain.decodingOn()
     assert chain.connect("one", core.BriefInfoFrameFilter("one"))
     assert not chain.connect("one", core.BriefInfoFrameFilter("another"))
-    seen: list[str] = []
-    poll(lambda: seen.append(capfd.readouterr().out) or "<AVBitmapFrame" in "".join(seen))
+    poll(lambda: "<AVBitmapFrame" in printed.text)
     assert chain.disconnect("one")
     assert not chain.disconnect("one")
-    capfd.readouterr()
+    printed.new()
     chain.close()
-    assert "AVBitmapFrame" not in capfd.readouterr().out
+    assert "AVBitmapFrame" not in printed.new()
 
 
 def test_a_source_of_ones_own(camera: Cameras, live: LiveThread, gl: OpenGLThread) -> None:

@@ -7,29 +7,14 @@ import select
 import subprocess
 import time
 
-import pytest
-
-from conftest import Cameras, Poll, program
+from conftest import Cameras, Poll, Printed, play, program
 from valkka.core import (
     FDWriteContext,
     FDWriteThread,
     FrameFifoContext,
-    LiveConnectionContext,
-    LiveConnectionType_rtsp,
-    LiveThread,
 )
 
 SLOT = 5
-
-
-def play(url: str, writer: FDWriteThread) -> LiveThread:
-    live = LiveThread("live")
-    context = LiveConnectionContext(LiveConnectionType_rtsp, url, SLOT, writer.getFrameFilter())
-    context.request_tcp = True
-    live.startCall()
-    live.registerStreamCall(context)
-    live.playStreamCall(context)
-    return live
 
 
 def read(fd: int, count: int, seconds: float = 30.0) -> bytes:
@@ -54,7 +39,7 @@ def test_a_pipe_gets_a_stream_that_others_decode(camera: Cameras) -> None:
     # It has a descriptor of its own: this one stays the program's.
     os.close(end)
     writer.startCall()
-    live = play(camera("--size", "320x240").url, writer)
+    live = play(camera("--size", "320x240").url, writer.getFrameFilter(), SLOT)
     data = read(reader, 60_000)
     # From a key frame on: access unit delimiter or parameter sets first.
     assert data[:4] == b"\0\0\0\1" and data[4] & 31 in (7, 9)
@@ -70,7 +55,7 @@ def test_a_pipe_gets_a_stream_that_others_decode(camera: Cameras) -> None:
     os.close(reader)
 
 
-def test_what_cannot_be_written_is_said(camera: Cameras, poll: Poll, capfd: pytest.CaptureFixture[str]) -> None:
+def test_what_cannot_be_written_is_said(camera: Cameras, poll: Poll, printed: Printed) -> None:
     writer = FDWriteThread(name="writer")
     writer.startCall()
     reader, end = os.pipe()
@@ -80,18 +65,11 @@ def test_what_cannot_be_written_is_said(camera: Cameras, poll: Poll, capfd: pyte
     writer.registerStreamCall(FDWriteContext(-1, 7))
     writer.registerStreamCall(FDWriteContext(end, 256))
     writer.deregisterStreamCall(FDWriteContext(end, 8))
-    live = play(camera("--size", "320x240").url, writer)
+    live = play(camera("--size", "320x240").url, writer.getFrameFilter(), SLOT)
     read(reader, 1000)
     os.close(reader)
     os.close(end)
-    text = ""
-
-    def said() -> str:
-        nonlocal text
-        text += capfd.readouterr().out
-        return text
-
-    poll(lambda: "FDWriteThread: writer: slot 5 is not written: Broken pipe" in said() or "broken pipe" in said())
+    poll(lambda: "FDWriteThread: writer: slot 5 is not written: Broken pipe" in printed.text)
     live.stopCall()
     writer.stopCall()
     for line in (
@@ -101,7 +79,7 @@ def test_what_cannot_be_written_is_said(camera: Cameras, poll: Poll, capfd: pyte
         "slot 256 is not from 0 to 255",
         "nothing at slot 8",
     ):
-        assert f"FDWriteThread: writer: {line}" in said(), line
+        assert f"FDWriteThread: writer: {line}" in printed.text, line
 
 
 def test_a_reader_that_reads_nothing_holds_nobody_up(camera: Cameras) -> None:
@@ -112,14 +90,12 @@ def test_a_reader_that_reads_nothing_holds_nobody_up(camera: Cameras) -> None:
     writer.registerStreamCall(FDWriteContext(stuck_end, SLOT))
     writer.registerStreamCall(FDWriteContext(end, SLOT + 1))
     url = camera("--size", "320x240").url
-    live = play(url, writer)
-    other = LiveConnectionContext(LiveConnectionType_rtsp, url, SLOT + 1, writer.getFrameFilter())
-    other.request_tcp = True
-    live.registerStreamCall(other)
-    live.playStreamCall(other)
+    live = play(url, writer.getFrameFilter(), SLOT)
+    other = play(url, writer.getFrameFilter(), SLOT + 1)
     # Many times what a pipe holds.
     assert len(read(reader, 300_000, 60)) == 300_000
     live.stopCall()
+    other.stopCall()
     writer.stopCall()
     for fd in (stuck, stuck_end, reader, end):
         os.close(fd)

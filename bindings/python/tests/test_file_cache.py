@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from conftest import Poll
+from conftest import Poll, Printed
 from valkka.core import AbstractFileThread, BriefInfoFrameFilter, FileCacheThread, FileStreamContext, Thread
 
 
@@ -40,7 +40,7 @@ def test_callbacks_come_from_its_thread(poll: Poll, capfd: pytest.CaptureFixture
     assert "ValueError: raised on purpose" in capfd.readouterr().err
 
 
-def test_streams_are_told_of_a_seek_and_wrong_calls_are_said(poll: Poll, capfd: pytest.CaptureFixture[str]) -> None:
+def test_streams_are_told_of_a_seek_and_wrong_calls_are_said(poll: Poll, printed: Printed) -> None:
     cache = FileCacheThread("cache")
     context = FileStreamContext(3, BriefInfoFrameFilter("out"))
     cache.registerStreamCall(context)
@@ -55,21 +55,14 @@ def test_streams_are_told_of_a_seek_and_wrong_calls_are_said(poll: Poll, capfd: 
     cache.stopStreamsCall()
     cache.clearCall()
     cache.startCall()
-    text = ""
-
-    def said() -> str:
-        nonlocal text
-        text += capfd.readouterr().out
-        return text
-
     states = [2, 4, 3, 2]
-    poll(lambda: said().count("stream_state=") >= len(states))
+    poll(lambda: printed.text.count("stream_state=") >= len(states))
     cache.stopCall()
-    found = [int(line.split("stream_state=")[1][0]) for line in text.splitlines() if "stream_state=" in line]
+    found = [int(line.split("stream_state=")[1][0]) for line in printed.lines if "stream_state=" in line]
     assert found == states
-    assert text.count("slot=3 / stream_state") == len(states)
+    assert printed.text.count("slot=3 / stream_state") == len(states)
     for line in ("slot 3 is reserved", "slot 1000 is not from 0 to 255", "nothing at slot 0", "seek first"):
-        assert f"{line}" in text, line
+        assert line in printed.text
     # Nobody carries this out, and nothing hangs.
     cache.seekStreamsCall(7)
 

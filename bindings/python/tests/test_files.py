@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -16,7 +15,7 @@ from typing import Any
 import pytest
 
 import valkka.core as core
-from conftest import Cameras, Poll, program
+from conftest import Cameras, Poll, Printed, program
 
 # Ends of waits that are never reached on a machine that works.
 SOON = 60.0
@@ -97,44 +96,49 @@ def test_a_recording_follows_another_at_once(stream: Stream, tmp_path: Path, pol
     assert 60 < start < 160
 
 
-def test_what_goes_wrong_with_a_file_is_said_once(
-    stream: Stream, tmp_path: Path, poll: Poll, capfd: pytest.CaptureFixture[str]
-) -> None:
-    said = Said(capfd)
+def test_what_goes_wrong_with_a_file_is_said_once(stream: Stream, tmp_path: Path, poll: Poll, printed: Printed) -> None:
     filter = core.FileFrameFilter("recorder", core.CountFrameFilter("count"))
     stream.into(filter)
     filter.activate("/dev/full")
-    poll(lambda: "No space left on device" in said.text(), SOON)
+    poll(lambda: "No space left on device" in printed.text, SOON)
     filter.activate(str(tmp_path / "missing" / "file.mkv"))
-    poll(lambda: "No such file or directory" in said.text(), SOON)
+    poll(lambda: "No such file or directory" in printed.text, SOON)
     # The stream goes on, and so does the filter.
-    count = said.text().count("CountFrameFilter")
-    poll(lambda: said.text().count("CountFrameFilter") > count + 10, SOON)
-    assert said.text().count("the recording has ended") == 2
+    count = printed.text.count("CountFrameFilter")
+    poll(lambda: printed.text.count("CountFrameFilter") > count + 10, SOON)
+    assert printed.text.count("the recording has ended") == 2
     filter.activate(str(tmp_path / "good.mkv"))
     filter.deActivate()
     assert decode(tmp_path / "good.mkv") > 0
 
 
+def recorder(url: str, file: Path, then: str) -> list[str]:
+    """A command that begins to record a stream, and goes on with the statements `then`."""
+    script = """
+import os, resource, sys, time
+import valkka.core as core
+url, file = sys.argv[1:]
+filter = core.FileFrameFilter("recorder")
+live = core.LiveThread("live")
+live.startCall()
+context = core.LiveConnectionContext(core.LiveConnectionType_rtsp, url, 1, filter)
+live.registerStreamCall(context)
+live.playStreamCall(context)
+filter.activate(file)
+"""
+    return [sys.executable, "-c", script + textwrap.dedent(then), url, str(file)]
+
+
 def test_a_recording_is_finished_with_the_interpreter(camera: Cameras, tmp_path: Path) -> None:
     file = tmp_path / "ended.mkv"
-    script = f"""
-        import os, time
-        import valkka.core as core
-        filter = core.FileFrameFilter("recorder")
-        live = core.LiveThread("live")
-        live.startCall()
-        context = core.LiveConnectionContext(core.LiveConnectionType_rtsp, {camera().url!r}, 1, filter)
-        live.registerStreamCall(context)
-        live.playStreamCall(context)
-        filter.activate({str(file)!r})
+    then = """
         del filter, context
         deadline = time.monotonic() + 60
         size = lambda path: os.path.getsize(path) if os.path.exists(path) else 0
-        while time.monotonic() < deadline and size({str(file)!r}) < 100000:
+        while time.monotonic() < deadline and size(file) < 100_000:
             time.sleep(0.05)
     """
-    subprocess.run([sys.executable, "-c", textwrap.dedent(script)], check=True, timeout=SOON * 2)
+    subprocess.run(recorder(camera().url, file, then), check=True, timeout=SOON * 2)
     assert decode(file) > 10
     # It was closed: it tells how long it is.
     assert float(ffprobe(file, "format=duration")["format"]["duration"]) > 0
@@ -142,19 +146,7 @@ def test_a_recording_is_finished_with_the_interpreter(camera: Cameras, tmp_path:
 
 def test_a_recording_that_is_killed_can_be_played(camera: Cameras, tmp_path: Path, poll: Poll) -> None:
     file = tmp_path / "killed.mkv"
-    script = f"""
-        import time
-        import valkka.core as core
-        filter = core.FileFrameFilter("recorder")
-        live = core.LiveThread("live")
-        live.startCall()
-        context = core.LiveConnectionContext(core.LiveConnectionType_rtsp, {camera().url!r}, 1, filter)
-        live.registerStreamCall(context)
-        live.playStreamCall(context)
-        filter.activate({str(file)!r})
-        time.sleep(600)
-    """
-    process = subprocess.Popen([sys.executable, "-c", textwrap.dedent(script)])
+    process = subprocess.Popen(recorder(camera().url, file, "time.sleep(600)"))
     try:
         poll(lambda: file.exists() and file.stat().st_size > 100_000, SOON)
     finally:
@@ -173,21 +165,11 @@ def test_a_recording_that_is_killed_can_be_played(camera: Cameras, tmp_path: Pat
 
 def test_a_full_file_system_ends_the_recording(camera: Cameras, tmp_path: Path) -> None:
     file = tmp_path / "limited.mkv"
-    script = f"""
-        import os, resource, time
-        import valkka.core as core
+    then = """
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
-        filter = core.FileFrameFilter("recorder")
-        live = core.LiveThread("live")
-        live.startCall()
-        context = core.LiveConnectionContext(core.LiveConnectionType_rtsp, {camera().url!r}, 1, filter)
-        live.registerStreamCall(context)
-        live.playStreamCall(context)
-        filter.activate({str(file)!r})
         time.sleep(600)
     """
-    command = [sys.executable, "-c", textwrap.dedent(script)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(recorder(camera().url, file, then), stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         line = next(line for line in process.stdout if "the recording has ended" in line)
         process.kill()
@@ -207,33 +189,12 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
-class Said:
-    """What was printed so far."""
-
-    def __init__(self, capfd: pytest.CaptureFixture[str]) -> None:
-        self._capfd = capfd
-        self._text = ""
-
-    def text(self) -> str:
-        self._text += self._capfd.readouterr().out
-        return self._text
-
-    def new(self) -> str:
-        """What was printed since it was asked last."""
-        self.text()
-        text, self._text = self._text, ""
-        return text
-
-
 def slices(text: str) -> int:
     """How many frames are shown that hold a picture."""
     return text.count("slice_type=5>") + text.count("slice_type=1>")
 
 
-def test_a_file_is_opened_sought_played_and_paused(
-    recording: Path, poll: Poll, capfd: pytest.CaptureFixture[str]
-) -> None:
-    said = Said(capfd)
+def test_a_file_is_opened_sought_played_and_paused(recording: Path, poll: Poll, printed: Printed) -> None:
     player = core.FileThread("player")
     player.startCall()
     context = core.FileContext(str(recording), 7, core.BriefInfoFrameFilter("info"))
@@ -242,16 +203,16 @@ def test_a_file_is_opened_sought_played_and_paused(
     assert context.status == core.FileState_stop
     assert context.duration == 4000
     # What announces the stream, and its first picture.
-    lines = said.new().splitlines()
+    lines = printed.new().splitlines()
     assert "SetupFrame" in lines[0] and "slot=7" in lines[0] and "media_type=0" in lines[0]
     assert any("slice_type" in line and "slot=7" in line for line in lines[1:])
     context.seektime_ = 2000
     player.seekFileStreamCall(context)
     assert context.mstimestamp == 2000
-    assert slices(said.new()) == 1
+    assert slices(printed.new()) == 1
     context.seektime_ = 2990
     player.seekFileStreamCall(context)
-    assert slices(said.new()) == 25
+    assert slices(printed.new()) == 25
     player.playFileStreamCall(context)
     poll(lambda: context.mstimestamp > 3100, SOON)
     player.stopFileStreamCall(context)
@@ -264,18 +225,15 @@ def test_a_file_is_opened_sought_played_and_paused(
         return before == at == context.mstimestamp
 
     poll(stands, SOON)
-    said.new()
-    assert said.new() == ""
+    printed.new()
+    assert printed.new() == ""
     player.closeFileStreamCall(context)
     player.closeFileStreamCall(context)
-    assert "FileThread: closeFileStream : there is no file at slot 7" in said.new()
+    assert "FileThread: closeFileStream : there is no file at slot 7" in printed.new()
     player.stopCall()
 
 
-def test_two_files_at_once_in_slots_of_their_own(
-    recording: Path, poll: Poll, capfd: pytest.CaptureFixture[str]
-) -> None:
-    said = Said(capfd)
+def test_two_files_at_once_in_slots_of_their_own(recording: Path, poll: Poll, printed: Printed) -> None:
     player = core.FileThread("player")
     player.startCall()
     info = core.BriefInfoFrameFilter("info")
@@ -285,16 +243,16 @@ def test_two_files_at_once_in_slots_of_their_own(
     again = core.FileContext(str(recording), 2, info)
     player.openFileStreamCall(again)
     assert again.status == core.FileState_none
-    assert "FileThread: openFileStream : slot 2 is in use" in said.text()
+    assert "FileThread: openFileStream : slot 2 is in use" in printed.text
     for context in contexts:
         player.playFileStreamCall(context)
     poll(lambda: all(context.mstimestamp > 500 for context in contexts), SOON)
-    assert "slot=1" in said.text() and "slot=2" in said.text()
+    assert "slot=1" in printed.text and "slot=2" in printed.text
     player.stopCall()
     player.stopCall()
 
 
-def test_a_file_that_is_none_is_an_error(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_file_that_is_none_is_an_error(tmp_path: Path, printed: Printed) -> None:
     player = core.FileThread("player", core.FrameFifoContext())
     player.startCall()
     garbage = tmp_path / "garbage.mkv"
@@ -312,14 +270,12 @@ def test_a_file_that_is_none_is_an_error(tmp_path: Path, capfd: pytest.CaptureFi
         player.closeFileStreamCall,
     ):
         call(context)
-    said = capfd.readouterr().out
-    assert "missing.mkv failed: No such file or directory" in said
-    assert said.count("slot 256 is not from 0 to 255") == 5
+    assert "missing.mkv failed: No such file or directory" in printed.text
+    assert printed.text.count("slot 256 is not from 0 to 255") == 5
     player.stopCall()
 
 
-def test_a_decoder_shows_what_is_sought(recording: Path, poll: Poll, capfd: pytest.CaptureFixture[str]) -> None:
-    said = Said(capfd)
+def test_a_decoder_shows_what_is_sought(recording: Path, poll: Poll, printed: Printed) -> None:
     decoder = core.AVThread("decoder", core.BriefInfoFrameFilter("pictures"))
     player = core.FileThread("player")
     decoder.startCall()
@@ -327,12 +283,12 @@ def test_a_decoder_shows_what_is_sought(recording: Path, poll: Poll, capfd: pyte
     player.startCall()
     context = core.FileContext(str(recording), 1, decoder.getBlockingFrameFilter())
     player.openFileStreamCall(context)
-    poll(lambda: said.text().count("AVBitmapFrame") == 1, SOON)
+    poll(lambda: printed.text.count("AVBitmapFrame") == 1, SOON)
     context.seektime_ = 1500
     player.seekFileStreamCall(context)
-    poll(lambda: said.text().count("AVBitmapFrame") == 14, SOON)
+    poll(lambda: printed.text.count("AVBitmapFrame") == 14, SOON)
     player.playFileStreamCall(context)
-    poll(lambda: said.text().count("AVBitmapFrame") > 50, SOON)
+    poll(lambda: printed.text.count("AVBitmapFrame") > 50, SOON)
     # In the wrong order, and nothing hangs.
     decoder.stopCall()
     player.stopCall()
@@ -358,21 +314,22 @@ def test_attributes_and_lifetimes(recording: Path) -> None:
         core.MuxFrameFilter()
 
 
-def test_fragments_of_mp4(stream: Stream, poll: Poll, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    said = Said(capfd)
-    os.chdir(tmp_path)
+def test_fragments_of_mp4(
+    stream: Stream, poll: Poll, tmp_path: Path, printed: Printed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     filter = core.FragMP4MuxFrameFilter(
         "mux", core.ForkFrameFilter("fork", core.BriefInfoFrameFilter("info"), core.DumpFrameFilter("dump"))
     )
     assert isinstance(filter, core.MuxFrameFilter)
     filter.sendMeta()
-    assert "FragMP4MuxFrameFilter: No metadata!" in said.text()
+    assert "FragMP4MuxFrameFilter: No metadata!" in printed.text
     stream.into(filter)
     filter.activate()
-    poll(lambda: said.text().count("MuxFrame: ") > 100, SOON)
+    poll(lambda: printed.text.count("MuxFrame: ") > 100, SOON)
     filter.sendMeta()
     filter.deActivate()
-    text = said.text()
+    text = printed.text
     assert text.count("FragMP4MuxFrameFilter: got ftyp") == 1
     assert text.count("FragMP4MuxFrameFilter: got moov") == 1
     assert "FragMP4MuxFrameFilter: sending metadata!" in text

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from conftest import Cameras, Poll
+from conftest import Cameras, Poll, Printed
 from valkka.core import (
     AVThread,
     BriefInfoFrameFilter,
@@ -61,30 +61,15 @@ DUMP = re.compile(
 )
 
 
-class Printed:
-    """What was printed so far, by whatever thread."""
-
-    def __init__(self, capfd: pytest.CaptureFixture[str]) -> None:
-        self._capfd = capfd
-        self._text = ""
-
-    @property
-    def text(self) -> str:
-        self._text += self._capfd.readouterr().out
-        return self._text
-
-    @property
-    def lines(self) -> list[str]:
-        return self.text.splitlines()
-
+class Shown(Printed):
     def frames(self, name: str) -> list[re.Match[str]]:
         """The frames that the DummyFrameFilter `name` has shown."""
         return list(re.finditer(rf"^DummyFrameFilter : {name} : got frame : {FRAME}$", self.text, re.M))
 
 
 @pytest.fixture
-def printed(capfd: pytest.CaptureFixture[str]) -> Printed:
-    return Printed(capfd)
+def printed(capfd: pytest.CaptureFixture[str]) -> Shown:
+    return Shown(capfd)
 
 
 Play = Callable[..., LiveThread]
@@ -116,7 +101,7 @@ def show(name: str) -> DummyFrameFilter:
     return DummyFrameFilter(name)
 
 
-def test_frames_are_shown_in_full(play: Play, printed: Printed, poll: Poll) -> None:
+def test_frames_are_shown_in_full(play: Play, printed: Shown, poll: Poll) -> None:
     live = play(InfoFrameFilter("info"))
     poll(lambda: len(DUMP.findall(printed.text)) > 20)
     live.stopCall()
@@ -133,7 +118,7 @@ def test_frames_are_shown_in_full(play: Play, printed: Printed, poll: Poll) -> N
     assert all(abs(int(dump["late"])) < 60_000 for dump in packets)
 
 
-def test_dumps_of_two_threads_do_not_mix(play: Play, printed: Printed, poll: Poll) -> None:
+def test_dumps_of_two_threads_do_not_mix(play: Play, printed: Shown, poll: Poll) -> None:
     threads = [play(InfoFrameFilter(f"info{slot}"), slot) for slot in (1, 2)]
     poll(lambda: all(printed.text.count(f"info{slot} <<end") > 40 for slot in (1, 2)))
     for thread in threads:
@@ -142,7 +127,7 @@ def test_dumps_of_two_threads_do_not_mix(play: Play, printed: Printed, poll: Pol
     assert "InfoFrameFilter" not in rest
 
 
-def test_other_filters_that_print(play: Play, printed: Printed, poll: Poll) -> None:
+def test_other_filters_that_print(play: Play, printed: Shown, poll: Poll) -> None:
     chain = BriefInfoFrameFilter("brief", CountFrameFilter("count", FPSCountFrameFilter("fps", 500, show("end"))))
     live = play(DummyFrameFilter("quiet", False, chain))
     poll(lambda: re.search(r"^FPSCount fps : \d+\.\d+$", printed.text, re.M))
@@ -156,7 +141,7 @@ def test_other_filters_that_print(play: Play, printed: Printed, poll: Poll) -> N
     assert all(1 < rate < 100 for rate in rates)
 
 
-def test_forks_run_their_outputs_in_order(play: Play, printed: Printed, poll: Poll) -> None:
+def test_forks_run_their_outputs_in_order(play: Play, printed: Shown, poll: Poll) -> None:
     fork = ForkFrameFilter3("fork", ForkFrameFilter("inner", show("a"), show("b")), None, show("c"))
     live = play(fork)
     poll(lambda: len(printed.frames("c")) > 10)
@@ -166,7 +151,7 @@ def test_forks_run_their_outputs_in_order(play: Play, printed: Printed, poll: Po
     assert len(printed.frames("a")) == len(printed.frames("b")) == len(printed.frames("c"))
 
 
-def test_outputs_come_and_go(play: Play, printed: Printed, poll: Poll) -> None:
+def test_outputs_come_and_go(play: Play, printed: Shown, poll: Poll) -> None:
     fork = ForkFrameFilterN("fork")
     assert fork.connect("2", show("second")) and fork.connect("1", show("first"))
     assert not fork.connect("1", show("third"))
@@ -186,7 +171,7 @@ def test_outputs_come_and_go(play: Play, printed: Printed, poll: Poll) -> None:
     assert names[:2] == ["first", "second"]
 
 
-def test_filters_that_python_forgets_go_on(play: Play, printed: Printed, poll: Poll) -> None:
+def test_filters_that_python_forgets_go_on(play: Play, printed: Shown, poll: Poll) -> None:
     fork = ForkFrameFilterN("fork")
     fork.connect("a", SlotFrameFilter("slot", 9, show("end")))
     play(fork)
@@ -195,7 +180,7 @@ def test_filters_that_python_forgets_go_on(play: Play, printed: Printed, poll: P
     poll(lambda: len(printed.frames("end")) > 5)
 
 
-def test_a_gate(play: Play, printed: Printed, poll: Poll) -> None:
+def test_a_gate(play: Play, printed: Shown, poll: Poll) -> None:
     strict = GateFrameFilter("gate", show("strict"))
     strict.noConfigFrames()
     gate = GateFrameFilter("gate", show("gate"))
@@ -214,7 +199,7 @@ def test_a_gate(play: Play, printed: Printed, poll: Poll) -> None:
     assert len(printed.frames("gate")) == passed
 
 
-def test_a_gate_that_remembers(play: Play, printed: Printed, poll: Poll) -> None:
+def test_a_gate_that_remembers(play: Play, printed: Shown, poll: Poll) -> None:
     gate = CachingGateFrameFilter("gate", show("gate"))
     source = GateFrameFilter("source", ForkFrameFilter("fork", show("all"), gate))
     source.set()
@@ -236,7 +221,7 @@ def test_a_gate_that_remembers(play: Play, printed: Printed, poll: Poll) -> None
     assert len(printed.frames("gate")) == len(frames)
 
 
-def test_one_of_two_outputs(play: Play, printed: Printed, poll: Poll) -> None:
+def test_one_of_two_outputs(play: Play, printed: Shown, poll: Poll) -> None:
     switch = SwitchFrameFilter("switch", show("first"), show("second"))
     play(switch)
     poll(lambda: len(printed.frames("first")) > 5)
@@ -249,7 +234,7 @@ def test_one_of_two_outputs(play: Play, printed: Printed, poll: Poll) -> None:
 
 
 @pytest.mark.parametrize("kind", [Switch, DoubleGate])
-def test_one_of_two_inputs(kind: type, play: Play, printed: Printed, poll: Poll) -> None:
+def test_one_of_two_inputs(kind: type, play: Play, printed: Shown, poll: Poll) -> None:
     outputs = [show("first"), show("second")]
     switch = kind("switch", *outputs) if kind is DoubleGate else kind("switch", show("both"))
     assert switch.getCurrentChannel() == -1
@@ -268,7 +253,7 @@ def test_one_of_two_inputs(kind: type, play: Play, printed: Printed, poll: Poll)
         poll(lambda name=name, slot=slot: [frame[4] for frame in printed.frames(name)].count(slot) > 5)
 
 
-def test_slots(play: Play, printed: Printed, poll: Poll) -> None:
+def test_slots(play: Play, printed: Shown, poll: Poll) -> None:
     set_slot = SetSlotFrameFilter(
         "set", ForkFrameFilter("fork", show("all"), PassSlotFrameFilter("pass", 7, show("7")))
     )
@@ -282,7 +267,7 @@ def test_slots(play: Play, printed: Printed, poll: Poll) -> None:
     poll(lambda: printed.frames("all")[-1][4] == str(SLOT))
 
 
-def test_thinning(play: Play, printed: Printed, poll: Poll) -> None:
+def test_thinning(play: Play, printed: Shown, poll: Poll) -> None:
     live = play(TimeIntervalFrameFilter("interval", 400, show("thin")))
 
     def stamps() -> list[int]:
@@ -295,14 +280,14 @@ def test_thinning(play: Play, printed: Printed, poll: Poll) -> None:
 
 
 @pytest.mark.parametrize("kind", [TimestampFrameFilter, TimestampFrameFilter2, DummyTimestampFrameFilter])
-def test_time_stamps(kind: type, play: Play, printed: Printed, poll: Poll) -> None:
+def test_time_stamps(kind: type, play: Play, printed: Shown, poll: Poll) -> None:
     play(kind("stamps", BriefInfoFrameFilter("brief", show("end"))))
     poll(lambda: len(printed.frames("end")) > 20)
     late = [int(match[1]) for match in re.finditer(r"dT=(-?\d+)$", printed.text, re.M)]
     assert all(abs(one) < 30_000 for one in late)
 
 
-def test_streams_are_announced(play: Play, printed: Printed, poll: Poll) -> None:
+def test_streams_are_announced(play: Play, printed: Shown, poll: Poll) -> None:
     gate = GateFrameFilter("gate", InitStreamFrameFilter("init", RepeatH264ParsFrameFilter("repeat", show("end"))))
     gate.noConfigFrames()
     play(ForkFrameFilter("fork", gate, show("all")))
@@ -315,7 +300,7 @@ def test_streams_are_announced(play: Play, printed: Printed, poll: Poll) -> None
 
 
 def test_frames_as_files(
-    play: Play, printed: Printed, poll: Poll, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    play: Play, printed: Shown, poll: Poll, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     live = play(DumpFrameFilter("dump", show("end")))
@@ -329,7 +314,7 @@ def test_frames_as_files(
     assert len(list(tmp_path.iterdir())) == len(frames)
 
 
-def test_pictures(play: Play, printed: Printed, poll: Poll, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pictures(play: Play, printed: Shown, poll: Poll, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     scaled = SwScaleFrameFilter("scale", 64, 48, InfoFrameFilter("rgb"))
     unused = SwScaleFrameFilter("scale", 64, 48)

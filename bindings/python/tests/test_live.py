@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from conftest import Cameras, Poll, program, spawn
+from conftest import Cameras, Poll, Printed, program, spawn
 from valkka.core import (
     BriefInfoFrameFilter,
     FrameFifoContext,
@@ -39,26 +39,15 @@ BRIEF = re.compile(
 )
 
 
-class Printed:
-    """What was printed so far, by whatever thread."""
-
-    def __init__(self, capfd: pytest.CaptureFixture[str]) -> None:
-        self._capfd = capfd
-        self._text = ""
-
-    @property
-    def text(self) -> str:
-        self._text += self._capfd.readouterr().out
-        return self._text
-
+class Shown(Printed):
     def frames(self, name: str = "f", kind: str = "Basic") -> list[tuple[int, str]]:
         """Slot and description of the frames that the BriefInfoFrameFilter `name` has shown."""
         return [(int(m[4]), m[5]) for m in BRIEF.finditer(self.text) if m[1] == name and m[2] == kind]
 
 
 @pytest.fixture
-def printed(capfd: pytest.CaptureFixture[str]) -> Printed:
-    return Printed(capfd)
+def printed(capfd: pytest.CaptureFixture[str]) -> Shown:
+    return Shown(capfd)
 
 
 @pytest.fixture
@@ -118,9 +107,7 @@ def test_contexts_have_the_defaults_of_the_interface() -> None:
 
 
 @pytest.mark.parametrize("tcp", [True, False])
-def test_frames_come_over_tcp_and_udp(
-    camera: Cameras, live: LiveThread, printed: Printed, poll: Poll, tcp: bool
-) -> None:
+def test_frames_come_over_tcp_and_udp(camera: Cameras, live: LiveThread, printed: Shown, poll: Poll, tcp: bool) -> None:
     live.startCall()
     context = receive(live, rtsp(camera(*SMALL).url, 7, request_tcp=tcp))
     poll(lambda: len(printed.frames()) > 60)
@@ -138,7 +125,7 @@ def test_frames_come_over_tcp_and_udp(
 
 
 def test_what_is_asked_before_the_start_is_done_then(
-    camera: Cameras, live: LiveThread, printed: Printed, poll: Poll
+    camera: Cameras, live: LiveThread, printed: Shown, poll: Poll
 ) -> None:
     url = camera(*SMALL).url
     first, second, third = (rtsp(url, slot) for slot in (1, 2, 3))
@@ -153,7 +140,7 @@ def test_what_is_asked_before_the_start_is_done_then(
 
 
 def test_a_stopped_stream_brings_nothing_before_it_is_registered_anew(
-    camera: Cameras, live: LiveThread, printed: Printed, poll: Poll
+    camera: Cameras, live: LiveThread, printed: Shown, poll: Poll
 ) -> None:
     live.startCall()
     context = receive(live, rtsp(camera(*SMALL).url, 1))
@@ -170,7 +157,7 @@ def test_a_stopped_stream_brings_nothing_before_it_is_registered_anew(
     live.stopStreamCall(other)
 
 
-def test_calls_that_fit_no_slot_say_so_and_do_nothing(live: LiveThread, printed: Printed) -> None:
+def test_calls_that_fit_no_slot_say_so_and_do_nothing(live: LiveThread, printed: Shown) -> None:
     live.startCall()
     one, same, far = (
         LiveConnectionContext(LiveConnectionType_rtsp, "rtsp://127.0.0.1:1/", n, None) for n in (1, 1, 256)
@@ -196,9 +183,7 @@ def test_calls_that_fit_no_slot_say_so_and_do_nothing(live: LiveThread, printed:
     ]
 
 
-def test_a_camera_that_is_not_there_is_named_without_its_password(
-    live: LiveThread, printed: Printed, poll: Poll
-) -> None:
+def test_a_camera_that_is_not_there_is_named_without_its_password(live: LiveThread, printed: Shown, poll: Poll) -> None:
     live.startCall()
     port = free_port()
     receive(live, rtsp(f"rtsp://admin:s3cret@127.0.0.1:{port}/cam", 1, msreconnect=0))
@@ -223,7 +208,7 @@ MISTYPED = {
 }
 
 
-def test_a_thread_that_has_stopped_is_silent_of_its_streams(live: LiveThread, printed: Printed) -> None:
+def test_a_thread_that_has_stopped_is_silent_of_its_streams(live: LiveThread, printed: Shown) -> None:
     live.startCall()
     context = rtsp("rtsp://127.0.0.1:1/", 1, msreconnect=0)
     live.registerStreamCall(context)
@@ -242,7 +227,7 @@ def test_ports_that_are_none(live: LiveThread) -> None:
 
 @pytest.mark.parametrize("tcp", [True, False])
 def test_a_killed_camera_is_received_again(
-    camera: Cameras, live: LiveThread, printed: Printed, poll: Poll, tcp: bool
+    camera: Cameras, live: LiveThread, printed: Shown, poll: Poll, tcp: bool
 ) -> None:
     live.startCall()
     cam = camera(*SMALL)
@@ -260,7 +245,7 @@ def test_a_killed_camera_is_received_again(
 
 
 def test_silence_ends_a_connection_if_it_is_to_be_made_anew(
-    camera: Cameras, live: LiveThread, printed: Printed, poll: Poll
+    camera: Cameras, live: LiveThread, printed: Shown, poll: Poll
 ) -> None:
     live.startCall()
     cam = camera(*SMALL)
@@ -276,7 +261,7 @@ def test_silence_ends_a_connection_if_it_is_to_be_made_anew(
 
 
 def test_a_changed_context_holds_from_the_next_connection_on(
-    camera: Cameras, live: LiveThread, printed: Printed, poll: Poll
+    camera: Cameras, live: LiveThread, printed: Shown, poll: Poll
 ) -> None:
     live.startCall()
     first, second = camera(*SMALL), camera(*SMALL)
@@ -290,7 +275,7 @@ def test_a_changed_context_holds_from_the_next_connection_on(
 
 
 def test_nothing_that_python_forgets_is_lost_while_it_is_needed(
-    camera: Cameras, live: LiveThread, printed: Printed, poll: Poll
+    camera: Cameras, live: LiveThread, printed: Shown, poll: Poll
 ) -> None:
     live.startCall()
     context = receive(live, rtsp(camera(*SMALL).url, 1))
@@ -304,7 +289,7 @@ def test_nothing_that_python_forgets_is_lost_while_it_is_needed(
     poll(lambda: len(printed.frames()) > count + 30)
 
 
-def test_threads_end_in_any_order_and_without_being_asked(camera: Cameras, printed: Printed, poll: Poll) -> None:
+def test_threads_end_in_any_order_and_without_being_asked(camera: Cameras, printed: Shown, poll: Poll) -> None:
     never = LiveThread("never")
     never.stopCall()
     never.requestStopCall()
@@ -335,7 +320,7 @@ def test_threads_end_in_any_order_and_without_being_asked(camera: Cameras, print
 
 
 def test_time_stamps_are_the_arrivals_if_that_is_wanted(
-    camera: Cameras, live: LiveThread, printed: Printed, poll: Poll
+    camera: Cameras, live: LiveThread, printed: Shown, poll: Poll
 ) -> None:
     live.startCall()
     receive(live, rtsp(camera(*SMALL).url, 1, time_correction=TimeCorrectionType_dummy))
@@ -352,7 +337,7 @@ def probe(url: str) -> dict[str, str] | None:
     return json.loads(done.stdout)["streams"][0] if done.returncode == 0 else None
 
 
-def test_a_stream_is_served_by_rtsp(camera: Cameras, printed: Printed, poll: Poll) -> None:
+def test_a_stream_is_served_by_rtsp(camera: Cameras, printed: Shown, poll: Poll) -> None:
     port = free_port()
     sender, receiver = LiveThread("sender"), LiveThread("receiver")
     sender.setRTSPServer(port)
@@ -383,7 +368,7 @@ def test_a_stream_is_served_by_rtsp(camera: Cameras, printed: Printed, poll: Pol
 
 
 @pytest.mark.parametrize("group", [GROUP, "127.0.0.1"])
-def test_a_stream_is_sent_unasked(camera: Cameras, printed: Printed, poll: Poll, tmp_path: Path, group: str) -> None:
+def test_a_stream_is_sent_unasked(camera: Cameras, printed: Shown, poll: Poll, tmp_path: Path, group: str) -> None:
     if not multicast_works():
         pytest.skip("no multicast: this machine has no route for it")
     port = free_port(socket.SOCK_DGRAM) & ~1

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from conftest import Poll
+from conftest import Poll, Printed
 from valkka import core
 
 LOGGERS = [name for name in dir(core) if name.startswith("setLogLevel_")]
@@ -61,14 +61,7 @@ def test_ffmpeg_has_its_own() -> None:
     core.ffmpeg_av_log_set_level(-8)
 
 
-def test_the_crates_below_speak_by_the_loggers(capfd: pytest.CaptureFixture[str], poll: Poll) -> None:
-    output = ""
-
-    def said(what: str) -> bool:
-        nonlocal output
-        output += capfd.readouterr().out
-        return what in output
-
+def test_the_crates_below_speak_by_the_loggers(printed: Printed, poll: Poll) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         url = f"rtsp://user:secret@127.0.0.1:{closed.getsockname()[1]}/"
@@ -82,13 +75,13 @@ def test_the_crates_below_speak_by_the_loggers(capfd: pytest.CaptureFixture[str]
             live.playStreamCall(context)
 
         play(1)
-        poll(lambda: said("slot=1"))
-        assert "offline host=" not in output
+        poll(lambda: "slot=1" in printed.text)
+        assert "offline host=" not in printed.text
         core.setLogLevel_livelogger(2)
         play(2)
-        poll(lambda: said("offline host=127.0.0.1"))
+        poll(lambda: "offline host=127.0.0.1" in printed.text)
         live.stopCall()
-    assert "secret" not in output
+    assert "secret" not in printed.text
 
 
 @pytest.mark.parametrize(

@@ -11,16 +11,13 @@ from typing import Any
 
 import pytest
 
-from conftest import Cameras, Poll, program
+from conftest import Cameras, Poll, Printed, play, program
 from valkka.core import (
     AlertFrameFilter,
     AVThread,
     BriefInfoFrameFilter,
     ForkFrameFilter,
     InfoFrameFilter,
-    LiveConnectionContext,
-    LiveConnectionType_rtsp,
-    LiveThread,
     MovementFrameFilter,
 )
 
@@ -37,18 +34,6 @@ def flashes(tmp_path: Path) -> Path:
     command = [program("ffmpeg"), "-nostdin", "-loglevel", "error", *inputs, *encode, str(path)]
     subprocess.run(command, check=True, timeout=60)
     return path
-
-
-def play(url: str, framefilter: Any, **attributes: Any) -> LiveThread:
-    live = LiveThread("live")
-    context = LiveConnectionContext(LiveConnectionType_rtsp, url, SLOT, framefilter)
-    context.request_tcp = True
-    for attribute, value in attributes.items():
-        setattr(context, attribute, value)
-    live.startCall()
-    live.registerStreamCall(context)
-    live.playStreamCall(context)
-    return live
 
 
 class Watcher:
@@ -75,7 +60,7 @@ def test_movement_is_called_back_and_lets_pictures_through(
     decoder = AVThread("decoder", ForkFrameFilter("fork", movement, lonely))
     decoder.startCall()
     decoder.decodingOnCall()
-    live = play(camera("--file", str(flashes)).url, decoder.getFrameFilter())
+    live = play(camera("--file", str(flashes)).url, decoder.getFrameFilter(), SLOT)
     poll(lambda: len(seen) >= 4, 30)
     live.stopCall()
     decoder.stopCall()
@@ -85,44 +70,33 @@ def test_movement_is_called_back_and_lets_pictures_through(
     # A movement lasts half a second, and begins every two seconds.
     assert 500 <= times[1] - times[0] < 1000
     assert 1500 < times[2] - times[0] < 2500
-    printed = capfd.readouterr()
+    output = capfd.readouterr()
     began = [mstimestamp for moving, _, mstimestamp in seen if moving]
-    moved = [line for line in printed.out.splitlines() if ": moved : <AVBitmapFrame" in line]
+    moved = [line for line in output.out.splitlines() if ": moved : <AVBitmapFrame" in line]
     assert [f"timestamp={mstimestamp} " in line for line, mstimestamp in zip(moved, began)] == [True] * len(began)
-    assert "ValueError: raised on purpose" in printed.err
+    assert "ValueError: raised on purpose" in output.err
 
 
-def test_what_is_no_picture_is_dropped_with_one_word(
-    camera: Cameras, poll: Poll, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_what_is_no_picture_is_dropped_with_one_word(camera: Cameras, poll: Poll, printed: Printed) -> None:
     packets = BriefInfoFrameFilter("packets")
     movement = MovementFrameFilter("move", 100, 0.3, 500, InfoFrameFilter("behind"))
     movement.reset()
-    live = play(camera("--size", "320x240").url, ForkFrameFilter("fork", movement, packets))
-    text = ""
-
-    def count() -> int:
-        nonlocal text
-        text += capfd.readouterr().out
-        return text.count("BriefInfoFrameFilter : packets")
-
-    poll(lambda: count() > 20)
+    live = play(camera("--size", "320x240").url, ForkFrameFilter("fork", movement, packets), SLOT)
+    poll(lambda: printed.text.count("BriefInfoFrameFilter : packets") > 20)
     live.stopCall()
+    text = printed.text
     assert text.count("MovementFrameFilter: move: slot 7: only decoded pictures are taken") == 1
     assert "behind start dump" in text and "BasicFrame" not in text.replace("packets : <BasicFrame", "")
 
 
-def test_an_alert_tells_that_a_stream_is_gone(camera: Cameras, poll: Poll, capfd: pytest.CaptureFixture[str]) -> None:
+def test_an_alert_tells_that_a_stream_is_gone(camera: Cameras, poll: Poll, printed: Printed) -> None:
     seen: list[tuple[int]] = []
     one = camera("--size", "320x240")
     alert = AlertFrameFilter("alert", seen.append, BriefInfoFrameFilter("behind"))
-    live = play(one.url, alert, msreconnect=500)
-    printed = ""
+    live = play(one.url, alert, SLOT, msreconnect=500)
 
     def basic() -> int:
-        nonlocal printed
-        printed += capfd.readouterr().out
-        return printed.count("BriefInfoFrameFilter : behind : <BasicFrame")
+        return printed.text.count("BriefInfoFrameFilter : behind : <BasicFrame")
 
     poll(lambda: basic() > 10)
     assert seen == []
@@ -135,12 +109,12 @@ def test_an_alert_tells_that_a_stream_is_gone(camera: Cameras, poll: Poll, capfd
     poll(lambda: seen == [(SLOT,), (SLOT,)])
     live.stopCall()
     # What tells that it is gone ends at the filter.
-    assert "BriefInfoFrameFilter : behind : <Frame" not in printed
+    assert "BriefInfoFrameFilter : behind : <Frame" not in printed.text
 
 
 def test_an_alert_tells_that_there_never_was_a_stream(poll: Poll) -> None:
     seen: list[tuple[int]] = []
-    live = play("rtsp://127.0.0.1:9/nobody", AlertFrameFilter("alert", seen.append))
+    live = play("rtsp://127.0.0.1:9/nobody", AlertFrameFilter("alert", seen.append), SLOT)
     poll(lambda: seen == [(SLOT,)])
     live.stopCall()
 

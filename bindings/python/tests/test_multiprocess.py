@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from conftest import Poll
+from conftest import Poll, Printed
 from valkka.multiprocess import (
     AsyncBackMessageProcess,
     Duplex,
@@ -430,7 +430,7 @@ def test_names_and_loggers(capfd: pytest.CaptureFixture[str]) -> None:
     assert lines == ["Worker.abc - WARNING - there is no method c__nothing_of_that_name"]
 
 
-def test_main_context(capfd: pytest.CaptureFixture[str], poll: Poll) -> None:
+def test_main_context(printed: Printed, poll: Poll) -> None:
     class Context(MainContext):
         def __init__(self) -> None:
             self.steps: list[str] = []
@@ -449,8 +449,7 @@ def test_main_context(capfd: pytest.CaptureFixture[str], poll: Poll) -> None:
     assert context.steps == ["processes", "threads"]
     assert not context.started
     context.runAsThread()
-    seen: list[str] = []
-    poll(lambda: seen.append(capfd.readouterr().out) or "alive" in "".join(seen))
+    poll(lambda: "alive" in printed.text)
     context.stopThread()
     context.stopThread()
     with pytest.raises(NotImplementedError):
