@@ -33,6 +33,7 @@ pub mod filter;
 pub mod fork;
 mod fragment;
 pub mod frame;
+pub mod gop;
 pub mod lock;
 pub mod pacer;
 pub mod payload;

@@ -35,7 +35,6 @@ mod handler;
 mod mount;
 mod request;
 mod response;
-mod ring;
 mod rtp_sender;
 mod sdp;
 mod session;

@@ -9,12 +9,12 @@ use tokio::sync::{Notify, watch};
 use tracing::{debug, warn};
 use valkka_core::codec::CodecParams;
 use valkka_core::frame::{Body, Frame, Packet, Signal};
+use valkka_core::gop::GopRing;
 use valkka_core::lock::lock;
 use valkka_core::source::StreamInfo;
 
 use crate::rtp::{RtpTrack, Timeline, Unit, UnitKind, count_reports};
 use crate::server::describe::{Description, TrackDescription};
-use crate::server::ring::Ring;
 use crate::server::track_set::{MAX_TRACKS, TrackSet};
 
 /// A mount as its viewers and the server's thread see it. Frames are put in by any thread.
@@ -45,7 +45,7 @@ struct State {
     announced: Option<Vec<u8>>,
     first_packet: Option<Instant>,
     timeline: Timeline,
-    ring: Ring,
+    ring: GopRing<Arc<Unit>>,
     /// Grows when viewers were told something that no longer holds: they must describe anew.
     generation: u64,
     closed: bool,
@@ -79,7 +79,7 @@ impl Channel {
             announced: None,
             first_packet: None,
             timeline: Timeline::default(),
-            ring: Ring::new(kept_bytes),
+            ring: GopRing::new(kept_bytes),
             generation: 0,
             closed: false,
             warned: None,
@@ -258,9 +258,9 @@ impl State {
         match track.packetize(packet, media, &frame.time) {
             Ok(unit) if unit.len() > 0 => {
                 if let Some(report) = track.due_report() {
-                    self.ring.push(report, false);
+                    self.keep(report, false);
                 }
-                self.ring.push(unit, packet.params.codec.is_video());
+                self.keep(unit, packet.keyframe && packet.params.codec.is_video());
             }
             Ok(_) => {}
             Err(error) => {
@@ -271,6 +271,12 @@ impl State {
                 }
             }
         }
+    }
+
+    /// Keeps `unit` for the viewers; `keyframe` says whether new ones can start at it.
+    fn keep(&mut self, unit: Unit, keyframe: bool) {
+        let (bytes, made) = (unit.len(), unit.made);
+        self.ring.push(Arc::new(unit), bytes, keyframe, made);
     }
 
     /// Makes or updates track `index`.
