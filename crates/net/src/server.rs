@@ -28,9 +28,11 @@
 
 mod activity;
 mod auth;
+mod authorization;
 mod channel;
 mod connection;
 mod describe;
+mod gatekeeper;
 mod handler;
 mod mount;
 mod request;
@@ -44,6 +46,7 @@ mod transport;
 mod udp;
 mod viewer;
 
+pub use gatekeeper::{Asks, Gatekeeper, Open, REALM, digest_secret};
 pub use mount::{Mount, MountError, MountStats};
 pub use rtp_sender::{RtpDestination, RtpSender, RtpSenderStats};
 
@@ -54,18 +57,19 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::runtime::{self, Handle};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, Semaphore, watch};
 use tracing::{debug, warn};
-use valkka_core::url::Credentials;
 use valkka_core::worker::{StopToken, Worker};
 
+use auth::Checks;
 use mount::Registry;
 
 /// How a server is to run. All fields are free.
 #[derive(Clone, Debug)]
 pub struct ServerOptions {
-    /// What viewers must log in with, by Digest or Basic authentication; nothing if `None`.
-    pub credentials: Option<Credentials>,
+    /// Who may watch what: anyone ([`Open`]), one user ([`Credentials`](valkka_core::url::Credentials)), or whoever
+    /// a [`Gatekeeper`] of your own lets in.
+    pub access: Arc<dyn Gatekeeper>,
     /// The index of the CPU its thread is bound to.
     pub affinity: Option<usize>,
     /// Connections at the same time; more are closed as they come.
@@ -85,7 +89,7 @@ pub struct ServerOptions {
 impl Default for ServerOptions {
     fn default() -> Self {
         Self {
-            credentials: None,
+            access: Arc::new(Open),
             affinity: None,
             max_connections: 1024,
             session_timeout: Duration::from_secs(60),
@@ -111,6 +115,9 @@ pub struct Server {
 struct Shared {
     options: ServerOptions,
     registry: Arc<Registry>,
+    checks: Arc<Checks>,
+    /// Tells connections that viewers may have to be looked at again.
+    access: watch::Sender<()>,
 }
 
 impl Server {
@@ -126,11 +133,14 @@ impl Server {
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
         let handle = runtime.handle().clone();
         let affinity = options.affinity;
-        let shared = Arc::new(Shared { options, registry: Arc::default() });
+        let checks = Arc::new(Checks::new(options.access.clone()));
+        let access = watch::Sender::new(());
+        let shared = Arc::new(Shared { options, registry: Arc::default(), checks, access });
         let serving = shared.clone();
         let worker = Worker::spawn("rtsp-server", affinity, move |stop| {
             runtime.block_on(serve(listener, serving, &stop));
-            // Tasks that are left end here: there is nothing in them that blocks.
+            // Tasks that are left end here: there is nothing in them that blocks. A gatekeeper may.
+            runtime.shutdown_timeout(GOODBYE_TIMEOUT);
         })?;
         Ok(Self { local_addr, shared, handle, _worker: worker })
     }
@@ -147,6 +157,12 @@ impl Server {
     /// If something is mounted there, or `path` is no path.
     pub fn mount(&self, path: &str) -> Result<Mount, MountError> {
         Mount::new(path, &self.shared.registry, self.shared.options.kept_bytes, &self.handle)
+    }
+
+    /// Asks the [`Gatekeeper`] again whether those who watch still may, and closes the connections of those who may
+    /// not; the others notice nothing. Returns at once.
+    pub fn revise_access(&self) {
+        self.shared.access.send_replace(());
     }
 }
 

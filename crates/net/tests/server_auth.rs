@@ -13,7 +13,7 @@ fn camera() -> Camera {
     let credentials = Credentials { username: "admin".into(), password: "p@ss word".into() };
     Camera::with(
         vec![streams::h264()],
-        ServerOptions { credentials: Some(credentials), ..Default::default() },
+        ServerOptions { access: std::sync::Arc::new(credentials), ..Default::default() },
     )
 }
 

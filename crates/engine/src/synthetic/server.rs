@@ -9,7 +9,7 @@ use valkka_av::{EncodeError, FileReader};
 use valkka_core::codec::Codec;
 use valkka_core::source::SourceError;
 use valkka_core::url::Credentials;
-use valkka_net::server::{MountError, Server, ServerOptions};
+use valkka_net::server::{Gatekeeper, MountError, Open, Server, ServerOptions};
 
 use super::{Clip, Player, SceneOptions};
 
@@ -84,8 +84,11 @@ impl SyntheticCameras {
     /// # Errors
     /// If the address is taken, the file cannot be read, or there is no encoder.
     pub fn start(options: &SyntheticOptions) -> Result<Self, SyntheticError> {
-        let server_options =
-            ServerOptions { credentials: options.credentials.clone(), ..ServerOptions::default() };
+        let access: Arc<dyn Gatekeeper> = match &options.credentials {
+            Some(credentials) => Arc::new(credentials.clone()),
+            None => Arc::new(Open),
+        };
+        let server_options = ServerOptions { access, ..ServerOptions::default() };
         let server = Server::bind(options.listen, server_options)
             .map_err(|cause| SyntheticError::Listen { address: options.listen, cause })?;
         let mut shared = None;

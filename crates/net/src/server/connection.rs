@@ -53,13 +53,23 @@ async fn read(
     activity: &Activity,
     shared: &Shared,
 ) -> &'static str {
+    let mut access = shared.access.subscribe();
     let mut requests = RequestReader::default();
     let mut buffer = [0; READ_BYTES];
     loop {
         let options = &shared.options;
         let patience = if handler.has_session() { options.session_timeout } else { options.idle_timeout };
         let deadline = activity.last() + patience;
-        let length = match timeout_at(deadline, stream.read(&mut buffer)).await {
+        let received = tokio::select! {
+            received = timeout_at(deadline, stream.read(&mut buffer)) => received,
+            _ = access.changed() => {
+                if !handler.may_go_on() {
+                    return ACCESS_WITHDRAWN;
+                }
+                continue;
+            }
+        };
+        let length = match received {
             Ok(Ok(0)) => return "the peer closed it",
             Ok(Ok(length)) => length,
             Ok(Err(_)) => return "reading failed",
@@ -69,6 +79,12 @@ async fn read(
         };
         requests.push(&buffer[..length]);
         loop {
+            if access.has_changed().is_ok_and(|changed| changed) {
+                access.mark_unchanged();
+                if !handler.may_go_on() {
+                    return ACCESS_WITHDRAWN;
+                }
+            }
             let handled = match requests.next() {
                 Ok(None) => break,
                 Ok(Some(Event::Request(request))) => {
@@ -98,6 +114,8 @@ fn code(error: RequestError) -> StatusCode {
         RequestError::BodyTooLong => StatusCode::RequestMessageBodyTooLarge,
     }
 }
+
+const ACCESS_WITHDRAWN: &str = "the viewer may not watch any more";
 
 /// Answers that wait to be written. When there are so many, no more requests are read.
 const MAX_WAITING: usize = 16;

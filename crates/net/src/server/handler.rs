@@ -56,13 +56,21 @@ impl<'a> Handler<'a> {
         activity: Arc<Activity>,
         outgoing: mpsc::Sender<Outgoing>,
     ) -> Self {
-        let authenticator = Authenticator::new(shared.options.credentials.clone());
+        let authenticator = Authenticator::new(shared.checks.clone());
         Self { shared, peer, local, authenticator, session: None, activity, outgoing }
     }
 
     /// Whether there is a session, which has more time than a connection without.
     pub(super) fn has_session(&self) -> bool {
         self.session.is_some()
+    }
+
+    /// Whether whoever views may still do so, now that the rules may have changed.
+    pub(super) fn may_go_on(&mut self) -> bool {
+        self.authenticator.forget();
+        self.session
+            .as_ref()
+            .is_none_or(|session| self.authenticator.still_allows(session.channel().path(), session.user()))
     }
 
     /// Takes a packet that came interleaved. What comes on other channels than the session's is not for us.
@@ -118,9 +126,10 @@ impl<'a> Handler<'a> {
         if *request.method() == Method::Options {
             return Response::new(StatusCode::Ok).header("Public", METHODS).into();
         }
-        if let Some(challenge) = self.challenge(request) {
-            return challenge;
-        }
+        let user = match self.authenticate(request).await {
+            Ok(user) => user,
+            Err(challenge) => return challenge,
+        };
         if let Some(given) = header(request, &headers::SESSION) {
             let given = given.split(';').next().unwrap_or_default().trim();
             if self.session.as_ref().is_none_or(|session| session.id() != given) {
@@ -129,7 +138,7 @@ impl<'a> Handler<'a> {
         }
         match request.method() {
             Method::Describe => self.describe(request).await,
-            Method::Setup => self.set_up(request),
+            Method::Setup => self.set_up(request, user),
             Method::Play => self.play(request),
             Method::Pause => self.pause().await,
             Method::Teardown => self.tear_down().await,
@@ -143,25 +152,39 @@ impl<'a> Handler<'a> {
         }
     }
 
-    /// What to answer instead if the request does not bring the right credentials.
-    fn challenge(&mut self, request: &Request<Vec<u8>>) -> Option<Answer> {
+    /// Who asks, if a name is asked for, or what to answer if the request does not bring the right credentials.
+    async fn authenticate(&mut self, request: &Request<Vec<u8>>) -> Result<Option<String>, Answer> {
         let method: &str = request.method().into();
         let authorization = header(request, &headers::AUTHORIZATION);
-        let verdict = self.authenticator.check(method, authorization);
-        if verdict == Verdict::Allowed {
-            return None;
-        }
+        let path = self.subject(request).to_owned();
+        let verdict = self.authenticator.check(&path, method, authorization).await;
+        let then = match verdict {
+            Verdict::Allowed(user) => return Ok(user),
+            Verdict::Busy => {
+                let response = Response::new(StatusCode::ServiceUnavailable);
+                return Err(response.header("Retry-After", "5").into());
+            }
+            Verdict::Challenge => Then::GoOn,
+            Verdict::TooManyFailures => {
+                warn!(peer = %self.peer, path, "wrong credentials too often, connection closed");
+                Then::Close
+            }
+        };
         let mut response = Response::new(StatusCode::Unauthorized);
-        for challenge in self.authenticator.challenges() {
+        for challenge in self.authenticator.challenges(&path) {
             response = response.header("WWW-Authenticate", challenge);
         }
-        let then = if verdict == Verdict::TooManyFailures {
-            warn!(peer = %self.peer, "wrong credentials too often, connection closed");
-            Then::Close
-        } else {
-            Then::GoOn
-        };
-        Some(Answer { response, then })
+        Err(Answer { response, then })
+    }
+
+    /// The path that a request concerns: that of the session, once there is one, unless it asks for another.
+    fn subject<'r>(&'r self, request: &'r Request<Vec<u8>>) -> &'r str {
+        let key = request.request_uri().map_or("", mount::key);
+        match (request.method(), &self.session) {
+            (Method::Setup, _) => track(key).0,
+            (Method::Describe, _) | (_, None) => key,
+            (_, Some(session)) => session.channel().path(),
+        }
     }
 
     async fn describe(&mut self, request: &Request<Vec<u8>>) -> Answer {
@@ -187,10 +210,10 @@ impl<'a> Handler<'a> {
             .into()
     }
 
-    fn set_up(&mut self, request: &Request<Vec<u8>>) -> Answer {
+    fn set_up(&mut self, request: &Request<Vec<u8>>, user: Option<String>) -> Answer {
         let Some(url) = request.request_uri() else { return status(StatusCode::BadRequest) };
         let key = mount::key(url);
-        let (path, track) = key.rsplit_once('/').unwrap_or(("", key));
+        let (path, track) = track(key);
         let found = sdp::track_of(track).zip(self.shared.registry.find(path));
         let Some((index, channel)) = found else { return status(StatusCode::NotFound) };
         let Some(ssrc) = channel.ssrc(index) else { return status(StatusCode::NotFound) };
@@ -205,7 +228,7 @@ impl<'a> Handler<'a> {
         let wanted = header(request, &headers::TRANSPORT).and_then(Wanted::choose);
         let Some(wanted) = wanted else { return status(StatusCode::UnsupportedTransport) };
 
-        let session = self.session.get_or_insert_with(|| Session::new(channel.clone()));
+        let session = self.session.get_or_insert_with(|| Session::new(channel.clone(), user));
         let (transport, words) = match wanted {
             Wanted::Interleaved(channels) => {
                 let (rtp, rtcp) = channels.unwrap_or((2 * index, 2 * index + 1));
@@ -298,6 +321,11 @@ fn status(code: StatusCode) -> Answer {
 
 fn header<'a>(request: &'a Request<Vec<u8>>, name: &HeaderName) -> Option<&'a str> {
     request.header(name).map(|value| value.as_str())
+}
+
+/// The path of a stream, and the name of a track of it.
+fn track(key: &str) -> (&str, &str) {
+    key.rsplit_once('/').unwrap_or(("", key))
 }
 
 /// The address that the tracks' names are appended to. Credentials and queries do not come back.

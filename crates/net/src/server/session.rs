@@ -18,6 +18,7 @@ use super::viewer::Viewer;
 pub(super) struct Session {
     id: String,
     channel: Arc<Channel>,
+    user: Option<String>,
     /// Of the channel's description when the session was set up.
     generation: u64,
     tracks: Vec<SetTrack>,
@@ -63,10 +64,11 @@ impl UdpListener {
 }
 
 impl Session {
-    pub(super) fn new(channel: Arc<Channel>) -> Self {
+    /// A session of `user`, if a name was asked for.
+    pub(super) fn new(channel: Arc<Channel>, user: Option<String>) -> Self {
         let generation = channel.generation();
         let id = format!("{:016x}", auth::random());
-        Self { id, channel, generation, tracks: Vec::new(), playing: false, senders: JoinSet::new() }
+        Self { id, channel, user, generation, tracks: Vec::new(), playing: false, senders: JoinSet::new() }
     }
 
     /// Its identifier.
@@ -77,6 +79,11 @@ impl Session {
     /// What it views.
     pub(super) fn channel(&self) -> &Arc<Channel> {
         &self.channel
+    }
+
+    /// Who views it, if he was asked for his name.
+    pub(super) fn user(&self) -> Option<&str> {
+        self.user.as_deref()
     }
 
     /// Whether it plays.
