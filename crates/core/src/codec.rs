@@ -6,6 +6,8 @@ pub mod h264;
 pub mod h265;
 pub mod mjpeg;
 pub mod nal;
+pub mod opus;
+mod rfc6381;
 mod vui;
 
 use std::fmt;

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 /// [`Self::keyframe`]; one whose next number lies before [`Self::first`] has been overtaken, and goes on at the key
 /// frame too.
 ///
-/// It is bounded by a number of bytes, by [`MAX_ITEMS`], and before the last key frame by [`MAX_LAG`]. A group of
-/// pictures that is too large to be kept loses its key frame first: there is none to start at then until the next.
+/// It is bounded by a number of bytes, by [`MAX_ITEMS`], and before the last key frame by a time. A group of pictures
+/// that is too large to be kept loses its key frame first: there is none to start at then until the next.
 #[derive(Clone, Debug)]
 pub struct GopRing<T> {
     kept: VecDeque<Kept<T>>,
@@ -20,6 +20,7 @@ pub struct GopRing<T> {
     /// Sum over `kept`.
     bytes: usize,
     max_bytes: usize,
+    max_lag: Duration,
     /// The number of the last key frame, while it is kept.
     keyframe: Option<u64>,
 }
@@ -31,16 +32,21 @@ struct Kept<T> {
     made: Instant,
 }
 
-/// A reader may be behind the last key frame by this before it is moved on to it.
+/// A reader may usually be behind the last key frame by this before it is moved on to it.
 pub const MAX_LAG: Duration = Duration::from_secs(3);
 
 /// Items kept at most, whatever their size.
 pub const MAX_ITEMS: usize = 16_384;
 
 impl<T> GopRing<T> {
-    /// A ring that keeps `max_bytes` at most.
+    /// A ring that keeps `max_bytes` at most, and slow readers' items for [`MAX_LAG`].
     pub fn new(max_bytes: usize) -> Self {
-        Self { kept: VecDeque::new(), first: 0, bytes: 0, max_bytes, keyframe: None }
+        Self::with_max_lag(max_bytes, MAX_LAG)
+    }
+
+    /// A ring that keeps `max_bytes` at most, and what lies before the last key frame for `max_lag`.
+    pub fn with_max_lag(max_bytes: usize, max_lag: Duration) -> Self {
+        Self { kept: VecDeque::new(), first: 0, bytes: 0, max_bytes, max_lag, keyframe: None }
     }
 
     /// Adds an item that holds `bytes` bytes and was made at `made`, and drops what is no longer needed. `keyframe`
@@ -53,7 +59,7 @@ impl<T> GopRing<T> {
         self.kept.push_back(Kept { item, bytes, made });
         while let Some(oldest) = self.kept.front() {
             let needed = self.keyframe.is_some_and(|keyframe| self.first >= keyframe);
-            let stale = !needed && made.saturating_duration_since(oldest.made) > MAX_LAG;
+            let stale = !needed && made.saturating_duration_since(oldest.made) > self.max_lag;
             if !stale && self.bytes <= self.max_bytes && self.kept.len() <= MAX_ITEMS {
                 break;
             }

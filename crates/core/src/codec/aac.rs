@@ -103,6 +103,58 @@ impl AudioSpecificConfig {
         }
     }
 
+    /// Samples per channel of the output that each access unit stands for.
+    pub fn output_samples(&self) -> u32 {
+        let core = u64::from(self.samples_per_frame);
+        let output = core * u64::from(self.output_rate_hz()) / u64::from(self.sample_rate_hz.max(1));
+        u32::try_from(output).unwrap_or(u32::MAX)
+    }
+
+    /// An access unit of silence: no spectrum in any channel (4.4.2). `None` if it is not plain AAC-LC with or without
+    /// extensions, or the stream itself describes its channels.
+    pub fn silence(&self) -> Option<Vec<u8>> {
+        const SINGLE: u32 = 0;
+        const PAIR: u32 = 1;
+        const LOW_FREQUENCY: u32 = 3;
+        const END: u32 = 7;
+        let elements: &[u32] = match self.channel_config {
+            _ if self.object_type != LC => return None,
+            1 => &[SINGLE],
+            2 => &[PAIR],
+            3 => &[SINGLE, PAIR],
+            4 => &[SINGLE, PAIR, SINGLE],
+            5 => &[SINGLE, PAIR, PAIR],
+            6 => &[SINGLE, PAIR, PAIR, LOW_FREQUENCY],
+            7 => &[SINGLE, PAIR, PAIR, PAIR, LOW_FREQUENCY],
+            _ => return None,
+        };
+        let mut bits = BitWriter::default();
+        // One long window without bands or prediction.
+        let window = |bits: &mut BitWriter| bits.put(0, 11);
+        for (index, &element) in elements.iter().enumerate() {
+            let number = elements[..index].iter().filter(|&&before| before == element).count();
+            bits.put(element, 3);
+            bits.put(number as u32, 4);
+            if element == PAIR {
+                // The window is common; neither channel is coded as a sum or difference.
+                bits.put(1, 1);
+                window(&mut bits);
+                bits.put(0, 2);
+            }
+            for _ in 0..if element == PAIR { 2 } else { 1 } {
+                let gain = 0;
+                bits.put(gain, 8);
+                if element != PAIR {
+                    window(&mut bits);
+                }
+                // No pulses, no noise shaping, no gain control.
+                bits.put(0, 3);
+            }
+        }
+        bits.put(END, 3);
+        Some(bits.into_bytes())
+    }
+
     fn read(bits: &mut BitReader<'_>) -> Option<Self> {
         let mut object_type = read_object_type(bits)?;
         let sample_rate_hz = read_rate(bits)?;
@@ -426,6 +478,17 @@ mod tests {
         let config = AudioSpecificConfig { sbr: Some(sbr), ..AudioSpecificConfig::lc(24_000, 1).unwrap() };
         let read = params(&config.write().unwrap()).unwrap();
         assert_eq!(read.as_audio().unwrap().channels, 2);
+    }
+
+    #[test]
+    fn silence_and_its_length() {
+        let mono = AudioSpecificConfig::lc(16_000, 1).unwrap();
+        assert_eq!((mono.silence().as_deref(), mono.output_samples()), (Some(&[0, 0, 0, 7][..]), 1024));
+        assert!(AudioSpecificConfig::lc(48_000, 8).unwrap().silence().is_some());
+        let sbr = Some(Sbr { sample_rate_hz: 48_000, parametric_stereo: false });
+        assert_eq!(AudioSpecificConfig { sbr, sample_rate_hz: 24_000, ..mono }.output_samples(), 2048);
+        assert_eq!(AudioSpecificConfig { object_type: LD, ..mono }.silence(), None);
+        assert_eq!(AudioSpecificConfig { channel_config: 0, ..mono }.silence(), None);
     }
 
     #[test]
