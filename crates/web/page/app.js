@@ -16,7 +16,6 @@ class App {
   /** Whether the server has said which cameras there are. */
   #known = false;
   #page = null;
-  #user = null;
   #log = new EventLog((events) => this.#showEvents(events));
   #events = [];
   #socket = new Socket({
@@ -41,6 +40,7 @@ class App {
   #who = element("span", { class: "who" });
   #leave = iconButton(ICONS.leave, "Log out", () => this.#logOut());
   #eventsButton = iconButton(ICONS.events, "Events (e)", () => this.#toggleEvents());
+  #fullButton = iconButton(ICONS.full, "Full screen (f)", () => this.#toggleFullScreen());
   #bar = element(
     "header",
     { class: "bar" },
@@ -52,14 +52,14 @@ class App {
       { "aria-label": "Page" },
       this.#eventsButton,
       iconButton(ICONS.theme, "Theme (t)", () => this.#nextTheme()),
-      iconButton(ICONS.full, "Full screen (f)", () => this.#toggleFullScreen()),
+      this.#fullButton,
       iconButton(ICONS.help, "Keys (?)", () => this.#help.showModal()),
       this.#who,
       this.#leave,
     ),
   );
   #banner = element("p", { class: "banner", role: "status", hidden: true });
-  #main = element("main", {}, this.#wall.element, this.#drawer.element);
+  #main = element("main", {}, this.#wall.element, this.#drawer.element, this.#banner);
 
   constructor() {
     theme.restore();
@@ -86,7 +86,7 @@ class App {
     }
     this.#loggedIn = true;
     this.#login.element.remove();
-    document.body.replaceChildren(this.#bar, this.#banner, this.#main, this.#help);
+    document.body.replaceChildren(this.#bar, this.#main, this.#help);
     this.#route();
     this.#socket.open();
   }
@@ -116,7 +116,6 @@ class App {
   // The connection.
 
   #connected(user) {
-    this.#user = user;
     this.#banner.hidden = true;
     document.body.classList.remove("unconnected");
     setText(this.#who, user ?? "");
@@ -174,6 +173,8 @@ class App {
     document.title = this.#page ? `${status?.title || name} – Valkka` : "Valkka";
     document.body.classList.toggle("single", this.#page !== null || unknown);
     this.#wall.element.hidden = this.#page !== null;
+    // The picture has a button of its own.
+    this.#fullButton.hidden = this.#page !== null;
     this.#summarise();
   }
 

@@ -114,6 +114,7 @@ export class CameraPage {
   #showDelay() {
     const { behind } = this.screen;
     this.#show("Shown after", behind === null ? null : `${behind.toFixed(1)} s`);
+    this.#soundButton.hidden = !this.screen.audible;
   }
 
   async #copy() {

@@ -1,9 +1,13 @@
 // Plays fragmented MP4 as it arrives, shortly behind the live edge.
 
-/** Whether this browser can play `mime`; null means yes, anything else is the reason in words. */
-export function obstacle(mime) {
-  if (!Source) return "it has no Media Source Extensions";
-  return Source.isTypeSupported(mime) ? null : "it has no decoder for it";
+/** Whether this browser plays live streams at all. */
+export function playsLive() {
+  return Boolean(Source);
+}
+
+/** Whether it plays a stream of this type. */
+export function playsType(mime) {
+  return Source.isTypeSupported(mime);
 }
 
 /**

@@ -3,7 +3,7 @@
 import { cameraPath } from "./api.js";
 import { element, setText } from "./dom.js";
 import { sentence, stateWords } from "./format.js";
-import { Player, obstacle } from "./player.js";
+import { Player, playsLive, playsType } from "./player.js";
 
 /** Shows one camera while it is started. Whatever happens meanwhile, the last picture stays until there is another. */
 export class Screen {
@@ -83,10 +83,10 @@ export class Screen {
   // What the socket calls.
 
   begin(mime) {
-    const reason = obstacle(mime);
-    if (reason !== null) {
+    if (!playsLive() || !playsType(mime)) {
+      // Nothing more of it is sent.
       this.#unwatch();
-      this.#refuse(`This browser cannot play ${this.#status.codec ?? "this"}: ${reason}.`);
+      this.#refuse(`This browser cannot play ${playsLive() ? (this.#status.codec ?? "this codec") : "live video"}.`);
       return;
     }
     this.#refuse(null);
@@ -112,7 +112,7 @@ export class Screen {
   }
 
   unplayable(codec, reason) {
-    this.#refuse(`No browser can play ${codec} here: ${reason}.`.replace("..", "."));
+    this.#refuse(`Browsers cannot play this ${codec}: ${reason}.`);
   }
 
   offline() {
@@ -221,7 +221,7 @@ export class Screen {
   }
 
   #say() {
-    const words = stateWords(this.#status) ?? (this.#refusal === null ? null : { title: "", text: this.#refusal, caption: true });
+    const words = stateWords(this.#status) ?? (this.#refusal === null ? null : { title: "", text: `${this.#refusal} ${SNAPSHOT_WORDS}`, caption: true });
     const shown = this.#player?.hasPicture || this.#previous !== null;
     const { element: screen } = this;
     screen.classList.toggle("stale", stateWords(this.#status) !== null);
@@ -245,5 +245,6 @@ const REFUSED_RETRY_MS = 30_000;
 const FINE_MS = 10_000;
 const MAX_FAILURES = 4;
 const SNAPSHOT_MS = 5000;
+const SNAPSHOT_WORDS = `Snapshots every ${SNAPSHOT_MS / 1000} s.`;
 /** Two sizes, so that the server need not scale for each window that somebody drags. */
 const SNAPSHOT_WIDTHS = [640, 1280];
