@@ -12,11 +12,13 @@ Arguments, in the order given:
 Lines of input:
     size PATH W H          changes the caps of the element "size" of a running pipeline
     drop                   closes every connection
+    cpu N                  prints "cpu N S", where S is the CPU time of the process so far, in seconds
 
 Prints "port N" when it listens; ends when its input does.
 """
 import pathlib
 import sys
+import time
 
 import gi
 
@@ -110,9 +112,12 @@ class Server:
     def drop(self):
         self.server.client_filter(lambda _server, _client: GstRtspServer.RTSPFilterResult.REMOVE)
 
+    def cpu(self, number):
+        print("cpu", number, time.process_time(), flush=True)
+
     def command(self, line):
         verb, *words = line.split()
-        {"size": self.size, "drop": self.drop}[verb](*words)
+        {"size": self.size, "drop": self.drop, "cpu": self.cpu}[verb](*words)
         print("done", line, flush=True)
 
 

@@ -1,0 +1,91 @@
+//! The measured process: this program again, with an order.
+
+use std::io::{self, BufRead as _};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use valkka::av::FileReader;
+use valkka::frame::Frame;
+use valkka::net::server::{Server, ServerOptions};
+use valkka::sink::Sink;
+use valkka::source::SourceError;
+use valkka::synthetic::{Player, Reel};
+use valkka::time::MediaTime;
+use valkka::usage;
+
+use crate::floor::Floor;
+use crate::load::Load;
+use crate::server::PATH;
+
+/// The argument before an order.
+pub(crate) const WORD: &str = "worker";
+
+/// What the measured process does.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Order {
+    /// Serves a stream.
+    Serve(Load),
+    /// Writes a stream to whoever connects.
+    Floor(Load),
+}
+
+/// Carries an order out until the standard input is closed. Prints `address ADDRESS`, and answers `cpu N` by
+/// `cpu N SECONDS`, the CPU time so far.
+pub(crate) fn run(order: &str) -> io::Result<()> {
+    match serde_json::from_str(order)? {
+        Order::Serve(load) => {
+            let server = Server::bind(SocketAddr::from(([127, 0, 0, 1], 0)), ServerOptions::default())?;
+            let mount = server.mount(PATH).map_err(io::Error::other)?;
+            play_and_answer(load, Arc::new(mount), server.local_addr())
+        }
+        Order::Floor(load) => {
+            let floor = Floor::listen()?;
+            let addr = floor.local_addr();
+            play_and_answer(load, Arc::new(floor), addr)
+        }
+    }
+}
+
+fn play_and_answer(load: Load, sink: Arc<dyn Sink>, addr: SocketAddr) -> io::Result<()> {
+    let reel = Fast::read(FileReader::open(&load.file()?).map_err(io::Error::other)?, load.speed());
+    let _player = Player::spawn("player", reel.map_err(io::Error::other)?, sink)?;
+    println!("address {addr}");
+    for line in io::stdin().lock().lines() {
+        let line = line?;
+        if line.starts_with("cpu ") {
+            println!("{line} {:.6}", usage::cpu_time().as_secs_f64());
+        }
+    }
+    Ok(())
+}
+
+/// Footage in memory, played faster than it should be.
+struct Fast {
+    frames: Vec<Frame>,
+    next: usize,
+}
+
+impl Fast {
+    fn read(mut file: FileReader, speed: i64) -> Result<Self, SourceError> {
+        let mut frames = Vec::new();
+        while let Some(mut frame) = file.read()? {
+            frame.time.media = MediaTime::from_ticks(frame.time.media.ticks() / speed);
+            frames.push(frame);
+        }
+        Ok(Self { frames, next: 0 })
+    }
+}
+
+impl Reel for Fast {
+    fn read(&mut self) -> Result<Option<Frame>, SourceError> {
+        let frame = self.frames.get(self.next).cloned();
+        self.next += 1;
+        Ok(frame)
+    }
+
+    fn rewind(&mut self) -> Result<(), SourceError> {
+        self.next = 0;
+        Ok(())
+    }
+}
