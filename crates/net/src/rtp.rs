@@ -24,7 +24,7 @@ mod jpeg;
 mod opus;
 
 pub(crate) use format::Encoding;
-pub(crate) use rtcp::{count_reports, is_rtcp};
+pub(crate) use rtcp::{ReportBlock, is_rtcp, report_blocks, report_id};
 pub(crate) use timeline::Timeline;
 pub(crate) use track::RtpTrack;
 pub(crate) use unit::{Unit, UnitKind};

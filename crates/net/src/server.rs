@@ -27,14 +27,20 @@
 //! ```
 
 mod activity;
+mod audience;
 mod auth;
 mod authorization;
 mod channel;
 mod connection;
 mod describe;
+mod flow;
 mod gatekeeper;
+mod group;
+mod group_sockets;
 mod handler;
 mod mount;
+mod multicast;
+mod reception;
 mod request;
 mod response;
 mod rtp_sender;
@@ -45,10 +51,13 @@ mod track_set;
 mod transport;
 mod udp;
 mod viewer;
+mod viewer_info;
 
 pub use gatekeeper::{Asks, Gatekeeper, Open, REALM, digest_secret};
 pub use mount::{Mount, MountError, MountStats};
+pub use multicast::MulticastRange;
 pub use rtp_sender::{RtpDestination, RtpSender, RtpSenderStats};
+pub use viewer_info::{ViewerInfo, ViewerReport, ViewerTransport};
 
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
@@ -61,8 +70,10 @@ use tokio::sync::{Notify, Semaphore, watch};
 use tracing::{debug, warn};
 use valkka_core::worker::{StopToken, Worker};
 
+use audience::Audience;
 use auth::Checks;
 use mount::Registry;
+use multicast::Groups;
 
 /// How a server is to run. All fields are free.
 #[derive(Clone, Debug)]
@@ -70,6 +81,9 @@ pub struct ServerOptions {
     /// Who may watch what: anyone ([`Open`]), one user ([`Credentials`](valkka_core::url::Credentials)), or whoever
     /// a [`Gatekeeper`] of your own lets in.
     pub access: Arc<dyn Gatekeeper>,
+    /// The groups that viewers may ask for instead of packets of their own; without, they are told to ask for something
+    /// else.
+    pub multicast: Option<MulticastRange>,
     /// The index of the CPU its thread is bound to.
     pub affinity: Option<usize>,
     /// Connections at the same time; more are closed as they come.
@@ -90,6 +104,7 @@ impl Default for ServerOptions {
     fn default() -> Self {
         Self {
             access: Arc::new(Open),
+            multicast: None,
             affinity: None,
             max_connections: 1024,
             session_timeout: Duration::from_secs(60),
@@ -115,6 +130,8 @@ pub struct Server {
 struct Shared {
     options: ServerOptions,
     registry: Arc<Registry>,
+    audience: Arc<Audience>,
+    groups: Groups,
     checks: Arc<Checks>,
     /// Tells connections that viewers may have to be looked at again.
     access: watch::Sender<()>,
@@ -133,9 +150,20 @@ impl Server {
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
         let handle = runtime.handle().clone();
         let affinity = options.affinity;
+        if let Some(range) = &options.multicast {
+            range.check()?;
+        }
+        let groups = Groups::new(options.multicast);
         let checks = Arc::new(Checks::new(options.access.clone()));
         let access = watch::Sender::new(());
-        let shared = Arc::new(Shared { options, registry: Arc::default(), checks, access });
+        let shared = Arc::new(Shared {
+            options,
+            registry: Arc::default(),
+            audience: Arc::default(),
+            groups,
+            checks,
+            access,
+        });
         let serving = shared.clone();
         let worker = Worker::spawn("rtsp-server", affinity, move |stop| {
             runtime.block_on(serve(listener, serving, &stop));
@@ -148,6 +176,11 @@ impl Server {
     /// The address it listens on.
     pub fn local_addr(&self) -> SocketAddr {
         self.local_addr
+    }
+
+    /// Who is being sent to now, in the order in which they began to play.
+    pub fn viewers(&self) -> Vec<ViewerInfo> {
+        self.shared.audience.list()
     }
 
     /// Serves what is put into the mount under `path` (`cam1`, `live/east`; a slash at either end makes no

@@ -236,12 +236,15 @@ fn a_viewer_without_life_is_closed_and_one_with_reports_is_not() {
     let mut report = [0; 1500];
     let (_, server_rtcp) = rtcp.recv_from(&mut report).unwrap();
     assert_eq!(report[1], 200);
+    // One block, on the source that has reported.
+    let mut answer = vec![0x81, 201, 0, 7, 0, 0, 0, 1];
+    answer.extend(&report[4..8]);
+    answer.resize(32, 0);
     rtp.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
     dead.stream.set_nonblocking(true).unwrap();
     let mut packets = 0;
     while !matches!(dead.stream.read(&mut [0]), Ok(0)) {
-        rtcp.send_to(&[0x81, 201, 0, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], server_rtcp)
-            .unwrap();
+        rtcp.send_to(&answer, server_rtcp).unwrap();
         packets += usize::from(rtp.recv(&mut report).is_ok());
     }
     assert!(packets > 0);

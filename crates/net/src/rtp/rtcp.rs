@@ -44,18 +44,72 @@ pub(super) fn goodbye(info: &SenderInfo, name: &str) -> Vec<u8> {
     packet
 }
 
-/// How many report blocks a compound packet from a viewer holds; 0 for anything that is none. Viewers that
-/// only receive send nothing else of interest.
-pub(crate) fn count_reports(mut compound: &[u8]) -> u64 {
-    let mut blocks = 0;
-    while is_rtcp(compound) {
-        let length = 4 + 4 * usize::from(u16::from_be_bytes([compound[2], compound[3]]));
-        if compound[1] == RECEIVER_REPORT {
-            blocks += u64::from(compound[0] & 0x1f);
+/// One report block: what a viewer says of one source (RFC 3550, section 6.4.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ReportBlock {
+    /// The synchronisation source of who reports.
+    pub(crate) reporter: u32,
+    /// The synchronisation source that is reported on.
+    pub(crate) ssrc: u32,
+    /// The share of packets lost since the report before, in 256ths.
+    pub(crate) fraction_lost: u8,
+    /// Packets lost since the beginning; negative if more came than were sent.
+    pub(crate) lost: i32,
+    /// Mean deviation of the time between packets, in units of the track's clock.
+    pub(crate) jitter: u32,
+    /// The [identity](report_id) of the last sender report that came; 0 if none has.
+    pub(crate) last_report: u32,
+    /// How long ago that came, in 65536ths of a second.
+    pub(crate) delay: u32,
+}
+
+/// The report blocks in a compound packet from a viewer; none in anything else.
+pub(crate) fn report_blocks(compound: &[u8]) -> impl Iterator<Item = ReportBlock> + '_ {
+    packets(compound).flat_map(|packet| {
+        // A viewer that also sends puts its blocks behind the account of what it sends.
+        let start = match packet[1] {
+            RECEIVER_REPORT => 8,
+            SENDER_REPORT => 28,
+            _ => packet.len(),
+        };
+        let reporter = word(packet, 4);
+        let blocks = packet.get(start..).unwrap_or_default().chunks_exact(24);
+        blocks.take(usize::from(packet[0] & 0x1f)).map(move |block| ReportBlock {
+            reporter,
+            ssrc: word(block, 0),
+            fraction_lost: block[4],
+            // 24 bits with a sign.
+            lost: (word(block, 4) << 8) as i32 >> 8,
+            jitter: word(block, 12),
+            last_report: word(block, 16),
+            delay: word(block, 20),
+        })
+    })
+}
+
+/// What viewers call a sender report by: the middle of its NTP time stamp. `None` for other packets.
+pub(crate) fn report_id(compound: &[u8]) -> Option<u32> {
+    let report =
+        packets(compound).next().filter(|packet| packet[1] == SENDER_REPORT && packet.len() >= 28)?;
+    Some(word(report, 10))
+}
+
+/// The packets of a compound, each of at least four bytes, as far as they are whole.
+fn packets(mut compound: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        if !is_rtcp(compound) {
+            return None;
         }
-        compound = compound.get(length..).unwrap_or_default();
-    }
-    blocks
+        let length = 4 + 4 * usize::from(u16::from_be_bytes([compound[2], compound[3]]));
+        let packet = compound.get(..length)?;
+        compound = &compound[length..];
+        Some(packet)
+    })
+}
+
+/// The 32 bits at `at`; 0 beyond the end.
+fn word(bytes: &[u8], at: usize) -> u32 {
+    bytes.get(at..at + 4).map_or(0, |word| u32::from_be_bytes([word[0], word[1], word[2], word[3]]))
 }
 
 /// Whether `packet` looks like RTCP.
@@ -89,16 +143,51 @@ mod tests {
     }
 
     #[test]
-    fn reports_of_viewers_are_counted_and_garbage_is_not() {
-        let mut compound = vec![0x82, 201, 0, 13];
-        compound.resize(4 + 13 * 4, 0);
-        compound.extend([0x81, 202, 0, 1, 0, 0, 0, 0]);
-        assert_eq!(count_reports(&compound), 2);
-        assert_eq!(count_reports(&[0x81, 201, 255, 255]), 1);
+    fn what_viewers_report_is_read() {
+        let mut compound = vec![0x82, 201, 0, 13, 0, 0, 0, 9];
+        for ssrc in [7, 8] {
+            compound.extend([0, 0, 0, ssrc, 64, 0xff, 0xff, 0xfe]);
+            compound.extend([0, 1, 0, 5, 0, 0, 0, 90, 1, 2, 3, 4, 0, 1, 0, 0]);
+        }
+        compound.extend([0x81, 202, 0, 1, 0, 0, 0, 9]);
+        let blocks: Vec<_> = report_blocks(&compound).collect();
+        let expected = ReportBlock {
+            reporter: 9,
+            ssrc: 7,
+            fraction_lost: 64,
+            lost: -2,
+            jitter: 90,
+            last_report: 0x0102_0304,
+            delay: 0x1_0000,
+        };
+        assert_eq!(blocks, [expected, ReportBlock { ssrc: 8, ..expected }]);
+        // Behind the account of a viewer that sends itself.
+        let mut sending = vec![0x81, 200, 0, 12];
+        sending.resize(28, 0);
+        sending.extend(&compound[8..32]);
+        assert_eq!(report_blocks(&sending).collect::<Vec<_>>(), [ReportBlock { reporter: 0, ..expected }]);
+        assert_eq!(report_id(&compound), None);
+    }
+
+    #[test]
+    fn a_report_is_known_by_the_middle_of_its_time() {
+        let moment = (WallTime::from_micros(1_700_000_000_500_000), 0);
+        let report = sender_report(&SenderInfo { ssrc: 1, moment, packets: 0, octets: 0 }, "valkka");
+        assert_eq!(report_id(&report), Some((moment.0.to_ntp() >> 16) as u32));
+    }
+
+    #[test]
+    fn garbage_reports_nothing_and_does_no_harm() {
+        assert_eq!(report_blocks(&[0x81, 201, 255, 255]).count(), 0, "it is cut");
+        assert_eq!(report_blocks(&[0x9f, 201, 0, 0]).count(), 0, "it promises more than it holds");
         let mut random = fastrand::Rng::with_seed(3550);
         for _ in 0..10_000 {
-            let packet: Vec<u8> = (0..random.usize(..64)).map(|_| random.u8(..)).collect();
-            let _ = count_reports(&packet);
+            let mut packet: Vec<u8> = (0..random.usize(..128)).map(|_| random.u8(..)).collect();
+            if let [first, kind, high, low, ..] = &mut packet[..] {
+                (*first, *kind, *high, *low) = (*first >> 2 | 0x80, random.u8(200..204), 0, *low % 32);
+            }
+            assert!(report_blocks(&packet).count() <= 5);
+            let _ = report_id(&packet);
         }
     }
 }

@@ -25,8 +25,8 @@ pub(crate) struct RtpTrack {
     timestamp_offset: u32,
     packets: u32,
     octets: u32,
-    /// The last moment of which the RTP time stamp is known.
-    moment: Option<(WallTime, u32)>,
+    /// The last moment of which the RTP time stamp is known, and when it was learned.
+    moment: Option<(WallTime, u32, Instant)>,
     reported: Option<Instant>,
 }
 
@@ -111,7 +111,7 @@ impl RtpTrack {
         self.packets = self.packets.wrapping_add(written.0);
         self.octets = self.octets.wrapping_add(written.1);
         if time.wall != WallTime::default() {
-            self.moment = Some((time.wall, timestamp));
+            self.moment = Some((time.wall, timestamp, Instant::now()));
         }
         let kind = UnitKind::Media { keyframe: packet.keyframe, sequence: first_sequence, timestamp };
         Ok(Unit::new(self.index, kind, framed))
@@ -138,8 +138,13 @@ impl RtpTrack {
         Some(self.control(&rtcp::goodbye(&self.info()?, NAME)))
     }
 
+    /// What is reported now: a report tells the time at which it is sent, by the clock that the moments are of. So no two
+    /// of them are alike, and a viewer's answer tells which one came.
     fn info(&self) -> Option<SenderInfo> {
-        let moment = self.moment?;
+        let (wall, timestamp, learned) = self.moment?;
+        let since = learned.elapsed();
+        let ticks = since.as_micros() * u128::from(self.encoding.clock_rate_hz) / 1_000_000;
+        let moment = (wall + since, timestamp.wrapping_add(ticks as u32));
         Some(SenderInfo { ssrc: self.ssrc, moment, packets: self.packets, octets: self.octets })
     }
 

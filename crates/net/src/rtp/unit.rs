@@ -15,6 +15,8 @@ pub(crate) struct Unit {
     pub(crate) made: Instant,
     /// Packets, each behind `$`, the channel and its length (RFC 2326, section 10.12).
     framed: Bytes,
+    /// How many.
+    count: usize,
 }
 
 /// What a [`Unit`] holds.
@@ -36,7 +38,9 @@ pub(crate) enum UnitKind {
 impl Unit {
     /// Takes over framed packets. Their channels are [`Self::default_channel`] or the one above it.
     pub(super) fn new(track: u8, kind: UnitKind, framed: Vec<u8>) -> Self {
-        Self { track, kind, made: Instant::now(), framed: framed.into() }
+        let mut unit = Self { track, kind, made: Instant::now(), framed: framed.into(), count: 0 };
+        unit.count = unit.packets().count();
+        unit
     }
 
     /// The channel its RTP packets are framed for; its RTCP packets are framed for the next.
@@ -47,6 +51,16 @@ impl Unit {
     /// Bytes it holds.
     pub(crate) fn len(&self) -> usize {
         self.framed.len()
+    }
+
+    /// How many packets it holds.
+    pub(crate) fn packet_count(&self) -> usize {
+        self.count
+    }
+
+    /// Bytes of its packets without the framing.
+    pub(crate) fn packet_bytes(&self) -> usize {
+        self.framed.len() - self.count * FRAME_BYTES
     }
 
     /// The packets as they travel in an RTSP connection in which the track has the channels `(rtp, rtcp)`.
@@ -102,5 +116,6 @@ mod tests {
         assert_eq!(unit.interleaved((2, 3)), framed);
         assert_eq!(unit.interleaved((5, 6))[..], [b'$', 5, 0, 2, 7, 8, b'$', 5, 0, 0, b'$', 5, 0, 1, 9]);
         assert_eq!(unit.packets().collect::<Vec<_>>(), [&[7, 8][..], &[], &[9]]);
+        assert_eq!((unit.packet_count(), unit.packet_bytes()), (3, 3));
     }
 }

@@ -13,7 +13,7 @@ use valkka_core::gop::GopRing;
 use valkka_core::lock::lock;
 use valkka_core::source::StreamInfo;
 
-use crate::rtp::{RtpTrack, Timeline, Unit, UnitKind, count_reports};
+use crate::rtp::{RtpTrack, Timeline, Unit, UnitKind};
 use crate::server::describe::{Description, TrackDescription};
 use crate::server::track_set::{MAX_TRACKS, TrackSet};
 
@@ -21,6 +21,8 @@ use crate::server::track_set::{MAX_TRACKS, TrackSet};
 #[derive(Debug)]
 pub(super) struct Channel {
     path: String,
+    /// Its place among the mounts of a server.
+    place: u32,
     state: Mutex<State>,
     /// Something has changed. Woken by the thread that puts frames; waited for by [`Self::fan_out`] alone, so that
     /// the thread that puts frames wakes one task and not as many as there are viewers.
@@ -34,6 +36,8 @@ pub(super) struct Channel {
 #[derive(Debug, Default)]
 pub(super) struct Counters {
     pub(super) viewers: AtomicU64,
+    pub(super) bytes: AtomicU64,
+    pub(super) packets: AtomicU64,
     pub(super) skipped: AtomicU64,
     pub(super) reports: AtomicU64,
 }
@@ -60,6 +64,8 @@ pub(super) struct Cursor {
     /// Video tracks of which only a key frame may come next.
     waiting: TrackSet,
     generation: u64,
+    /// Units that were left out because the viewer did not keep up.
+    skipped: u64,
     /// Sender reports that come first, so that the viewer knows the capture time of its first picture.
     reports: Vec<Arc<Unit>>,
 }
@@ -73,7 +79,7 @@ pub(super) struct Start {
 }
 
 impl Channel {
-    pub(super) fn new(path: String, kept_bytes: usize) -> Self {
+    pub(super) fn new(path: String, place: u32, kept_bytes: usize) -> Self {
         let state = State {
             tracks: BTreeMap::new(),
             announced: None,
@@ -86,6 +92,7 @@ impl Channel {
         };
         Self {
             path,
+            place,
             state: Mutex::new(state),
             changed: Notify::new(),
             fan_out: watch::Sender::new(()),
@@ -96,6 +103,11 @@ impl Channel {
     /// The path, without slashes at its ends.
     pub(super) fn path(&self) -> &str {
         &self.path
+    }
+
+    /// Its place among the mounts of a server: no other has it, and it is low.
+    pub(super) fn place(&self) -> u32 {
+        self.place
     }
 
     /// Takes a frame from the source.
@@ -146,6 +158,13 @@ impl Channel {
         self.lock().tracks.get(&track).map(RtpTrack::ssrc)
     }
 
+    /// The track whose SSRC is `ssrc`, if there is one, and the rate of its clock in Hz.
+    pub(super) fn source(&self, ssrc: u32) -> Option<(u8, u32)> {
+        let state = self.lock();
+        let (&index, track) = state.tracks.iter().find(|(_, track)| track.ssrc() == ssrc)?;
+        Some((index, track.encoding().clock_rate_hz))
+    }
+
     /// Which description viewers are told now; see [`Self::join`].
     pub(super) fn generation(&self) -> u64 {
         self.lock().generation
@@ -160,7 +179,7 @@ impl Channel {
         let keyframe = state.ring.keyframe().filter(|_| !waiting.is_empty());
         let next = keyframe.unwrap_or(state.ring.end());
         let reports = tracks.iter().filter_map(|track| state.tracks.get(&track)?.report()).map(Arc::new);
-        let cursor = Cursor { next, tracks, waiting, generation, reports: reports.collect() };
+        let cursor = Cursor { next, tracks, waiting, generation, skipped: 0, reports: reports.collect() };
         let first = |track| {
             state.ring.since(next).find_map(|unit| match unit.kind {
                 UnitKind::Media { keyframe, sequence, timestamp }
@@ -186,6 +205,7 @@ impl Channel {
             let next = state.ring.keyframe().unwrap_or(state.ring.end());
             let skipped = next - cursor.next;
             self.counters.skipped.fetch_add(skipped, Ordering::Relaxed);
+            cursor.skipped += skipped;
             debug!(path = self.path, skipped, "a viewer does not keep up, goes on at a key frame");
             cursor.next = next;
             cursor.waiting = cursor.tracks.intersection(state.video());
@@ -210,11 +230,6 @@ impl Channel {
             units.push(unit.clone());
         }
         Some(units)
-    }
-
-    /// Counts what a viewer reports in `packet`, if it reports anything.
-    pub(super) fn count_reports(&self, packet: &[u8]) {
-        self.counters.reports.fetch_add(count_reports(packet), Ordering::Relaxed);
     }
 
     /// What a viewer of `tracks` is told at the end.
@@ -322,6 +337,11 @@ impl Cursor {
         Self { tracks, waiting: self.waiting.intersection(tracks), reports, ..self.clone() }
     }
 
+    /// How many units were left out since this was asked last.
+    pub(super) fn take_skipped(&mut self) -> u64 {
+        std::mem::take(&mut self.skipped)
+    }
+
     /// The tracks it is for.
     pub(super) fn tracks(&self) -> TrackSet {
         self.tracks
@@ -357,7 +377,7 @@ mod tests {
             let extra = Bytes::from_static(&[0, 0, 0, 1, 0x67, 66, 0, 30, 1, 0, 0, 0, 1, 0x68, 1]);
             let media = MediaParams::Audio(AudioParams { sample_rate_hz: 8000, channels: 1 });
             Self {
-                channel: Channel::new("cam".into(), kept_bytes),
+                channel: Channel::new("cam".into(), 0, kept_bytes),
                 video: Arc::new(CodecParams::video(Codec::H264, extra)),
                 audio: Arc::new(CodecParams { codec: Codec::PcmAlaw, media, extra: Bytes::new() }),
                 pictures: 0,

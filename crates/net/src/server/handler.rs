@@ -1,6 +1,6 @@
 //! Answers the requests of one connection.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use rtsp_types::headers::{self, HeaderName};
@@ -44,7 +44,7 @@ struct Answer {
 
 enum Then {
     GoOn,
-    Play(Prepared),
+    Play(Box<Prepared>),
     Close,
 }
 
@@ -57,6 +57,7 @@ impl<'a> Handler<'a> {
         outgoing: mpsc::Sender<Outgoing>,
     ) -> Self {
         let authenticator = Authenticator::new(shared.checks.clone());
+        let (peer, local) = (canonical(peer), canonical(local));
         Self { shared, peer, local, authenticator, session: None, activity, outgoing }
     }
 
@@ -76,7 +77,7 @@ impl<'a> Handler<'a> {
     /// Takes a packet that came interleaved. What comes on other channels than the session's is not for us.
     pub(super) fn packet(&self, channel: u8, packet: &[u8]) {
         if let Some(session) = self.session.as_ref().filter(|session| session.has_control_channel(channel)) {
-            session.channel().count_reports(packet);
+            session.reception().take(packet);
         }
     }
 
@@ -100,7 +101,7 @@ impl<'a> Handler<'a> {
             Then::GoOn => {}
             Then::Play(prepared) => {
                 if let Some(session) = &mut self.session {
-                    session.play(prepared, &self.outgoing).await;
+                    session.play(*prepared, &self.shared.audience, &self.outgoing).await;
                 }
             }
             Then::Close => self.send(Outgoing::Close).await?,
@@ -225,10 +226,12 @@ impl<'a> Handler<'a> {
                 return status(StatusCode::AggregateOperationNotAllowed);
             }
         }
-        let wanted = header(request, &headers::TRANSPORT).and_then(Wanted::choose);
+        let multicast = self.shared.groups.serve(&channel, self.local);
+        let wanted =
+            header(request, &headers::TRANSPORT).and_then(|header| Wanted::choose(header, multicast));
         let Some(wanted) = wanted else { return status(StatusCode::UnsupportedTransport) };
 
-        let session = self.session.get_or_insert_with(|| Session::new(channel.clone(), user));
+        let session = self.session.get_or_insert_with(|| Session::new(channel.clone(), self.peer, user));
         let (transport, words) = match wanted {
             Wanted::Interleaved(channels) => {
                 let (rtp, rtcp) = channels.unwrap_or((2 * index, 2 * index + 1));
@@ -250,9 +253,19 @@ impl<'a> Handler<'a> {
                 let words = format!(
                     "RTP/AVP;unicast;client_port={rtp}-{rtcp};server_port={server_rtp}-{server_rtcp}"
                 );
-                let listener = UdpListener::new(&pair, &channel, &self.activity);
+                let listener = UdpListener::new(&pair, session.reception(), &self.activity);
                 (Transport::Udp { pair, _listener: listener }, words)
             }
+            Wanted::Multicast => match self.shared.groups.open(&channel, index, self.local) {
+                Ok(group) => {
+                    let words = group.words(index);
+                    (Transport::Multicast(group), words)
+                }
+                Err(error) => {
+                    warn!(peer = %self.peer, %error, "no sockets for a group of viewers");
+                    return status(StatusCode::ServiceUnavailable);
+                }
+            },
         };
         session.set_up(index, transport);
         Response::new(StatusCode::Ok).header("Transport", format!("{words};ssrc={ssrc:08X}")).into()
@@ -283,7 +296,7 @@ impl<'a> Handler<'a> {
             })
             .collect();
         debug!(peer = %self.peer, path = session.channel().path(), "plays");
-        Answer { response: response.header("RTP-Info", info.join(",")), then: Then::Play(prepared) }
+        Answer { response: response.header("RTP-Info", info.join(",")), then: Then::Play(Box::new(prepared)) }
     }
 
     async fn pause(&mut self) -> Answer {
@@ -317,6 +330,14 @@ impl From<Response> for Answer {
 
 fn status(code: StatusCode) -> Answer {
     Response::new(code).into()
+}
+
+/// What it is in IPv4, where a listener for both takes connections of either.
+fn canonical(addr: SocketAddr) -> SocketAddr {
+    match addr.ip().to_canonical() {
+        IpAddr::V4(ip) => (ip, addr.port()).into(),
+        IpAddr::V6(_) => addr,
+    }
 }
 
 fn header<'a>(request: &'a Request<Vec<u8>>, name: &HeaderName) -> Option<&'a str> {

@@ -1,7 +1,7 @@
 //! Streams under their paths.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -34,6 +34,10 @@ pub struct Mount {
 pub struct MountStats {
     /// Viewers that are being sent to now.
     pub viewers: u64,
+    /// Bytes of RTP and RTCP packets that were sent to all viewers, so far; those to a multicast group count once.
+    pub bytes: u64,
+    /// These packets.
+    pub packets: u64,
     /// Access units and reports that viewers were not sent because they did not keep up, so far.
     pub skipped: u64,
     /// Blocks of RTCP receiver reports that came from viewers, so far.
@@ -75,11 +79,15 @@ impl Mount {
         if key.is_empty() {
             return Err(bad());
         }
-        let channel = Arc::new(Channel::new(key.clone(), kept_bytes));
-        match registry.lock().entry(key) {
+        let mut mounts = registry.lock();
+        let taken: BTreeSet<u32> = mounts.values().map(|channel| channel.place()).collect();
+        let place = (0..).find(|place| !taken.contains(place)).expect("there are fewer mounts than numbers");
+        let channel = Arc::new(Channel::new(key.clone(), place, kept_bytes));
+        match mounts.entry(key) {
             Entry::Occupied(taken) => return Err(MountError::PathTaken { path: taken.key().clone() }),
             Entry::Vacant(free) => free.insert(channel.clone()),
         };
+        drop(mounts);
         let fanning_out = channel.clone();
         handle.spawn(async move { fanning_out.fan_out().await });
         Ok(Self { channel, registry: registry.clone() })
@@ -95,6 +103,8 @@ impl Mount {
         let counters = &self.channel.counters;
         MountStats {
             viewers: counters.viewers.load(Ordering::Relaxed),
+            bytes: counters.bytes.load(Ordering::Relaxed),
+            packets: counters.packets.load(Ordering::Relaxed),
             skipped: counters.skipped.load(Ordering::Relaxed),
             reports: counters.reports.load(Ordering::Relaxed),
         }

@@ -16,6 +16,7 @@ use valkka_core::source::{StreamInfo, TrackInfo};
 use valkka_core::stream::Track;
 
 use super::channel::Channel;
+use super::flow::Flow;
 use super::sdp;
 use super::track_set::TrackSet;
 use super::udp;
@@ -102,7 +103,7 @@ impl RtpSender {
         let sockets = Sockets { video: connect(&destination, destination.port)?, audio };
         let name = SocketAddr::new(destination.address, destination.port).to_string();
         let outgoing = Outgoing {
-            channel: Arc::new(Channel::new(name, KEPT_BYTES)),
+            channel: Arc::new(Channel::new(name, 0, KEPT_BYTES)),
             sent: AtomicU64::new(0),
             refused: AtomicU64::new(0),
         };
@@ -194,7 +195,7 @@ impl Outgoing {
             }
             let tracks: TrackSet = [VIDEO, AUDIO].into_iter().collect();
             let (cursor, _) = self.channel.join(tracks, self.channel.generation());
-            let mut viewer = Viewer::new(self.channel.clone(), cursor);
+            let mut viewer = Viewer::new(Arc::new(Flow::new(self.channel.clone())), cursor);
             // It ends when a codec changes: then the next one begins.
             while let Some(units) = viewer.next().await {
                 let results = udp::send_units(&units, |unit| match unit.kind {

@@ -57,6 +57,7 @@ pub(super) async fn write(
             match units {
                 Ok(Some(units)) => {
                     writer.units(&units, channels).await?;
+                    viewer.sent(&units);
                     continue;
                 }
                 Ok(None) => {

@@ -12,12 +12,15 @@ pub(super) enum Wanted {
         /// For RTCP.
         rtcp: u16,
     },
+    /// By the group of the stream; where it may say which, it is not heard.
+    Multicast,
 }
 
 impl Wanted {
-    /// Takes the first alternative of `header` that is served; `None` if there is none.
-    pub(super) fn choose(header: &str) -> Option<Self> {
-        header.split(',').take(MAX_ALTERNATIVES).find_map(Self::parse)
+    /// Takes the first alternative of `header` that is served, `multicast` only if so told; `None` if there is none.
+    pub(super) fn choose(header: &str, multicast: bool) -> Option<Self> {
+        let served = |wanted: &Self| multicast || *wanted != Self::Multicast;
+        header.split(',').take(MAX_ALTERNATIVES).filter_map(Self::parse).find(served)
     }
 
     fn parse(alternative: &str) -> Option<Self> {
@@ -28,20 +31,23 @@ impl Wanted {
         if !tcp && !udp {
             return None;
         }
-        let (mut channels, mut ports) = (None, None);
+        let (mut channels, mut ports, mut multicast) = (None, None, false);
         for part in parts {
             let (name, value) = part.split_once('=').map_or((part, ""), |(name, value)| (name.trim(), value));
             match name.to_ascii_lowercase().as_str() {
                 "interleaved" => channels = Some(pair::<u8>(value)?),
                 "client_port" => ports = Some(pair::<u16>(value)?),
-                "multicast" => return None,
+                "multicast" => multicast = true,
                 "mode" if !value.trim_matches('"').eq_ignore_ascii_case("play") => return None,
                 // `destination` is not followed: packets go to who asks for them, and to nobody else.
                 _ => {}
             }
         }
-        if tcp {
-            return Some(Self::Interleaved(channels));
+        match (tcp, multicast) {
+            (true, true) => return None,
+            (true, false) => return Some(Self::Interleaved(channels)),
+            (false, true) => return Some(Self::Multicast),
+            (false, false) => {}
         }
         let (rtp, rtcp) = ports?;
         (rtp != 0 && rtcp != 0).then_some(Self::Udp { rtp, rtcp })
@@ -95,8 +101,19 @@ mod tests {
             ("", None),
         ];
         for (header, expected) in cases {
-            assert_eq!(Wanted::choose(header), expected, "{header}");
+            assert_eq!(Wanted::choose(header, false), expected, "{header}");
         }
+    }
+
+    #[test]
+    fn multicast_is_taken_where_it_is_served() {
+        let asked = "RTP/AVP;multicast;destination=224.2.0.1;port=3456-3457;ttl=16,RTP/AVP;client_port=6-7";
+        assert_eq!(Wanted::choose(asked, true), Some(Wanted::Multicast));
+        assert_eq!(Wanted::choose(asked, false), Some(udp(6, 7)));
+        assert_eq!(Wanted::choose("RTP/AVP;client_port=6-7,RTP/AVP;multicast", true), Some(udp(6, 7)));
+        assert_eq!(Wanted::choose("RTP/AVP/UDP;Multicast;mode=PLAY", true), Some(Wanted::Multicast));
+        assert_eq!(Wanted::choose("RTP/AVP/TCP;multicast", true), None);
+        assert_eq!(Wanted::choose("RTP/AVP;multicast;mode=record", true), None);
     }
 
     fn udp(rtp: u16, rtcp: u16) -> Wanted {
@@ -114,6 +131,7 @@ mod tests {
             "=",
             "-",
             "client_port",
+            "multicast",
             "interleaved",
             "0",
             "65535",
@@ -124,7 +142,7 @@ mod tests {
         for _ in 0..20_000 {
             let header: String =
                 (0..random.usize(..12)).map(|_| words[random.usize(..words.len())]).collect();
-            let _ = Wanted::choose(&header);
+            let _ = Wanted::choose(&header, random.bool());
         }
     }
 }

@@ -12,7 +12,7 @@ use tokio::time::sleep;
 use tracing::trace;
 
 use super::activity::Activity;
-use super::channel::Channel;
+use super::reception::Reception;
 use super::viewer::Viewer;
 use crate::rtp::{Unit, UnitKind, is_rtcp};
 
@@ -64,7 +64,7 @@ impl UdpPair {
     }
 
     /// Reads what the viewer sends: its receiver reports are signs of life.
-    pub(super) async fn listen(&self, channel: &Channel, activity: &Activity) {
+    pub(super) async fn listen(&self, reception: &Reception, activity: &Activity) {
         let (mut rtp, mut rtcp) = ([0; DATAGRAM_BYTES], [0; DATAGRAM_BYTES]);
         loop {
             // What comes to the RTP port only opens firewalls, or is RTCP on the wrong port.
@@ -75,7 +75,7 @@ impl UdpPair {
             match received {
                 Ok(packet) if is_rtcp(packet) => {
                     activity.touch();
-                    channel.count_reports(packet);
+                    reception.take(packet);
                 }
                 Ok(_) => {}
                 // The port at the other end is closed. It may yet open; if not, the session times out.
@@ -99,6 +99,7 @@ pub(super) async fn send(mut viewer: Viewer, pairs: Pairs) {
     };
     while let Some(units) = viewer.next().await {
         send_units(&units, socket).await;
+        viewer.sent(&units);
     }
     send_units(&viewer.goodbye(), socket).await;
 }
@@ -180,7 +181,7 @@ pub(super) const SEND_BUFFER_BYTES: usize = 1 << 20;
 const BIND_ATTEMPTS: usize = 32;
 
 /// More than any receiver report.
-const DATAGRAM_BYTES: usize = 1500;
+pub(super) const DATAGRAM_BYTES: usize = 1500;
 
 /// Pause after a failed read, so that a socket that only gives errors costs nothing.
 const ERROR_PAUSE: Duration = Duration::from_millis(100);

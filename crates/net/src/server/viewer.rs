@@ -1,25 +1,25 @@
 //! One viewer's way through a channel.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use tokio::sync::watch;
 
-use super::channel::{Channel, Cursor};
+use super::channel::Cursor;
+use super::flow::Flow;
 use crate::rtp::Unit;
 
-/// A position in a channel that waits for what comes next. Counted while it lives.
+/// A position in a channel that waits for what comes next.
 #[derive(Debug)]
 pub(super) struct Viewer {
-    channel: Arc<Channel>,
+    flow: Arc<Flow>,
     cursor: Cursor,
     changes: watch::Receiver<()>,
 }
 
 impl Viewer {
-    pub(super) fn new(channel: Arc<Channel>, cursor: Cursor) -> Self {
-        channel.counters.viewers.fetch_add(1, Ordering::Relaxed);
-        Self { changes: channel.subscribe(), channel, cursor }
+    /// At `cursor` in the channel of `flow`.
+    pub(super) fn new(flow: Arc<Flow>, cursor: Cursor) -> Self {
+        Self { changes: flow.channel().subscribe(), flow, cursor }
     }
 
     /// Waits for the next units; `None` when the stream is over for this viewer. Nothing is lost if the future
@@ -27,7 +27,8 @@ impl Viewer {
     pub(super) async fn next(&mut self) -> Option<Vec<Arc<Unit>>> {
         loop {
             self.changes.mark_unchanged();
-            let units = self.channel.fetch(&mut self.cursor, FETCH_BYTES)?;
+            let units = self.flow.channel().fetch(&mut self.cursor, FETCH_BYTES)?;
+            self.flow.skipped(self.cursor.take_skipped());
             if !units.is_empty() {
                 return Some(units);
             }
@@ -35,15 +36,14 @@ impl Viewer {
         }
     }
 
+    /// `units` have been sent.
+    pub(super) fn sent(&self, units: &[Arc<Unit>]) {
+        self.flow.sent(units);
+    }
+
     /// What is sent last.
     pub(super) fn goodbye(&self) -> Vec<Arc<Unit>> {
-        self.channel.goodbye(self.cursor.tracks()).into_iter().map(Arc::new).collect()
-    }
-}
-
-impl Drop for Viewer {
-    fn drop(&mut self) {
-        self.channel.counters.viewers.fetch_sub(1, Ordering::Relaxed);
+        self.flow.channel().goodbye(self.cursor.tracks()).into_iter().map(Arc::new).collect()
     }
 }
 
