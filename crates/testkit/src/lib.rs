@@ -7,6 +7,7 @@
 //! - [`fake::Server`], [`fake::Nobody`], [`lossy::Proxy`]: servers that misbehave or are not there, and networks that
 //!   misbehave.
 //! - [`xvfb::Display`], [`window::Window`]: a screen without a screen, and a window of another process.
+//! - [`browser::Browser`]: Chromium, to look at pages with.
 //! - [`wait::until`], [`watchdog::Watchdog`]: waiting for a condition rather than for a time, and an end to whatever
 //!   hangs.
 //!
@@ -27,6 +28,7 @@
 
 mod accept;
 
+pub mod browser;
 pub mod fake;
 pub mod gst;
 pub mod lossy;
