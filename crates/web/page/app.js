@@ -16,6 +16,8 @@ class App {
   /** Whether the server has said which cameras there are. */
   #known = false;
   #page = null;
+  /** Who is logged in, and what he may do with which camera. */
+  #me = null;
   #log = new EventLog((events) => this.#showEvents(events));
   #events = [];
   #socket = new Socket({
@@ -75,20 +77,26 @@ class App {
 
   /** Shows the cameras if the server lets us, or asks for a name and a password. */
   async #enter() {
-    try {
-      await get("/api/me");
-    } catch (error) {
-      if (error.status === 401) {
-        this.#askForLogin();
-        return;
-      }
-      // A server that is not there now may be there soon.
-    }
+    if (!(await this.#mayEnter())) return;
     this.#loggedIn = true;
     this.#login.element.remove();
     document.body.replaceChildren(this.#bar, this.#main, this.#help);
     this.#route();
     this.#socket.open();
+  }
+
+  /** Whether the server lets us in. If it wants to know first who we are, it is asked for. */
+  async #mayEnter() {
+    try {
+      this.#me = await get("/api/me");
+    } catch (error) {
+      if (error.status === 401) {
+        this.#askForLogin();
+        return false;
+      }
+      // A server that is not there now may be there soon.
+    }
+    return true;
   }
 
   #askForLogin() {
@@ -125,18 +133,10 @@ class App {
     });
   }
 
-  /** Whether to connect again: not if the server wants to know first who we are. */
+  /** Whether to connect again. */
   async #down() {
     document.body.classList.add("unconnected");
-    try {
-      await get("/api/me");
-    } catch (error) {
-      if (error.status === 401) {
-        this.#askForLogin();
-        return false;
-      }
-    }
-    return this.#loggedIn;
+    return (await this.#mayEnter()) && this.#loggedIn;
   }
 
   #waiting(seconds) {
@@ -148,7 +148,7 @@ class App {
 
   #update(cameras) {
     this.#cameras = [...cameras].sort((a, b) => ORDER.compare(a.title || a.name, b.title || b.name) || ORDER.compare(a.name, b.name));
-    this.#wall.update(this.#cameras);
+    this.#wall.update(this.#cameras, this.#known);
     if (this.#loggedIn) this.#route();
     const shown = this.#page && this.#cameras.find((status) => status.name === this.#page.name);
     if (shown) this.#page.view.update(shown);
@@ -180,7 +180,7 @@ class App {
 
   #openPage(status) {
     this.#wall.silence();
-    const view = new CameraPage(this.#socket, status);
+    const view = new CameraPage(this.#socket, status, this.#me?.cameras?.[status.name] !== "viewer");
     this.#page = { name: status.name, view };
     this.#main.prepend(view.element);
     view.events(this.#events);

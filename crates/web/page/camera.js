@@ -22,7 +22,8 @@ export class CameraPage {
   #soundButton = iconButton(ICONS.silent, "Sound (m)", () => this.toggleSound());
   #inattentive;
 
-  constructor(socket, status) {
+  /** `operable`: whether who looks may have the camera connected anew, as far as is known. */
+  constructor(socket, status, operable) {
     this.#name = status.name;
     this.screen = new Screen(socket, status);
     const snapshot = cameraPath(status.name, "/snapshot.jpg");
@@ -39,7 +40,7 @@ export class CameraPage {
         "div",
         { class: "row" },
         element("a", { class: "button", href: snapshot, target: "_blank", rel: "noopener" }, "Snapshot"),
-        element("button", { type: "button", click: () => this.#reconnect() }, "Reconnect"),
+        operable ? element("button", { type: "button", click: () => this.#reconnect() }, "Reconnect") : null,
       ),
       element("h2", {}, "Events"),
       this.#events.element,

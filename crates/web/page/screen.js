@@ -207,17 +207,16 @@ export class Screen {
 
   async #snapshot() {
     if (document.visibilityState === "hidden" || this.#status.state !== "online") return;
-    const width = this.element.clientWidth * devicePixelRatio > SNAPSHOT_WIDTHS[0] ? SNAPSHOT_WIDTHS[1] : SNAPSHOT_WIDTHS[0];
-    const next = new Image();
-    next.src = cameraPath(this.#camera, `/snapshot.jpg?width=${width}&at=${Date.now()}`);
+    const wide = this.element.clientWidth * devicePixelRatio > SNAPSHOT_WIDTHS[0];
     try {
-      await next.decode();
+      const still = await picture(cameraPath(this.#camera, `/snapshot.jpg?width=${SNAPSHOT_WIDTHS[wide ? 1 : 0]}`));
+      if (this.#refusal === null) return;
+      still.className = "still";
+      this.#still.replaceWith(still);
+      this.#still = still;
     } catch {
-      return; // The next one may be there.
+      // The next one may be there.
     }
-    if (this.#refusal === null) return;
-    this.#still.src = next.src;
-    this.#still.hidden = false;
   }
 
   #say() {
@@ -233,6 +232,22 @@ export class Screen {
   }
 }
 
+/** The picture at `path`, once it is decoded, so that there is no gap between it and the one before. */
+async function picture(path) {
+  const response = await fetch(path, { cache: "no-store", signal: AbortSignal.timeout(SNAPSHOT_PATIENCE_MS) });
+  if (!response.ok) throw new Error(`status ${response.status}`);
+  const image = new Image();
+  image.alt = "";
+  const address = URL.createObjectURL(await response.blob());
+  try {
+    image.src = address;
+    await image.decode();
+  } finally {
+    URL.revokeObjectURL(address);
+  }
+  return image;
+}
+
 /** Whether there are so many players that none can be spared: browsers allow some dozens in a page. */
 function crowded() {
   return document.querySelectorAll("video").length > MANY_PLAYERS;
@@ -245,6 +260,7 @@ const REFUSED_RETRY_MS = 30_000;
 const FINE_MS = 10_000;
 const MAX_FAILURES = 4;
 const SNAPSHOT_MS = 5000;
+const SNAPSHOT_PATIENCE_MS = 15_000;
 const SNAPSHOT_WORDS = `Snapshots every ${SNAPSHOT_MS / 1000} s.`;
 /** Two sizes, so that the server need not scale for each window that somebody drags. */
 const SNAPSHOT_WIDTHS = [640, 1280];

@@ -36,8 +36,8 @@ export class Wall {
     });
   }
 
-  /** Takes the state of all cameras, in the order in which they are to be shown. */
-  update(cameras) {
+  /** Takes the state of all cameras, in the order in which they are to be shown; `known`: whether these are all. */
+  update(cameras, known) {
     const names = new Set(cameras.map((status) => status.name));
     for (const [name, tile] of this.#tiles) {
       if (names.has(name)) continue;
@@ -56,7 +56,7 @@ export class Wall {
       tile.update(status);
       if (this.#grid.children[index] !== tile.element) this.#grid.insertBefore(tile.element, this.#grid.children[index] ?? null);
     });
-    this.#empty.hidden = cameras.length > 0;
+    this.#empty.hidden = cameras.length > 0 || !known;
     this.#rove();
     this.#layOut();
   }
