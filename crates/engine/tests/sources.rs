@@ -23,7 +23,7 @@ const WORDS: [(&str, &str); 9] = [
 #[test]
 fn no_file_is_too_long() {
     let mut wrong = Vec::new();
-    for (path, text) in texts(&["rs", "c", "h", "py"]) {
+    for (path, text) in texts(&["rs", "c", "h", "py", "js", "css"]) {
         let code = text.split("\n#[cfg(test)]\nmod tests {").next().unwrap_or_default();
         let lines = code.lines().count();
         if lines > MAX_LINES {
@@ -36,7 +36,9 @@ fn no_file_is_too_long() {
 #[test]
 fn no_word_stands_where_it_does_not_belong() {
     let mut wrong = Vec::new();
-    for (path, text) in texts(&["rs", "c", "h", "py", "sh", "glsl", "md", "toml", "yml", "lock", ""]) {
+    for (path, text) in
+        texts(&["rs", "c", "h", "py", "js", "css", "html", "sh", "glsl", "md", "toml", "yml", "lock", ""])
+    {
         for (number, line) in (1..).zip(text.lines()) {
             for (_, why) in WORDS.iter().filter(|(word, _)| line.contains(word)) {
                 wrong.push(format!("{}:{number}: {why}: {}", path.display(), line.trim()));

@@ -69,7 +69,9 @@ class App {
     addEventListener("keydown", (event) => this.#key(event));
     addEventListener("popstate", () => this.#route());
     document.addEventListener("click", (event) => this.#click(event));
-    document.addEventListener("fullscreenchange", () => document.body.classList.toggle("full", Boolean(document.fullscreenElement)));
+    document.addEventListener("fullscreenchange", () =>
+      document.body.classList.toggle("full", Boolean(document.fullscreenElement)),
+    );
     this.#enter();
   }
 
@@ -147,7 +149,9 @@ class App {
   // What is shown.
 
   #update(cameras) {
-    this.#cameras = [...cameras].sort((a, b) => ORDER.compare(a.title || a.name, b.title || b.name) || ORDER.compare(a.name, b.name));
+    this.#cameras = [...cameras].sort(
+      (a, b) => ORDER.compare(a.title || a.name, b.title || b.name) || ORDER.compare(a.name, b.name),
+    );
     this.#wall.update(this.#cameras, this.#known);
     if (this.#loggedIn) this.#route();
     const shown = this.#page && this.#cameras.find((status) => status.name === this.#page.name);
@@ -159,7 +163,10 @@ class App {
     const online = this.#cameras.filter((status) => status.state === "online").length;
     const number = this.#cameras.length;
     const cameras = number === 1 ? "1 camera" : `${number} cameras`;
-    setText(this.#summary, number === 0 || this.#page ? "" : online === number ? `${cameras}, all online` : `${cameras}, ${online} online`);
+    setText(
+      this.#summary,
+      number === 0 || this.#page ? "" : online === number ? `${cameras}, all online` : `${cameras}, ${online} online`,
+    );
   }
 
   /** Shows what the address says. */
@@ -209,7 +216,8 @@ class App {
   /** Links within the page need no other page. */
   #click(event) {
     const link = event.target.closest?.("a[href]");
-    if (!link || link.target || event.button !== 0 || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+    if (!link || link.target || event.button !== 0 || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey)
+      return;
     if (link.origin !== location.origin || !(link.pathname === "/" || cameraIn(link.pathname) !== null)) return;
     event.preventDefault();
     this.#go(link.pathname);

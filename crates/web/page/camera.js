@@ -28,14 +28,24 @@ export class CameraPage {
     this.screen = new Screen(socket, status);
     const snapshot = cameraPath(status.name, "/snapshot.jpg");
     const full = iconButton(ICONS.full, "Full screen (f)", () => this.toggleFullScreen());
-    const picture = element("div", { class: "picture" }, this.screen.element, element("div", { class: "controls" }, this.#soundButton, full));
+    const picture = element(
+      "div",
+      { class: "picture" },
+      this.screen.element,
+      element("div", { class: "controls" }, this.#soundButton, full),
+    );
     const side = element(
       "aside",
       { class: "side", "aria-label": "About this camera" },
       this.#state,
       this.#facts,
       element("label", { class: "field", for: "address" }, "RTSP address"),
-      element("div", { class: "row" }, this.#address, element("button", { type: "button", click: () => this.#copy() }, "Copy")),
+      element(
+        "div",
+        { class: "row" },
+        this.#address,
+        element("button", { type: "button", click: () => this.#copy() }, "Copy"),
+      ),
       element(
         "div",
         { class: "row" },

@@ -33,7 +33,11 @@ export function icon(path) {
 
 /** A button with a drawing; `label` is read out, and shown when the pointer rests on it. */
 export function iconButton(path, label, onclick) {
-  return element("button", { type: "button", class: "icon", "aria-label": label, title: label, click: onclick }, icon(path));
+  return element(
+    "button",
+    { type: "button", class: "icon", "aria-label": label, title: label, click: onclick },
+    icon(path),
+  );
 }
 
 const SVG = "http://www.w3.org/2000/svg";

@@ -63,7 +63,12 @@ export class EventDrawer {
 
   constructor(onclose) {
     const head = element("header", {}, element("h2", {}, "Events"), iconButton(ICONS.close, "Close (Esc)", onclose));
-    this.element = element("aside", { class: "drawer", "aria-label": "Events", hidden: true }, head, this.#list.element);
+    this.element = element(
+      "aside",
+      { class: "drawer", "aria-label": "Events", hidden: true },
+      head,
+      this.#list.element,
+    );
   }
 
   get open() {

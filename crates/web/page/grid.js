@@ -1,7 +1,7 @@
 // How many columns give the largest pictures.
 
 /**
- * The grid for `count` pictures of 16 to 9 in a field of `width` by `height` CSS pixels, with `gap` pixels between them.
+ * The grid for `count` pictures of 16 to 9 in a field of `width` by `height` CSS pixels with `gap` pixels between them.
  * Narrow fields have one column, which is scrolled; so have grids of more than `MAX_IN_VIEW` pictures their rows.
  */
 export function bestGrid(count, width, height, gap) {

@@ -6,8 +6,21 @@ import { sentence } from "./format.js";
 
 /** The form that asks for a name and a password; `done()` is called when the server has let somebody in. */
 export function loginForm(done) {
-  const user = element("input", { id: "user", name: "user", autocomplete: "username", required: true, autocapitalize: "none", spellcheck: "false" });
-  const password = element("input", { id: "password", name: "password", type: "password", autocomplete: "current-password", required: true });
+  const user = element("input", {
+    id: "user",
+    name: "user",
+    autocomplete: "username",
+    required: true,
+    autocapitalize: "none",
+    spellcheck: "false",
+  });
+  const password = element("input", {
+    id: "password",
+    name: "password",
+    type: "password",
+    autocomplete: "current-password",
+    required: true,
+  });
   const button = element("button", { type: "submit", class: "primary" }, "Log in");
   const trouble = element("p", { class: "trouble", role: "alert" });
   const submit = async (event) => {

@@ -80,7 +80,9 @@ export class Player {
   /** Seconds from the picture shown to the newest one that has arrived; null before there is one. */
   get behind() {
     const ranges = this.#ranges();
-    return this.#started === null || !ranges?.length ? null : Math.max(0, ranges.end(ranges.length - 1) - this.video.currentTime);
+    return this.#started === null || !ranges?.length
+      ? null
+      : Math.max(0, ranges.end(ranges.length - 1) - this.video.currentTime);
   }
 
   /** Stops, and lets go of the decoder. The last picture goes too. */
@@ -195,7 +197,8 @@ export class Player {
   #play() {
     this.video.play().catch((error) => {
       // Some browsers, when they save power, want a click first.
-      if (error.name === "NotAllowedError") addEventListener("pointerdown", () => this.#closed || this.#play(), { once: true });
+      if (error.name === "NotAllowedError")
+        addEventListener("pointerdown", () => this.#closed || this.#play(), { once: true });
     });
   }
 

@@ -220,7 +220,9 @@ export class Screen {
   }
 
   #say() {
-    const words = stateWords(this.#status) ?? (this.#refusal === null ? null : { title: "", text: `${this.#refusal} ${SNAPSHOT_WORDS}`, caption: true });
+    const words =
+      stateWords(this.#status) ??
+      (this.#refusal === null ? null : { title: "", text: `${this.#refusal} ${SNAPSHOT_WORDS}`, caption: true });
     const shown = this.#player?.hasPicture || this.#previous !== null;
     const { element: screen } = this;
     screen.classList.toggle("stale", stateWords(this.#status) !== null);

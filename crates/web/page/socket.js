@@ -57,7 +57,7 @@ export class Socket {
   }
 
   /**
-   * Asks for the pictures of `camera`, now and after each new connection. They are given to `receiver`, by its methods
+   * Asks for the pictures of `camera`, now and after each new connection. They are given to `receiver` by its methods
    * `begin(mime)`, `init(data)`, `fragment(keyframe, data)`, `unplayable(codec, reason)`, `offline()` and `end(reason)`,
    * until the returned number is given to `unwatch`; after `end` that is not needed.
    */

@@ -54,7 +54,8 @@ export class Wall {
         this.#observer.observe(tile.element);
       }
       tile.update(status);
-      if (this.#grid.children[index] !== tile.element) this.#grid.insertBefore(tile.element, this.#grid.children[index] ?? null);
+      if (this.#grid.children[index] !== tile.element)
+        this.#grid.insertBefore(tile.element, this.#grid.children[index] ?? null);
     });
     this.#empty.hidden = cameras.length > 0 || !known;
     this.#rove();
@@ -70,7 +71,11 @@ export class Wall {
     if (key === "Home") to = 0;
     else if (key === "End") to = tiles.length - 1;
     else if (!(key in steps)) return false;
-    else if (now < 0) to = Math.max(0, tiles.findIndex((tile) => tile.tabIndex === 0));
+    else if (now < 0)
+      to = Math.max(
+        0,
+        tiles.findIndex((tile) => tile.tabIndex === 0),
+      );
     else to = now + steps[key];
     if (tiles[to]) this.#focus(tiles[to]);
     return true;
@@ -130,9 +135,21 @@ class Tile {
 
   constructor(socket, status) {
     this.screen = new Screen(socket, status);
-    const label = element("div", { class: "label" }, element("span", { class: "dot" }), this.#name, this.#state, this.#figures);
+    const label = element(
+      "div",
+      { class: "label" },
+      element("span", { class: "dot" }),
+      this.#name,
+      this.#state,
+      this.#figures,
+    );
     const href = `/cameras/${encodeURIComponent(status.name)}`;
-    this.element = element("a", { class: "tile", href, tabindex: "-1", "data-camera": status.name }, this.screen.element, label);
+    this.element = element(
+      "a",
+      { class: "tile", href, tabindex: "-1", "data-camera": status.name },
+      this.screen.element,
+      label,
+    );
   }
 
   update(status) {
