@@ -8,8 +8,8 @@
 //! - A [`Capture`] receives a camera of this machine.
 //! - A [`FileReader`] reads the frames of a file as a source would deliver them, from any position.
 //! - A [`Recorder`] writes the stream that passes through it into a file, on a thread of its own; a [`Muxer`] does so on the
-//!   caller's. A [`Fragmenter`] makes fragmented MP4 for browsers.
-//! - An [`Encoder`] makes packets of generated pictures.
+//!   caller's. A [`LiveMuxer`] makes fragmented MP4 for browsers, a [`Fragmenter`] as a filter, of video alone.
+//! - An [`Encoder`] makes packets of generated pictures, [`jpeg`] a file of a single one.
 //!
 //! FFmpeg is reached through a small C shim of our own; all unsafe code is in `ffi`. FFmpeg's log goes to `tracing`:
 //! its warnings and errors at DEBUG, the rest at TRACE, addresses without credentials.
@@ -46,6 +46,8 @@ mod ffi;
 mod file_reader;
 mod floor;
 mod fragmenter;
+mod jpeg;
+mod live_muxer;
 mod muxer;
 mod nearest;
 mod picture_decoder;
@@ -65,6 +67,8 @@ pub use ffi::duplicate_descriptor;
 pub use file_reader::FileReader;
 pub use floor::decode_floor;
 pub use fragmenter::Fragmenter;
+pub use jpeg::{JpegError, jpeg};
+pub use live_muxer::{LiveFragment, LiveMuxer};
 pub use muxer::{Container, LeftOut, MuxError, Muxer, MuxerOptions};
 pub use picture_decoder::{Damaged, DecoderOptions, PictureDecoder};
 pub use reason::Reason;

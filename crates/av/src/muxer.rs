@@ -16,7 +16,8 @@ use valkka_core::stream::Track;
 use valkka_core::time::WallTime;
 
 use crate::ffi::{AvError, AvErrorKind, RawMuxer, Sample};
-use clock::{Clock, MAX_REORDERED};
+use clock::MAX_REORDERED;
+pub(crate) use clock::{Clock, Times};
 use layout::{Layout, Units};
 
 /// How a file is laid out.
@@ -94,6 +95,8 @@ enum Kind {
     Mp4File,
     /// In memory, one fragment per packet.
     Fragments,
+    /// In memory, a fragment ends when it is flushed.
+    Live,
 }
 
 struct MuxedTrack {
@@ -132,6 +135,15 @@ impl Muxer {
         )
     }
 
+    /// A muxer that makes fragments of several tracks in memory, each of what was written up to [`Self::flush`]. Times
+    /// come from the caller ([`Self::write_at`]); those of video count 90 kHz.
+    ///
+    /// # Errors
+    /// If no track can be written.
+    pub(crate) fn live(tracks: &[(Track, Arc<CodecParams>)]) -> Result<Self, MuxError> {
+        Self::open(Path::new("fragments of MP4"), Kind::Live, None, tracks)
+    }
+
     fn open(
         path: &Path,
         kind: Kind,
@@ -143,7 +155,8 @@ impl Muxer {
         let text = path.to_str().ok_or_else(|| broken(io::Error::other("its name is not UTF-8")))?;
         let mut raw = {
             // Said outright, so that no name is taken for another protocol's address.
-            let url = (kind != Kind::Fragments).then(|| format!("file:{text}"));
+            let in_memory = matches!(kind, Kind::Fragments | Kind::Live);
+            let url = (!in_memory).then(|| format!("file:{text}"));
             RawMuxer::open(kind.format(), url.as_deref(), created.unwrap_or_default().micros())
                 .map_err(failed)?
         };
@@ -201,15 +214,40 @@ impl Muxer {
         self.begin_fragment(index, packet.keyframe, time)?;
         let muxed = &mut self.tracks[index];
         let times = muxed.clock.next(to_units(time + self.lead, muxed.rate));
-        let sample = Sample {
-            data: &data,
-            track: index,
-            keyframe: packet.keyframe,
-            pts: times.pts,
-            dts: times.dts,
-            duration: times.duration,
+        self.put(index, &data, packet.keyframe, times)
+    }
+
+    /// Writes a packet of `track` with times of the caller's, in units of the track ([`Self::units_per_second`]). Decoding
+    /// times must rise. Asks for them, and returns true, if there is anything in it to be written.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub(crate) fn write_at(
+        &mut self,
+        track: Track,
+        payload: &[u8],
+        keyframe: bool,
+        times: impl FnOnce() -> Times,
+    ) -> Result<bool, MuxError> {
+        let Some(index) = self.tracks.iter().position(|muxed| muxed.number == track) else {
+            return Ok(false);
         };
-        let written = self.raw.write(&sample);
+        let data = self.tracks[index].layout.sample(payload);
+        if data.is_empty() {
+            return Ok(false);
+        }
+        self.begin_fragment(index, keyframe, Duration::ZERO)?;
+        self.put(index, &data, keyframe, times()).map(|()| true)
+    }
+
+    /// Units per second of the times of `track`, as a fraction of positive numbers; `None` if it does not have it.
+    pub(crate) fn units_per_second(&self, track: Track) -> Option<(i64, i64)> {
+        self.tracks.iter().find(|muxed| muxed.number == track).map(|muxed| muxed.rate)
+    }
+
+    fn put(&mut self, index: usize, data: &[u8], keyframe: bool, times: Times) -> Result<(), MuxError> {
+        let Times { pts, dts, duration } = times;
+        let written = self.raw.write(&Sample { data, track: index, keyframe, pts, dts, duration });
         written.map_err(|error| self.broken(error))
     }
 
@@ -242,6 +280,7 @@ impl Muxer {
         let ends = match (self.kind, self.fragment) {
             (Kind::Matroska, _) => return Ok(()),
             (_, None) | (Kind::Fragments, _) => true,
+            (Kind::Live, Some(_)) => false,
             (Kind::Mp4File, Some(begun)) => {
                 let starts_group = keyframe && self.tracks[index].video;
                 starts_group || time.saturating_sub(begun) >= FRAGMENT
@@ -269,7 +308,7 @@ impl Kind {
     fn format(self) -> &'static str {
         match self {
             Self::Matroska => "matroska",
-            Self::Mp4File | Self::Fragments => "mp4",
+            Self::Mp4File | Self::Fragments | Self::Live => "mp4",
         }
     }
 
@@ -287,13 +326,19 @@ impl Kind {
                 ("use_editlist", "0"),
                 ("video_track_timescale", "1000"),
             ],
+            Self::Live => &[
+                ("avoid_negative_ts", "disabled"),
+                ("movflags", MOVFLAGS),
+                ("use_editlist", "0"),
+                ("video_track_timescale", "90000"),
+            ],
         }
     }
 
     fn units(self) -> Units {
         match self {
             Self::Matroska | Self::Mp4File => Units::All,
-            Self::Fragments => Units::Slices,
+            Self::Fragments | Self::Live => Units::Slices,
         }
     }
 

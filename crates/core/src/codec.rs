@@ -183,6 +183,9 @@ pub struct FrameRate {
 }
 
 impl FrameRate {
+    /// One frame per second.
+    pub const ONE: Self = Self { numerator: 1, denominator: 1 };
+
     /// `numerator / denominator` frames per second; `None` if either is zero.
     pub fn new(numerator: u32, denominator: u32) -> Option<Self> {
         Self::reduced(numerator.into(), denominator.into())

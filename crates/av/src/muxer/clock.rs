@@ -6,7 +6,7 @@
 /// B frames presentation times go back and forth: then the *n*-th decoding time is the *n*-th smallest presentation
 /// time, taken as many packets late as pictures are reordered.
 #[derive(Debug)]
-pub(super) struct Clock {
+pub(crate) struct Clock {
     /// How many packets may come before one that is shown earlier.
     reordered: usize,
     /// Whether that is known, or found out.
@@ -22,20 +22,20 @@ pub(super) struct Clock {
 
 /// The times of one packet, in the units of its track.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Times {
-    pub(super) pts: i64,
-    pub(super) dts: i64,
+pub(crate) struct Times {
+    pub(crate) pts: i64,
+    pub(crate) dts: i64,
     /// Of the packet before it, or as told beforehand.
-    pub(super) duration: i64,
+    pub(crate) duration: i64,
 }
 
 /// As many pictures as a decoder may hold back (H.264, A.3.1; H.265, A.4.2).
-pub(super) const MAX_REORDERED: u8 = 16;
+pub(crate) const MAX_REORDERED: u8 = 16;
 
 impl Clock {
     /// A clock for a track in which pictures are reordered by so many, if that is known, and follow each other by about
     /// `step` units.
-    pub(super) fn new(reordered: Option<u8>, step: i64) -> Self {
+    pub(crate) fn new(reordered: Option<u8>, step: i64) -> Self {
         Self {
             reordered: reordered.unwrap_or(0).min(MAX_REORDERED).into(),
             known: reordered.is_some(),
@@ -47,12 +47,12 @@ impl Clock {
     }
 
     /// By how much the first decoding time lies before the first presentation time.
-    pub(super) fn lead(&self) -> i64 {
+    pub(crate) fn lead(&self) -> i64 {
         (self.reordered as i64).saturating_mul(self.step)
     }
 
     /// The times of the next packet, which is to be shown at `pts`.
-    pub(super) fn next(&mut self, mut pts: i64) -> Times {
+    pub(crate) fn next(&mut self, mut pts: i64) -> Times {
         if pts == self.latest {
             pts += 1;
         }

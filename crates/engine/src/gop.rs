@@ -1,0 +1,207 @@
+//! The last group of pictures of a camera, kept for whoever comes late.
+//!
+//! A [`GopKeeper`] hangs on [`Camera::packets`] and keeps, by reference, what came since the last key frame. New viewers
+//! have a picture at once by it ([`fragments`](crate::fragments)), and so have
+//! [`snapshots`](crate::snapshot), without a decoder that runs for them.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use valkka_core::codec::CodecParams;
+use valkka_core::fork::{Branch, Fork};
+use valkka_core::frame::{Body, Frame, Signal};
+use valkka_core::gop::GopRing;
+use valkka_core::lock::lock;
+use valkka_core::sink::Sink;
+use valkka_core::stream::Track;
+
+use crate::camera::Camera;
+use crate::error::Error;
+
+/// Keeps the frames of one stream since its last key frame, by reference, and hands them on.
+///
+/// Only the first video track that comes is kept, and all audio. A key frame before which packets were lost is none to
+/// start at. What is kept stays when the connection ends, and when the camera is dropped.
+///
+/// Methods may be called from any thread. It is a [`Sink`], for graphs that are wired by hand; [`Self::attach`] hangs
+/// one on a camera.
+pub struct GopKeeper {
+    state: Mutex<State>,
+    /// Told of every frame once it is kept.
+    followers: Fork,
+    /// On the camera, if it was attached to one.
+    source: Mutex<Option<Branch>>,
+}
+
+/// How much a keeper keeps. All fields are free.
+#[derive(Clone, Copy, Debug)]
+pub struct GopOptions {
+    /// Bytes at most; a group of pictures that is larger is not kept.
+    pub max_bytes: usize,
+}
+
+impl Default for GopOptions {
+    /// 16 MiB: ten seconds of a stream of 13 Mbit/s.
+    fn default() -> Self {
+        Self { max_bytes: 16 << 20 }
+    }
+}
+
+/// What a keeper has now.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct KeptGop {
+    /// From the last key frame on: packets of the video track and of audio, and signals. Empty if there is no key frame.
+    pub frames: Vec<Frame>,
+    /// Whether the stream is connected, as far as its frames tell.
+    pub online: bool,
+    /// The number that the next frame gets: nothing came in between two calls that return the same.
+    pub position: u64,
+}
+
+struct State {
+    ring: GopRing<Frame>,
+    online: bool,
+    video: Option<Track>,
+    /// Parameters of the last packet of each track since the stream came online.
+    tracks: BTreeMap<Track, Arc<CodecParams>>,
+}
+
+impl GopKeeper {
+    /// A keeper that nothing is put into yet.
+    pub fn new(options: GopOptions) -> Self {
+        let state = State {
+            ring: GopRing::with_max_lag(options.max_bytes, Duration::ZERO),
+            online: false,
+            video: None,
+            tracks: BTreeMap::new(),
+        };
+        Self { state: Mutex::new(state), followers: Fork::new(), source: Mutex::default() }
+    }
+
+    /// A keeper of `camera`, which connects if it has not yet. It takes part in the camera's frames until it is dropped.
+    ///
+    /// # Errors
+    /// If the camera has a keeper already.
+    pub fn attach(camera: &Camera, options: GopOptions) -> Result<Arc<Self>, Error> {
+        let keeper = Arc::new(Self::new(options));
+        let inlet = Arc::new(Inlet(Arc::downgrade(&keeper)));
+        let branch = camera.packets("gop", inlet)?;
+        *lock(&keeper.source) = Some(branch);
+        Ok(keeper)
+    }
+
+    /// What it has now.
+    pub fn kept(&self) -> KeptGop {
+        let state = self.lock();
+        let from = state.ring.keyframe().unwrap_or(state.ring.end());
+        let frames = state.ring.since(from).cloned().collect();
+        KeptGop { frames, online: state.online, position: state.ring.end() }
+    }
+
+    /// Hands every frame to `sink` from now on, once it is kept, in the thread that put it.
+    ///
+    /// # Errors
+    /// If there is a follower called `tag`.
+    pub fn follow(&self, tag: &str, sink: Arc<dyn Sink>) -> Result<Branch, Error> {
+        Ok(self.followers.branch(tag, sink)?)
+    }
+
+    /// Whether the stream is connected, as far as its frames tell.
+    pub(crate) fn is_online(&self) -> bool {
+        self.lock().online
+    }
+
+    /// The number that the next frame gets.
+    pub(crate) fn position(&self) -> u64 {
+        self.lock().ring.end()
+    }
+
+    /// The frames from number `from` on, and the number of the first; from the key frame on, if those before are no longer
+    /// kept, or no number is given.
+    pub(crate) fn since(&self, from: Option<u64>) -> (u64, Vec<Frame>) {
+        let state = self.lock();
+        let from = from.filter(|&from| from >= state.ring.first());
+        let from = from.unwrap_or(state.ring.keyframe().unwrap_or(state.ring.end()));
+        (from, state.ring.since(from).cloned().collect())
+    }
+
+    /// The tracks of which packets came since the stream came online, with the parameters of the last, in their order.
+    pub(crate) fn tracks(&self) -> Vec<(Track, Arc<CodecParams>)> {
+        self.lock().tracks.iter().map(|(&track, params)| (track, params.clone())).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+}
+
+impl Sink for GopKeeper {
+    fn put(&self, frame: Frame) {
+        let kept = self.lock().keep(&frame);
+        if kept {
+            self.followers.put(frame);
+        }
+    }
+}
+
+impl fmt::Debug for GopKeeper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.lock();
+        f.debug_struct("GopKeeper")
+            .field("online", &state.online)
+            .field("frames", &(state.ring.first()..state.ring.end()))
+            .field("bytes", &state.ring.bytes())
+            .finish_non_exhaustive()
+    }
+}
+
+impl State {
+    /// Returns whether the frame is of those that are kept.
+    fn keep(&mut self, frame: &Frame) -> bool {
+        let (mut bytes, mut keyframe) = (0, false);
+        match &frame.body {
+            Body::Packet(packet) => {
+                self.online = true;
+                let is_video = packet.params.codec.is_video();
+                if is_video && *self.video.get_or_insert(frame.track) != frame.track {
+                    return false;
+                }
+                if !self.tracks.get(&frame.track).is_some_and(|known| Arc::ptr_eq(known, &packet.params)) {
+                    self.tracks.insert(frame.track, packet.params.clone());
+                }
+                bytes = packet.payload.len();
+                keyframe = is_video && packet.keyframe && packet.lost == 0;
+            }
+            Body::Signal(Signal::Online(_)) => {
+                self.online = true;
+                self.video = None;
+                self.tracks.clear();
+            }
+            Body::Signal(Signal::Offline(_) | Signal::End) => {
+                // A camera that is away for a week says so again and again.
+                if !std::mem::replace(&mut self.online, false) {
+                    return false;
+                }
+            }
+            Body::Signal(Signal::Seek) => self.ring.clear(),
+            Body::Signal(_) => {}
+            Body::Bitmap(_) | Body::Fragment(_) => return false,
+        }
+        self.ring.push(frame.clone(), bytes, keyframe, Instant::now());
+        true
+    }
+}
+
+/// The camera's way to its keeper, which must not be held by it: the branch is the keeper's.
+struct Inlet(std::sync::Weak<GopKeeper>);
+
+impl Sink for Inlet {
+    fn put(&self, frame: Frame) {
+        if let Some(keeper) = self.0.upgrade() {
+            keeper.put(frame);
+        }
+    }
+}
