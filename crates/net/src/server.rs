@@ -32,14 +32,18 @@ mod auth;
 mod authorization;
 mod channel;
 mod connection;
+mod connections;
 mod describe;
 mod flow;
 mod gatekeeper;
 mod group;
 mod group_sockets;
 mod handler;
+mod listener;
 mod mount;
 mod multicast;
+mod pace;
+mod peer;
 mod reception;
 mod request;
 mod response;
@@ -47,6 +51,7 @@ mod rtp_sender;
 mod sdp;
 mod session;
 mod tcp;
+mod tls;
 mod track_set;
 mod transport;
 mod udp;
@@ -54,24 +59,27 @@ mod viewer;
 mod viewer_info;
 
 pub use gatekeeper::{Asks, Gatekeeper, Open, REALM, digest_secret};
+pub use listener::Listener;
 pub use mount::{Mount, MountError, MountStats};
 pub use multicast::MulticastRange;
 pub use rtp_sender::{RtpDestination, RtpSender, RtpSenderStats};
+pub use tls::{TlsError, TlsIdentity};
 pub use viewer_info::{ViewerInfo, ViewerReport, ViewerTransport};
 
 use std::io;
-use std::net::{SocketAddr, TcpListener as StdListener};
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::net::TcpListener;
 use tokio::runtime::{self, Handle};
-use tokio::sync::{Notify, Semaphore, watch};
-use tracing::{debug, warn};
+use tokio::sync::{Notify, watch};
+use tokio::time::timeout;
 use valkka_core::worker::{StopToken, Worker};
 
 use audience::Audience;
 use auth::Checks;
+use connections::Connections;
 use mount::Registry;
 use multicast::Groups;
 
@@ -86,8 +94,11 @@ pub struct ServerOptions {
     pub multicast: Option<MulticastRange>,
     /// The index of the CPU its thread is bound to.
     pub affinity: Option<usize>,
-    /// Connections at the same time; more are closed as they come.
+    /// Connections at the same time. When there are more, those that have neither set anything up nor shown credentials
+    /// make way, the oldest first; if there are none of these, new ones are closed as they come.
     pub max_connections: usize,
+    /// Connections from the same address at the same time, in the same way. A network of /64 counts as one IPv6 address.
+    pub max_connections_per_peer: usize,
     /// A viewer that gives no sign of life (requests, RTCP, or reading what it is sent over TCP) for so long is
     /// closed.
     pub session_timeout: Duration,
@@ -107,6 +118,7 @@ impl Default for ServerOptions {
             multicast: None,
             affinity: None,
             max_connections: 1024,
+            max_connections_per_peer: 768,
             session_timeout: Duration::from_secs(60),
             idle_timeout: Duration::from_secs(20),
             describe_timeout: Duration::from_secs(2),
@@ -118,7 +130,8 @@ impl Default for ServerOptions {
 /// An RTSP server. Dropping it says goodbye to all viewers and ends its thread.
 #[derive(Debug)]
 pub struct Server {
-    local_addr: SocketAddr,
+    // Dropped in this order: nobody is taken in any more, then everybody is told goodbye.
+    listener: Listener,
     shared: Arc<Shared>,
     /// Of the worker's runtime.
     handle: Handle,
@@ -133,8 +146,10 @@ struct Shared {
     audience: Arc<Audience>,
     groups: Groups,
     checks: Arc<Checks>,
-    /// Tells connections that viewers may have to be looked at again.
-    access: watch::Sender<()>,
+    connections: Arc<Connections>,
+    /// Tells connections that viewers may have to be looked at again, or that the server stops.
+    revisions: watch::Sender<()>,
+    stopping: AtomicBool,
 }
 
 impl Server {
@@ -144,38 +159,47 @@ impl Server {
     /// # Errors
     /// If the address is not to be had, or the system gives no thread.
     pub fn bind(addr: SocketAddr, options: ServerOptions) -> io::Result<Self> {
-        let listener = StdListener::bind(addr)?;
-        listener.set_nonblocking(true)?;
-        let local_addr = listener.local_addr()?;
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
         let handle = runtime.handle().clone();
         let affinity = options.affinity;
         if let Some(range) = &options.multicast {
             range.check()?;
         }
-        let groups = Groups::new(options.multicast);
-        let checks = Arc::new(Checks::new(options.access.clone()));
-        let access = watch::Sender::new(());
         let shared = Arc::new(Shared {
-            options,
             registry: Arc::default(),
             audience: Arc::default(),
-            groups,
-            checks,
-            access,
+            groups: Groups::new(options.multicast),
+            checks: Arc::new(Checks::new(options.access.clone())),
+            connections: Arc::new(Connections::new(
+                options.max_connections,
+                options.max_connections_per_peer,
+            )),
+            revisions: watch::Sender::new(()),
+            stopping: AtomicBool::new(false),
+            options,
         });
+        let listener = Listener::open(addr, None, &shared, &handle)?;
         let serving = shared.clone();
         let worker = Worker::spawn("rtsp-server", affinity, move |stop| {
-            runtime.block_on(serve(listener, serving, &stop));
+            runtime.block_on(run(&serving, &stop));
             // Tasks that are left end here: there is nothing in them that blocks. A gatekeeper may.
             runtime.shutdown_timeout(GOODBYE_TIMEOUT);
         })?;
-        Ok(Self { local_addr, shared, handle, _worker: worker })
+        Ok(Self { listener, shared, handle, _worker: worker })
     }
 
     /// The address it listens on.
     pub fn local_addr(&self) -> SocketAddr {
-        self.local_addr
+        self.listener.local_addr()
+    }
+
+    /// Listens on `addr`, too, for viewers who connect by TLS (RTSPS): they see the same streams, and what they are sent
+    /// comes inside the connection, never by UDP. It ends when the listener is dropped; the viewers stay.
+    ///
+    /// # Errors
+    /// If the address is not to be had.
+    pub fn listen_tls(&self, addr: SocketAddr, identity: &TlsIdentity) -> io::Result<Listener> {
+        Listener::open(addr, Some(identity.clone()), &self.shared, &self.handle)
     }
 
     /// Who is being sent to now, in the order in which they began to play.
@@ -195,53 +219,27 @@ impl Server {
     /// Asks the [`Gatekeeper`] again whether those who watch still may, and closes the connections of those who may
     /// not; the others notice nothing. Returns at once.
     pub fn revise_access(&self) {
-        self.shared.access.send_replace(());
+        self.shared.revisions.send_replace(());
     }
 }
 
-/// Accepts connections until `stop` says stop.
-async fn serve(listener: StdListener, shared: Arc<Shared>, stop: &StopToken) {
-    let listener = match TcpListener::from_std(listener) {
-        Ok(listener) => listener,
-        Err(error) => return warn!(%error, "the RTSP server cannot listen"),
-    };
+impl Shared {
+    fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+}
+
+/// Runs until `stop` says stop, then lets connections say goodbye.
+async fn run(shared: &Shared, stop: &StopToken) {
     let stopping = Arc::new(Notify::new());
     let wake = stopping.clone();
     stop.on_stop(move || wake.notify_one());
-    let max_connections = shared.options.max_connections.clamp(1, Semaphore::MAX_PERMITS);
-    let connections = Arc::new(Semaphore::new(max_connections));
-    loop {
-        let accepted = tokio::select! {
-            () = stopping.notified() => break,
-            accepted = listener.accept() => accepted,
-        };
-        match accepted {
-            Ok((stream, peer)) => match connections.clone().try_acquire_owned() {
-                Ok(permit) => {
-                    let shared = shared.clone();
-                    tokio::spawn(async move {
-                        connection::serve(stream, peer, &shared).await;
-                        drop(permit);
-                    });
-                }
-                // Dropping the stream closes it.
-                Err(_) => debug!(%peer, max_connections, "too many connections, closed"),
-            },
-            // Out of descriptors, or the peer was gone before it was accepted: neither is cured by haste.
-            Err(error) => {
-                warn!(%error, "the RTSP server cannot accept a connection");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-            }
-        }
-    }
+    stopping.notified().await;
+    shared.stopping.store(true, Ordering::Relaxed);
     shared.registry.close_all();
-    // Let connections say goodbye: all permits are back when the last is gone.
-    let all = u32::try_from(max_connections).unwrap_or(u32::MAX);
-    let _ = tokio::time::timeout(GOODBYE_TIMEOUT, connections.acquire_many(all)).await;
+    shared.revisions.send_replace(());
+    let _ = timeout(GOODBYE_TIMEOUT, shared.connections.wait_empty()).await;
 }
-
-/// Pause after a failed accept.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// How long stopping waits for connections to end by themselves.
 const GOODBYE_TIMEOUT: Duration = Duration::from_millis(500);

@@ -16,13 +16,17 @@ use tracing::warn;
 
 use super::authorization::{Authorization, same};
 use super::gatekeeper::{Asks, Gatekeeper, REALM, digest_secret};
+use super::peer::Peer;
 
 /// Checks the requests of one connection.
 pub(super) struct Authenticator {
     checks: Arc<Checks>,
+    /// Where the requests come from.
+    peer: Arc<Peer>,
     /// Good for this connection only, so that what was overheard elsewhere is of no use here.
     nonce: String,
     failures: u32,
+    has_let_in: bool,
     /// Whom the gatekeeper has told about; at most [`MAX_KNOWN`].
     known: Vec<Known>,
 }
@@ -48,10 +52,10 @@ struct Known {
 }
 
 impl Authenticator {
-    /// Lets in whom `checks` lets in.
-    pub(super) fn new(checks: Arc<Checks>) -> Self {
+    /// Lets in whom `checks` lets in of those who connect from `peer`.
+    pub(super) fn new(checks: Arc<Checks>, peer: Arc<Peer>) -> Self {
         let nonce = format!("{:016x}{:016x}", random(), random());
-        Self { checks, nonce, failures: 0, known: Vec::new() }
+        Self { checks, peer, nonce, failures: 0, has_let_in: false, known: Vec::new() }
     }
 
     /// Checks the Authorization header of a request of `method` about `path`.
@@ -74,8 +78,12 @@ impl Authenticator {
             _ => Ok(None),
         };
         match user {
-            Ok(Some(user)) => Verdict::Allowed(Some(user)),
+            Ok(Some(user)) => {
+                self.has_let_in = true;
+                Verdict::Allowed(Some(user))
+            }
             Ok(None) => {
+                self.peer.failed();
                 self.failures += 1;
                 if self.failures < MAX_FAILURES { Verdict::Challenge } else { Verdict::TooManyFailures }
             }
@@ -104,6 +112,11 @@ impl Authenticator {
         }
     }
 
+    /// Whether somebody with a name was let in.
+    pub(super) fn has_let_in(&self) -> bool {
+        self.has_let_in
+    }
+
     /// Forgets what the gatekeeper has told: it is asked anew.
     pub(super) fn forget(&mut self) {
         self.known.clear();
@@ -121,7 +134,10 @@ impl Authenticator {
             return Ok(Some(user));
         }
         let (asked, name) = (path.to_owned(), user.clone());
-        let allows = self.checks.ask(move |gatekeeper| gatekeeper.allows(&asked, &name, &password)).await?;
+        let allows = self
+            .checks
+            .ask(&self.peer, move |gatekeeper| gatekeeper.allows(&asked, &name, &password))
+            .await?;
         if !allows {
             return Ok(None);
         }
@@ -136,7 +152,8 @@ impl Authenticator {
             return Ok(Some(known.to_owned()));
         }
         let (asked, name) = (path.to_owned(), user.to_owned());
-        let secret = self.checks.ask(move |gatekeeper| gatekeeper.digest_secret(&asked, &name)).await?;
+        let secret =
+            self.checks.ask(&self.peer, move |gatekeeper| gatekeeper.digest_secret(&asked, &name)).await?;
         if let Some(secret) = &secret {
             self.remember(path, user, secret.clone());
         }
@@ -173,9 +190,11 @@ impl Checks {
 
     async fn ask<T: Send + 'static>(
         &self,
+        peer: &Peer,
         question: impl FnOnce(&dyn Gatekeeper) -> T + Send + 'static,
     ) -> Result<T, NoAnswer> {
         let answer = async {
+            let _turn = peer.turn().await;
             let permit = self.permits.clone().acquire_owned().await.map_err(|_| NoAnswer)?;
             let gatekeeper = self.gatekeeper.clone();
             let task = spawn_blocking(move || {
@@ -223,7 +242,7 @@ mod tests {
 
     fn authenticator() -> Authenticator {
         let credentials = Credentials { username: "ad\"min".into(), password: "p:ss wörd".into() };
-        Authenticator::new(Arc::new(Checks::new(Arc::new(credentials))))
+        Authenticator::new(Arc::new(Checks::new(Arc::new(credentials))), Arc::new(Peer::new()))
     }
 
     fn answer(challenge: &str, method: &str, password: &str) -> String {
@@ -302,7 +321,8 @@ mod tests {
     #[tokio::test]
     async fn what_was_right_is_asked_once_for_each_path() {
         let slow = Arc::new(Slow::default());
-        let mut authenticator = Authenticator::new(Arc::new(Checks::new(slow.clone())));
+        let mut authenticator =
+            Authenticator::new(Arc::new(Checks::new(slow.clone())), Arc::new(Peer::new()));
         assert_eq!(authenticator.challenges("east").len(), 1);
         assert_eq!(authenticator.check("open", "PLAY", None).await, Verdict::Allowed(None));
         let anna = Verdict::Allowed(Some("anna".into()));
@@ -332,7 +352,7 @@ mod tests {
         let checks = Arc::new(Checks::new(slow.clone()));
         let tasks: Vec<_> = (0..20)
             .map(|_| {
-                let mut authenticator = Authenticator::new(checks.clone());
+                let mut authenticator = Authenticator::new(checks.clone(), Arc::new(Peer::new()));
                 tokio::spawn(async move { authenticator.check("east", "PLAY", Some("Basic YW5uYTph")).await })
             })
             .collect();

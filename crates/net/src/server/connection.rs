@@ -1,36 +1,49 @@
-//! Serves one connection from its first byte to its last.
+//! Serves one connection from its first request to its last.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rtsp_types::StatusCode;
-use tokio::io::AsyncReadExt;
-use tokio::net::TcpStream;
-use tokio::net::tcp::OwnedReadHalf;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tracing::debug;
 
 use super::Shared;
 use super::activity::Activity;
+use super::connections::Permit;
 use super::handler::{Ended, Handler};
+use super::pace::Pace;
 use super::request::{Event, RequestError, RequestReader};
 use super::tcp;
 
-/// Serves `stream` until either side ends it, or it is silent for too long.
-pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, shared: &Shared) {
-    let Ok(local) = stream.local_addr() else { return };
-    // Answers and pictures are written in one piece each: waiting for more only delays them.
-    let _ = stream.set_nodelay(true);
-    let (reading, writing) = stream.into_split();
+/// The two ends of a connection, and what is between them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ends {
+    pub(super) peer: SocketAddr,
+    pub(super) local: SocketAddr,
+    /// Nobody between them can read what is sent.
+    pub(super) is_encrypted: bool,
+}
+
+/// Serves a connection until either side ends it, or it is silent for too long.
+pub(super) async fn serve(
+    mut reading: impl AsyncRead + Unpin,
+    writing: impl AsyncWrite + Unpin,
+    ends: Ends,
+    permit: &Permit,
+    shared: &Shared,
+) {
+    let peer = ends.peer;
     let (outgoing, commands) = mpsc::channel(MAX_WAITING);
     let activity = Arc::new(Activity::new());
-    let handler = Handler::new(shared, peer, local, activity.clone(), outgoing);
+    let handler = Handler::new(shared, ends, permit.peer().clone(), activity.clone(), outgoing);
     debug!(%peer, "connected");
     let writer = tcp::write(writing, commands, activity.clone(), shared.options.session_timeout);
     let mut writer = std::pin::pin!(writer);
     let ended = tokio::select! {
-        reason = read(reading, handler, &activity, shared) => {
+        reason = read(&mut reading, handler, &activity, permit, shared) => {
             // What was answered last is still on its way; the handler, and so the queue's sender, is gone.
             match timeout_at(Instant::now() + shared.options.idle_timeout, writer).await {
                 Ok(Ok(())) => reason.to_owned(),
@@ -44,27 +57,35 @@ pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, shared: &Shared) 
         },
     };
     debug!(%peer, ended, "disconnected");
+    if !shared.is_stopping() {
+        let _ = timeout(LINGER, discard(&mut reading)).await;
+    }
 }
 
 /// Reads and answers; returns why no more is read.
 async fn read(
-    mut stream: OwnedReadHalf,
+    stream: &mut (impl AsyncRead + Unpin),
     mut handler: Handler<'_>,
     activity: &Activity,
+    permit: &Permit,
     shared: &Shared,
 ) -> &'static str {
-    let mut access = shared.access.subscribe();
+    let mut revisions = shared.revisions.subscribe();
+    let mut pace = Pace::new(EVENTS_PER_SECOND, EVENTS_AT_ONCE);
     let mut requests = RequestReader::default();
     let mut buffer = [0; READ_BYTES];
     loop {
+        if shared.is_stopping() && !handler.is_playing() {
+            return "the server stops";
+        }
         let options = &shared.options;
         let patience = if handler.has_session() { options.session_timeout } else { options.idle_timeout };
         let deadline = activity.last() + patience;
         let received = tokio::select! {
             received = timeout_at(deadline, stream.read(&mut buffer)) => received,
-            _ = access.changed() => {
-                if !handler.may_go_on() {
-                    return ACCESS_WITHDRAWN;
+            _ = revisions.changed() => {
+                if let Err(reason) = handler.revise().await {
+                    return reason;
                 }
                 continue;
             }
@@ -79,31 +100,49 @@ async fn read(
         };
         requests.push(&buffer[..length]);
         loop {
-            if access.has_changed().is_ok_and(|changed| changed) {
-                access.mark_unchanged();
-                if !handler.may_go_on() {
-                    return ACCESS_WITHDRAWN;
-                }
-            }
-            let handled = match requests.next() {
+            let event = match requests.next() {
                 Ok(None) => break,
-                Ok(Some(Event::Request(request))) => {
-                    activity.touch();
-                    handler.handle(&request).await
-                }
-                Ok(Some(Event::Packet { channel, data })) => {
-                    activity.touch();
-                    handler.packet(channel, &data);
-                    Ok(())
-                }
+                Ok(Some(event)) => event,
                 Err(error) => {
                     let _ = handler.refuse(code(error)).await;
                     return "not an RTSP request";
                 }
             };
-            if let Err(Ended) = handled {
-                return "the peer does not read";
+            // What comes too fast waits in the kernel, and then at the sender's.
+            let now = Instant::now();
+            let moment = pace.next(now);
+            if moment > now {
+                sleep_until(moment).await;
             }
+            activity.touch();
+            match event {
+                Event::Request(request) => {
+                    if revisions.has_changed().unwrap_or(false) {
+                        revisions.mark_unchanged();
+                        if let Err(reason) = handler.revise().await {
+                            return reason;
+                        }
+                    }
+                    if let Err(Ended) = handler.handle(&request).await {
+                        return "the peer does not read";
+                    }
+                    if handler.is_settled() {
+                        permit.settle();
+                    }
+                }
+                Event::Packet { channel, data } => handler.packet(channel, &data),
+            }
+        }
+    }
+}
+
+/// Reads what the peer still has to say. If a connection is closed with something unread, the system cuts it off, and
+/// the peer may not get to read our last answer.
+async fn discard(stream: &mut (impl AsyncRead + Unpin)) {
+    let mut buffer = [0; READ_BYTES];
+    for _ in 0..LINGER_READS {
+        if !matches!(stream.read(&mut buffer).await, Ok(1..)) {
+            break;
         }
     }
 }
@@ -115,10 +154,20 @@ fn code(error: RequestError) -> StatusCode {
     }
 }
 
-const ACCESS_WITHDRAWN: &str = "the viewer may not watch any more";
-
 /// Answers that wait to be written. When there are so many, no more requests are read.
 const MAX_WAITING: usize = 16;
 
 /// Requests have some hundred bytes.
 const READ_BYTES: usize = 4096;
+
+/// Requests and interleaved packets that are handled per second. A viewer sends one or two.
+const EVENTS_PER_SECOND: u32 = 100;
+
+/// Requests and interleaved packets that are handled at once.
+const EVENTS_AT_ONCE: u32 = 200;
+
+/// How long the peer has to end a connection that we have ended.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// How often is read in that time.
+const LINGER_READS: usize = 64;

@@ -11,8 +11,10 @@ use tracing::{debug, warn};
 use super::Shared;
 use super::activity::Activity;
 use super::auth::{Authenticator, Verdict};
+use super::connection::Ends;
 use super::describe::wait_for_description;
 use super::mount;
+use super::peer::Peer;
 use super::response::Response;
 use super::sdp;
 use super::session::{Prepared, Session, Transport, UdpListener};
@@ -23,9 +25,8 @@ use super::udp::UdpPair;
 /// What one connection has been through.
 pub(super) struct Handler<'a> {
     shared: &'a Shared,
-    peer: SocketAddr,
-    /// Our end of the connection: UDP comes from the same address.
-    local: SocketAddr,
+    /// UDP comes from our end and goes to the other.
+    ends: Ends,
     authenticator: Authenticator,
     session: Option<Session>,
     activity: Arc<Activity>,
@@ -51,14 +52,14 @@ enum Then {
 impl<'a> Handler<'a> {
     pub(super) fn new(
         shared: &'a Shared,
-        peer: SocketAddr,
-        local: SocketAddr,
+        ends: Ends,
+        peer: Arc<Peer>,
         activity: Arc<Activity>,
         outgoing: mpsc::Sender<Outgoing>,
     ) -> Self {
-        let authenticator = Authenticator::new(shared.checks.clone());
-        let (peer, local) = (canonical(peer), canonical(local));
-        Self { shared, peer, local, authenticator, session: None, activity, outgoing }
+        let authenticator = Authenticator::new(shared.checks.clone(), peer);
+        let ends = Ends { peer: canonical(ends.peer), local: canonical(ends.local), ..ends };
+        Self { shared, ends, authenticator, session: None, activity, outgoing }
     }
 
     /// Whether there is a session, which has more time than a connection without.
@@ -66,12 +67,28 @@ impl<'a> Handler<'a> {
         self.session.is_some()
     }
 
-    /// Whether whoever views may still do so, now that the rules may have changed.
-    pub(super) fn may_go_on(&mut self) -> bool {
+    /// Whether a viewer is being sent to.
+    pub(super) fn is_playing(&self) -> bool {
+        self.session.as_ref().is_some_and(Session::is_playing)
+    }
+
+    /// Whether it is known to be a viewer's connection, which makes way for no other.
+    pub(super) fn is_settled(&self) -> bool {
+        self.session.is_some() || self.authenticator.has_let_in()
+    }
+
+    /// Looks at whoever views again, now that the rules may have changed.
+    ///
+    /// # Errors
+    /// Why the connection has to end.
+    pub(super) async fn revise(&mut self) -> Result<(), &'static str> {
         self.authenticator.forget();
-        self.session
-            .as_ref()
-            .is_none_or(|session| self.authenticator.still_allows(session.channel().path(), session.user()))
+        let Some(session) = &self.session else { return Ok(()) };
+        if self.authenticator.still_allows(session.channel().path(), session.user()) {
+            return Ok(());
+        }
+        let _ = self.send(Outgoing::Close).await;
+        Err("the viewer may not watch any more")
     }
 
     /// Takes a packet that came interleaved. What comes on other channels than the session's is not for us.
@@ -167,7 +184,7 @@ impl<'a> Handler<'a> {
             }
             Verdict::Challenge => Then::GoOn,
             Verdict::TooManyFailures => {
-                warn!(peer = %self.peer, path, "wrong credentials too often, connection closed");
+                warn!(peer = %self.ends.peer, path, "wrong credentials too often, connection closed");
                 Then::Close
             }
         };
@@ -204,7 +221,7 @@ impl<'a> Handler<'a> {
             // The camera behind the mount has not been heard yet.
             return Response::new(StatusCode::ServiceUnavailable).header("Retry-After", "1").into();
         }
-        debug!(peer = %self.peer, path, "described");
+        debug!(peer = %self.ends.peer, path, "described");
         Response::new(StatusCode::Ok)
             .header("Content-Base", base(url, path))
             .body("application/sdp", sdp::write(path, &description, None))
@@ -226,12 +243,18 @@ impl<'a> Handler<'a> {
                 return status(StatusCode::AggregateOperationNotAllowed);
             }
         }
-        let multicast = self.shared.groups.serve(&channel, self.local);
-        let wanted =
-            header(request, &headers::TRANSPORT).and_then(|header| Wanted::choose(header, multicast));
+        let in_the_clear = !self.ends.is_encrypted;
+        let multicast = in_the_clear && self.shared.groups.serve(&channel, self.ends.local);
+        // What goes by UDP is not encrypted: whoever asks for TLS does not want that.
+        let served = |wanted: &Wanted| match wanted {
+            Wanted::Interleaved(_) => true,
+            Wanted::Udp { .. } => in_the_clear,
+            Wanted::Multicast => multicast,
+        };
+        let wanted = header(request, &headers::TRANSPORT).and_then(|header| Wanted::choose(header, served));
         let Some(wanted) = wanted else { return status(StatusCode::UnsupportedTransport) };
 
-        let session = self.session.get_or_insert_with(|| Session::new(channel.clone(), self.peer, user));
+        let session = self.session.get_or_insert_with(|| Session::new(channel.clone(), self.ends.peer, user));
         let (transport, words) = match wanted {
             Wanted::Interleaved(channels) => {
                 let (rtp, rtcp) = channels.unwrap_or((2 * index, 2 * index + 1));
@@ -242,10 +265,10 @@ impl<'a> Handler<'a> {
                 (Transport::Interleaved((rtp, rtcp)), words)
             }
             Wanted::Udp { rtp, rtcp } => {
-                let pair = match UdpPair::bind(self.local, self.peer, (rtp, rtcp)) {
+                let pair = match UdpPair::bind(self.ends.local, self.ends.peer, (rtp, rtcp)) {
                     Ok(pair) => Arc::new(pair),
                     Err(error) => {
-                        warn!(peer = %self.peer, %error, "no UDP ports for a viewer");
+                        warn!(peer = %self.ends.peer, %error, "no UDP ports for a viewer");
                         return status(StatusCode::ServiceUnavailable);
                     }
                 };
@@ -256,13 +279,13 @@ impl<'a> Handler<'a> {
                 let listener = UdpListener::new(&pair, session.reception(), &self.activity);
                 (Transport::Udp { pair, _listener: listener }, words)
             }
-            Wanted::Multicast => match self.shared.groups.open(&channel, index, self.local) {
+            Wanted::Multicast => match self.shared.groups.open(&channel, index, self.ends.local) {
                 Ok(group) => {
                     let words = group.words(index);
                     (Transport::Multicast(group), words)
                 }
                 Err(error) => {
-                    warn!(peer = %self.peer, %error, "no sockets for a group of viewers");
+                    warn!(peer = %self.ends.peer, %error, "no sockets for a group of viewers");
                     return status(StatusCode::ServiceUnavailable);
                 }
             },
@@ -295,7 +318,7 @@ impl<'a> Handler<'a> {
                 }
             })
             .collect();
-        debug!(peer = %self.peer, path = session.channel().path(), "plays");
+        debug!(peer = %self.ends.peer, path = session.channel().path(), "plays");
         Answer { response: response.header("RTP-Info", info.join(",")), then: Then::Play(Box::new(prepared)) }
     }
 

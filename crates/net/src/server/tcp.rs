@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::io::AsyncWriteExt;
-use tokio::net::tcp::OwnedWriteHalf;
+use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -40,7 +39,7 @@ impl Channels {
 
 /// Writes until the connection is to end. A peer that takes nothing for `patience` is given up.
 pub(super) async fn write(
-    mut stream: OwnedWriteHalf,
+    mut stream: impl AsyncWrite + Unpin,
     mut commands: mpsc::Receiver<Outgoing>,
     activity: Arc<Activity>,
     patience: Duration,
@@ -73,19 +72,25 @@ pub(super) async fn write(
             Some(Outgoing::Response(response)) => writer.all(&mut [IoSlice::new(&response)]).await?,
             Some(Outgoing::Play(viewer, channels)) => playing = Some((viewer, channels)),
             Some(Outgoing::Pause) => playing = None,
-            Some(Outgoing::Close) | None => break,
+            Some(Outgoing::Close) => {
+                if let Some((viewer, channels)) = &playing {
+                    writer.units(&viewer.goodbye(), channels).await?;
+                }
+                break;
+            }
+            None => break,
         }
     }
     timeout(patience, stream.shutdown()).await?
 }
 
-struct Writer<'a> {
-    stream: &'a mut OwnedWriteHalf,
+struct Writer<'a, S> {
+    stream: &'a mut S,
     activity: &'a Activity,
     patience: Duration,
 }
 
-impl Writer<'_> {
+impl<S: AsyncWrite + Unpin> Writer<'_, S> {
     async fn units(&mut self, units: &[Arc<Unit>], channels: &Channels) -> io::Result<()> {
         let framed: Vec<Bytes> = units.iter().filter_map(|unit| channels.framed(unit)).collect();
         let mut slices: Vec<IoSlice<'_>> = framed.iter().map(|bytes| IoSlice::new(bytes)).collect();
@@ -104,6 +109,7 @@ impl Writer<'_> {
             self.activity.touch();
             IoSlice::advance_slices(&mut slices, written);
         }
-        Ok(())
+        // TLS holds on to what the kernel did not take at once.
+        timeout(self.patience, self.stream.flush()).await?
     }
 }

@@ -17,9 +17,8 @@ pub(super) enum Wanted {
 }
 
 impl Wanted {
-    /// Takes the first alternative of `header` that is served, `multicast` only if so told; `None` if there is none.
-    pub(super) fn choose(header: &str, multicast: bool) -> Option<Self> {
-        let served = |wanted: &Self| multicast || *wanted != Self::Multicast;
+    /// Takes the first alternative of `header` that `served` says is served; `None` if there is none.
+    pub(super) fn choose(header: &str, served: impl Fn(&Self) -> bool) -> Option<Self> {
         header.split(',').take(MAX_ALTERNATIVES).filter_map(Self::parse).find(served)
     }
 
@@ -101,19 +100,37 @@ mod tests {
             ("", None),
         ];
         for (header, expected) in cases {
-            assert_eq!(Wanted::choose(header, false), expected, "{header}");
+            assert_eq!(Wanted::choose(header, in_the_clear(false)), expected, "{header}");
         }
     }
 
     #[test]
     fn multicast_is_taken_where_it_is_served() {
         let asked = "RTP/AVP;multicast;destination=224.2.0.1;port=3456-3457;ttl=16,RTP/AVP;client_port=6-7";
-        assert_eq!(Wanted::choose(asked, true), Some(Wanted::Multicast));
-        assert_eq!(Wanted::choose(asked, false), Some(udp(6, 7)));
-        assert_eq!(Wanted::choose("RTP/AVP;client_port=6-7,RTP/AVP;multicast", true), Some(udp(6, 7)));
-        assert_eq!(Wanted::choose("RTP/AVP/UDP;Multicast;mode=PLAY", true), Some(Wanted::Multicast));
-        assert_eq!(Wanted::choose("RTP/AVP/TCP;multicast", true), None);
-        assert_eq!(Wanted::choose("RTP/AVP;multicast;mode=record", true), None);
+        assert_eq!(Wanted::choose(asked, in_the_clear(true)), Some(Wanted::Multicast));
+        assert_eq!(Wanted::choose(asked, in_the_clear(false)), Some(udp(6, 7)));
+        assert_eq!(
+            Wanted::choose("RTP/AVP;client_port=6-7,RTP/AVP;multicast", in_the_clear(true)),
+            Some(udp(6, 7))
+        );
+        assert_eq!(
+            Wanted::choose("RTP/AVP/UDP;Multicast;mode=PLAY", in_the_clear(true)),
+            Some(Wanted::Multicast)
+        );
+        assert_eq!(Wanted::choose("RTP/AVP/TCP;multicast", in_the_clear(true)), None);
+        assert_eq!(Wanted::choose("RTP/AVP;multicast;mode=record", in_the_clear(true)), None);
+    }
+
+    #[test]
+    fn what_is_not_served_is_passed_over() {
+        let inside = |wanted: &Wanted| matches!(wanted, Wanted::Interleaved(_));
+        let header = "RTP/AVP;unicast;client_port=6-7,RTP/AVP/TCP";
+        assert_eq!(Wanted::choose(header, inside), Some(Wanted::Interleaved(None)));
+        assert_eq!(Wanted::choose("RTP/AVP;unicast;client_port=6-7", inside), None);
+    }
+
+    fn in_the_clear(multicast: bool) -> impl Fn(&Wanted) -> bool {
+        move |wanted| multicast || *wanted != Wanted::Multicast
     }
 
     fn udp(rtp: u16, rtcp: u16) -> Wanted {
@@ -142,7 +159,7 @@ mod tests {
         for _ in 0..20_000 {
             let header: String =
                 (0..random.usize(..12)).map(|_| words[random.usize(..words.len())]).collect();
-            let _ = Wanted::choose(&header, random.bool());
+            let _ = Wanted::choose(&header, in_the_clear(true));
         }
     }
 }
