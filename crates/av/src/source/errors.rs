@@ -29,7 +29,9 @@ pub(super) fn opening(
         return SourceError::Resolve { host };
     }
     match (error.kind(), &notes.refused) {
-        (AvErrorKind::Status(401), _) | (_, Some((_, 401, _))) => SourceError::Unauthorized { host },
+        (AvErrorKind::Status(401), _) | (_, Some((_, 401, _))) => {
+            SourceError::Unauthorized { host, given: url.credentials().is_some() }
+        }
         (_, Some((method, code, reason))) => {
             SourceError::Status { host, method: method.clone(), code: *code, reason: reason.clone() }
         }

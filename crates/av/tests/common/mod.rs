@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 #![allow(clippy::unwrap_used, reason = "a test fails where something is missing")]
 
+pub(crate) mod boxes;
 pub(crate) mod matroska;
 pub(crate) mod probe;
 pub(crate) mod receiver;
