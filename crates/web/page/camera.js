@@ -171,7 +171,7 @@ export async function toggleFullScreen(target) {
 function viewers(numbers) {
   if (!numbers) return null;
   const parts = [];
-  if (numbers.web) parts.push(`${numbers.web} in browsers`);
+  if (numbers.web) parts.push(`${numbers.web} in ${numbers.web === 1 ? "a browser" : "browsers"}`);
   if (numbers.rtsp) parts.push(`${numbers.rtsp} by RTSP`);
   return parts.join(", ") || "none";
 }

@@ -1,12 +1,14 @@
 // How many columns give the largest pictures.
 
+import { MAX_WATCHES } from "./socket.js";
+
 /**
  * The grid for `count` pictures of 16 to 9 in a field of `width` by `height` CSS pixels with `gap` pixels between them.
- * Narrow fields have one column, which is scrolled; so have grids of more than `MAX_IN_VIEW` pictures their rows.
+ * Narrow fields have one column, which is scrolled; so is a grid of more pictures than may be watched at a time.
  */
 export function bestGrid(count, width, height, gap) {
   if (width < NARROW_PX) return { columns: 1, tile: Math.max(0, width) };
-  const inView = Math.min(count, MAX_IN_VIEW);
+  const inView = count > MAX_WATCHES ? MANY_IN_VIEW : count;
   let best = { columns: 1, tile: 0 };
   for (let columns = 1; columns <= inView; columns += 1) {
     const rows = Math.ceil(inView / columns);
@@ -24,5 +26,5 @@ export function bestGrid(count, width, height, gap) {
 const ASPECT = 16 / 9;
 const NARROW_PX = 560;
 const LEAST_TILE_PX = 150;
-/** With the rows that are half in view, fewer than may be watched at a time. */
-const MAX_IN_VIEW = 49;
+/** Fewer than that when rows are scrolled: some are half in view, others were a moment ago. */
+const MANY_IN_VIEW = 49;

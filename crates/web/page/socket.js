@@ -57,21 +57,38 @@ export class Socket {
   }
 
   /**
-   * Asks for the pictures of `camera`, now and after each new connection. They are given to `receiver` by its methods
-   * `begin(mime)`, `init(data)`, `fragment(keyframe, data)`, `unplayable(codec, reason)`, `offline()` and `end(reason)`,
+   * Asks for the pictures of `camera`, now and after each new connection. They are given to `receiver`, by its
+   * methods `begin(mime)`, `init(data)`, `fragment(keyframe, data)`, `unplayable(codec, reason)`, `offline()` and `end(reason)`,
    * until the returned number is given to `unwatch`; after `end` that is not needed.
    */
   watch(camera, receiver) {
     const id = this.#nextId;
     this.#nextId = (this.#nextId % MAX_ID) + 1;
-    this.#watches.set(id, { camera, receiver });
-    if (this.#greeted) this.#send({ type: "watch", id, camera });
+    this.#watches.set(id, { camera, receiver, asked: false });
+    this.#ask();
     return id;
   }
 
   /** Ends a watch. What is still under way for it is dropped. */
   unwatch(id) {
-    if (this.#watches.delete(id) && this.#greeted) this.#send({ type: "unwatch", id });
+    const asked = this.#watches.get(id)?.asked;
+    this.#watches.delete(id);
+    if (asked && this.#greeted) this.#send({ type: "unwatch", id });
+    this.#ask();
+  }
+
+  /** Asks for what is to be watched, as far as the server gives it at the same time. */
+  #ask() {
+    if (!this.#greeted) return;
+    let left = MAX_WATCHES;
+    for (const { asked } of this.#watches.values()) left -= asked ? 1 : 0;
+    for (const [id, watch] of this.#watches) {
+      if (watch.asked) continue;
+      if (left === 0) return;
+      left -= 1;
+      watch.asked = true;
+      this.#send({ type: "watch", id, camera: watch.camera });
+    }
   }
 
   #send(message) {
@@ -98,7 +115,8 @@ export class Socket {
       case "hello":
         this.#greeted = true;
         this.#attempts = 0;
-        for (const [id, { camera }] of this.#watches) this.#send({ type: "watch", id, camera });
+        for (const watch of this.#watches.values()) watch.asked = false;
+        this.#ask();
         this.#on.hello(message.user ?? null);
         break;
       case "cameras":
@@ -118,6 +136,7 @@ export class Socket {
         break;
       case "end":
         this.#watches.delete(message.id);
+        this.#ask();
         receiver?.end(message.reason ?? "");
         break;
       default: // Newer servers may tell more.
@@ -164,6 +183,9 @@ export class Socket {
     tick();
   }
 }
+
+/** How many cameras the server lets one page watch at the same time. */
+export const MAX_WATCHES = 64;
 
 const HEADER_BYTES = 8;
 const INIT = 0;

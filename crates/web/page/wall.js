@@ -5,6 +5,7 @@ import { element, setText } from "./dom.js";
 import { figures, stateName } from "./format.js";
 import { bestGrid } from "./grid.js";
 import { Screen } from "./screen.js";
+import { MAX_WATCHES } from "./socket.js";
 
 /** A tile per camera. Only those in view are watched, and none while nobody looks. */
 export class Wall {
@@ -22,7 +23,9 @@ export class Wall {
     this.#socket = socket;
     this.element = element("div", { class: "wall", role: "group", "aria-label": "Cameras" }, this.#grid, this.#empty);
     this.#observer = new IntersectionObserver((entries) => {
-      for (const entry of entries) this.#tileOf(entry.target)?.see(entry.isIntersecting && this.#looking);
+      // With few cameras there is room for those that were in view a moment ago.
+      const patience = this.#tiles.size > MAX_WATCHES / 2 ? 0 : LEAVE_MS;
+      for (const entry of entries) this.#tileOf(entry.target)?.see(entry.isIntersecting && this.#looking, patience);
     });
     new ResizeObserver(() => this.#layOut()).observe(this.element);
     onAttention((looking) => {
@@ -163,11 +166,12 @@ class Tile {
     if (this.element.getAttribute("aria-label") !== label) this.element.setAttribute("aria-label", label);
   }
 
-  see(seen) {
+  /** Takes whether it is in view; `patience`: after how many milliseconds out of view it rests. */
+  see(seen, patience) {
     clearTimeout(this.#leave);
     if (seen) this.screen.start();
     // Whoever scrolls past or looks at one camera for a moment finds the others going on.
-    else this.#leave = setTimeout(() => this.rest(), LEAVE_MS);
+    else this.#leave = setTimeout(() => this.rest(), patience);
   }
 
   rest() {
