@@ -130,7 +130,7 @@ fn a_wrong_password_is_said_and_never_shown() {
         }
     }
     let error = fails(&urls[0]);
-    assert!(error.contains("refused our credentials"), "{error}");
+    assert!(error.contains("wants a user name and a password"), "{error}");
 }
 
 #[test]

@@ -28,6 +28,7 @@ use valkka_core::sink::Sink;
 use valkka_core::source::{SourceError, SourceRequest, StreamInfo, USER_AGENT};
 use valkka_core::stream::Track;
 use valkka_core::time::WallTime;
+use valkka_core::url::StreamUrl;
 
 use self::error::{Step, no_answer, no_such_host, translate, without_end};
 use self::leash::{Endless, Leash};
@@ -76,7 +77,7 @@ impl RtspTcp {
         };
         self.doubtful = false;
         let silence = self.request.options.silence_timeout;
-        match play(&mut session, &mut tracks, sink, &host, silence).await {
+        match play(&mut session, &mut tracks, sink, &self.request.url, silence).await {
             Ok(error) => {
                 self.doubtful = matches!(error, SourceError::Silent { .. });
                 error
@@ -122,7 +123,7 @@ impl RtspTcp {
         let session_options = SessionOptions::default().creds(credentials).user_agent(USER_AGENT.to_owned());
         let mut session = Session::describe(address.clone(), session_options)
             .await
-            .map_err(|error| translate(&error, Step::Describe, host))?;
+            .map_err(|error| translate(&error, Step::Describe, url))?;
 
         let mut tracks = Vec::new();
         let mut infos = Vec::new();
@@ -134,7 +135,7 @@ impl RtspTcp {
                 other => other,
             };
             let received = match codec {
-                Ok(codec) => set_up(&mut session, index, host).await?.map(|()| codec),
+                Ok(codec) => set_up(&mut session, index, url).await?.map(|()| codec),
                 Err(reason) => Err(reason),
             };
             let stream = &session.streams()[index];
@@ -168,7 +169,7 @@ impl RtspTcp {
             .play(play)
             .await
             .and_then(Session::demuxed)
-            .map_err(|error| translate(&error, Step::Play, host))?;
+            .map_err(|error| translate(&error, Step::Play, url))?;
         debug!(host, ?infos, "online over TCP");
         let info = StreamInfo { transport: "tcp".into(), server, tracks: infos };
         sink.put(Frame::signal(*slot, SystemClock.now(), Signal::Online(Arc::new(info))));
@@ -192,16 +193,16 @@ impl fmt::Debug for RtspTcp {
 async fn set_up(
     session: &mut Session<Described>,
     index: usize,
-    host: &str,
+    peer: &StreamUrl,
 ) -> Result<Result<(), String>, SourceError> {
     let audio = session.streams()[index].media() == "audio";
     match session.setup(index, SetupOptions::default().frame_format(FORMAT)).await {
         Ok(()) => Ok(Ok(())),
         // Cameras announce sound that they do not have.
         Err(error) if audio && error.status_code().is_some_and(|code| code != 401) => {
-            Ok(Err(translate(&error, Step::Setup, host).to_string()))
+            Ok(Err(translate(&error, Step::Setup, peer).to_string()))
         }
-        Err(error) => Err(translate(&error, Step::Setup, host)),
+        Err(error) => Err(translate(&error, Step::Setup, peer)),
     }
 }
 
@@ -210,9 +211,10 @@ async fn play(
     session: &mut Demuxed,
     tracks: &mut [Option<LiveTrack>],
     sink: &dyn Sink,
-    host: &str,
+    peer: &StreamUrl,
     silence: Duration,
 ) -> Result<SourceError, Endless> {
+    let host = &peer.host();
     let mut leash = Leash::loose();
     let mut last_frame = Instant::now();
     let mut tick = interval((silence / 8).clamp(SHORTEST_TICK, LONGEST_TICK));
@@ -235,7 +237,7 @@ async fn play(
                     sink.put(frame);
                 }
             }
-            Some(Err(error)) => return Ok(translate(&error, Step::Receive, host)),
+            Some(Err(error)) => return Ok(translate(&error, Step::Receive, peer)),
             None => return Ok(SourceError::Ended { host: host.to_owned() }),
         }
     }

@@ -102,7 +102,10 @@ mod tests {
         };
         assert_eq!(plan.next(Transport::Udp, 0, &status("SETUP", 461)), Some(Transport::Tcp));
         assert_eq!(plan.next(Transport::Udp, 0, &status("DESCRIBE", 404)), None);
-        assert_eq!(plan.next(Transport::Udp, 0, &SourceError::Unauthorized { host: "h".into() }), None);
+        assert_eq!(
+            plan.next(Transport::Udp, 0, &SourceError::Unauthorized { host: "h".into(), given: true }),
+            None
+        );
     }
 
     #[test]

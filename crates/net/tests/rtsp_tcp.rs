@@ -170,10 +170,13 @@ fn credentials_are_given_when_asked_for_and_never_shown() {
     {
         let server = builder.mount("/cam", Launch::h264_bars(320, 180)).spawn().unwrap();
         receive(&server.url_with("viewer", "s3cret", "/cam")).wait_frames(5);
-        for url in [server.url_with("viewer", "wrong-word", "/cam"), server.url("/cam")] {
+        for (url, said) in [
+            (server.url_with("viewer", "wrong-word", "/cam"), "refused our credentials"),
+            (server.url("/cam"), "wants a user name and a password"),
+        ] {
             let receiving = receive(&url);
             let reason = receiving.failure();
-            assert_eq!(reason, format!("127.0.0.1:{} refused our credentials", server.port()));
+            assert_eq!(reason, format!("127.0.0.1:{} {said}", server.port()));
             let error = receiving.stream.last_error().unwrap();
             assert!(matches!(*error, SourceError::Unauthorized { .. }));
             let shown =

@@ -23,10 +23,12 @@ pub enum SourceError {
         cause: io::Error,
     },
     /// Wrong or missing user name or password.
-    #[error("{host} refused our credentials")]
+    #[error("{host} {}", if *.given { "refused our credentials" } else { "wants a user name and a password" })]
     Unauthorized {
         /// Host and port.
         host: String,
+        /// Whether there were any to refuse.
+        given: bool,
     },
     /// The server answered with an error status.
     #[error("{host} answered {method} with {code} {reason}")]

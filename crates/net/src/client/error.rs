@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use rtsp_types::StatusCode;
 use valkka_core::source::SourceError;
+use valkka_core::url::StreamUrl;
 
 /// The step of a session that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,17 +29,17 @@ impl Step {
     }
 }
 
-/// Turns `error`, which `host` caused in `step`, into ours.
-pub(super) fn translate(error: &retina::Error, step: Step, host: &str) -> SourceError {
-    from_words(error.status_code(), &format!("{error:?}"), &error.to_string(), step, host)
+/// Turns `error`, which `peer` caused in `step`, into ours.
+pub(super) fn translate(error: &retina::Error, step: Step, peer: &StreamUrl) -> SourceError {
+    from_words(error.status_code(), &format!("{error:?}"), &error.to_string(), step, peer)
 }
 
 /// `variant` is the error's `Debug`, which begins with the name of what happened; `words` its `Display`.
-fn from_words(status: Option<u16>, variant: &str, words: &str, step: Step, host: &str) -> SourceError {
-    let host = host.to_owned();
+fn from_words(status: Option<u16>, variant: &str, words: &str, step: Step, peer: &StreamUrl) -> SourceError {
+    let host = peer.host();
     if let Some(code) = status {
         return match code {
-            401 | 407 => SourceError::Unauthorized { host },
+            401 | 407 => SourceError::Unauthorized { host, given: peer.credentials().is_some() },
             // A proper status, but the rest of the answer makes no sense.
             200..=299 => match after(words, ": ") {
                 detail if detail.starts_with(NO_STREAMS) => {
@@ -140,8 +141,12 @@ pub(super) fn without_end(host: &str, read_bytes: u64) -> SourceError {
 mod tests {
     use super::*;
 
+    fn camera(address: &str) -> StreamUrl {
+        format!("rtsp://{address}/live").parse().unwrap()
+    }
+
     fn message(status: Option<u16>, variant: &str, words: &str, step: Step) -> String {
-        from_words(status, variant, words, step, "cam:554").to_string()
+        from_words(status, variant, words, step, &camera("user:password@cam")).to_string()
     }
 
     #[test]
@@ -150,6 +155,8 @@ mod tests {
         let of = |status| message(Some(status), "RtspResponseError { … }", words, Step::Describe);
         assert_eq!(of(404), "cam:554 answered DESCRIBE with 404 Not Found");
         assert_eq!(of(401), "cam:554 refused our credentials");
+        let stranger = from_words(Some(401), "", "", Step::Describe, &camera("cam"));
+        assert_eq!(stranger.to_string(), "cam:554 wants a user name and a password");
         let words = "200 response to DESCRIBE CSeq=1: Unable to parse SDP\n\nconn: …";
         assert_eq!(
             message(Some(200), "RtspResponseError { … }", words, Step::Describe),
@@ -161,7 +168,8 @@ mod tests {
     fn system_errors_keep_their_number() {
         let debug =
             "ConnectError(Os { code: 111, kind: ConnectionRefused, message: \"Connection refused\" })";
-        let error = from_words(None, debug, "Unable to connect to RTSP server: …", Step::Describe, "cam:554");
+        let words = "Unable to connect to RTSP server: …";
+        let error = from_words(None, debug, words, Step::Describe, &camera("cam"));
         let SourceError::Connect { cause, .. } = error else { panic!("{error}") };
         assert_eq!(cause.raw_os_error(), Some(111));
         let debug =
