@@ -110,6 +110,12 @@ impl StreamUrl {
         self.credentials.as_ref()
     }
 
+    /// The same address, with `credentials` to log in with.
+    #[must_use]
+    pub fn with_credentials(self, credentials: Credentials) -> Self {
+        Self { credentials: Some(credentials), ..self }
+    }
+
     /// What people may be shown of `text`, whether it is an address or not: no credentials. Of what is none, that is
     /// what follows the last `@`, or nothing.
     pub fn shown(text: &str) -> String {
@@ -174,22 +180,12 @@ impl FromStr for StreamUrl {
         };
         // Passwords of cameras have characters that a proper URL would have to encode, and people write them as they
         // are: here all up to the last @ before the path.
-        if let Some((login, address)) = login(rest).filter(|_| is_rtsp(scheme)) {
-            let (username, password) = login.split_once(':').unwrap_or((login, ""));
-            let credentials =
-                Credentials { username: percent_decode(username), password: percent_decode(password) };
-            let mut url: Self = format!("{scheme}://{address}").parse()?;
-            url.credentials = (!login.is_empty()).then_some(credentials);
-            return Ok(url);
-        }
-        let mut url = match Url::parse(text) {
-            Ok(url) => url,
-            Err(error) if rest.contains('@') => {
-                let reason = format!("{error}; if the password has a /, write %2F for it");
-                return Err(StreamUrlError { reason });
-            }
-            Err(error) => return Err(StreamUrlError { reason: error.to_string() }),
+        let login = login(rest).or_else(|| login_with_slash(rest)).filter(|_| is_rtsp(scheme));
+        let parsed = match login {
+            Some((_, address)) => Url::parse(&format!("{scheme}://{address}")),
+            None => Url::parse(text),
         };
+        let mut url = parsed.map_err(|error| StreamUrlError { reason: error.to_string() })?;
         if url.scheme() == "file" {
             return Ok(Self { location: Location::File(percent_decode(url.path())), credentials: None });
         }
@@ -199,10 +195,12 @@ impl FromStr for StreamUrl {
         if url.host_str().is_none_or(str::is_empty) {
             return Err(StreamUrlError { reason: "it names no host".into() });
         }
-        let credentials = (!url.username().is_empty() || url.password().is_some()).then(|| Credentials {
-            username: percent_decode(url.username()),
-            password: percent_decode(url.password().unwrap_or_default()),
-        });
+        let (username, password) = match login {
+            Some((login, _)) => login.split_once(':').unwrap_or((login, "")),
+            None => (url.username(), url.password().unwrap_or_default()),
+        };
+        let credentials = (!username.is_empty() || !password.is_empty())
+            .then(|| Credentials { username: percent_decode(username), password: percent_decode(password) });
         // Both only fail for addresses without a host.
         let _ = url.set_username("");
         let _ = url.set_password(None);
@@ -213,7 +211,7 @@ impl FromStr for StreamUrl {
 impl fmt::Display for StreamUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.location {
-            Location::Net(url) => f.write_str(&without_secrets(url.as_str())),
+            Location::Net(url) => f.write_str(&without_secrets(&without_login(url))),
             Location::File(path) | Location::Device(Device { path, .. }) => f.write_str(path),
         }
     }
@@ -244,8 +242,34 @@ fn login(text: &str) -> Option<(&str, &str)> {
     Some((&text[..at], &text[at + 1..]))
 }
 
+/// What comes before and after the `@` that follows a password with a slash. There is one only if what stands between
+/// the first `:` and the slash can be no port: `12/34@host` may be a port and a path.
+fn login_with_slash(text: &str) -> Option<(&str, &str)> {
+    let slash = text.find('/')?;
+    let (_, port) = text[..slash].split_once(':').filter(|_| !text.starts_with('['))?;
+    if port.is_empty() || port.parse::<u16>().is_ok() {
+        return None;
+    }
+    let (_, address) = text[slash..].split_once('@')?;
+    // The password may have an @ as well.
+    let address = login(address).map_or(address, |(_, address)| address);
+    Some((&text[..text.len() - address.len() - 1], address))
+}
+
 fn is_rtsp(scheme: &str) -> bool {
     ["rtsp", "rtsps"].iter().any(|one| scheme.eq_ignore_ascii_case(one))
+}
+
+/// Puts `***` for what precedes an `@` in the path: it may be another address with a password, or the rest of a password
+/// with a slash.
+fn without_login(url: &Url) -> String {
+    let text = url.as_str();
+    let path = text.len() - url[url::Position::BeforePath..].len();
+    let end = text.len() - url[url::Position::AfterPath..].len();
+    match text[path..end].rfind('@') {
+        Some(at) => format!("{}/***{}", &text[..path], &text[path + at..]),
+        None => text.to_owned(),
+    }
 }
 
 /// Puts `***` for the values of parameters that are called a password, as some cameras have them
@@ -345,10 +369,33 @@ mod tests {
             assert_eq!((url.to_string().as_str(), url.host().as_str()), ("rtsp://h:8554/x?y=1", "h:8554"));
         }
         let url: StreamUrl = "rtsp://h/a@b:c@d".parse().unwrap();
-        assert_eq!((url.credentials(), url.to_string()), (None, "rtsp://h/a@b:c@d".into()));
+        assert_eq!((url.credentials(), url.to_string()), (None, "rtsp://h/***@d".into()));
+        assert_eq!(url.url().unwrap().as_str(), "rtsp://h/a@b:c@d");
         assert_eq!("rtsp://@h/".parse::<StreamUrl>().unwrap().credentials(), None);
         assert_eq!("cam@2x.mkv".parse::<StreamUrl>().unwrap().file(), Some("cam@2x.mkv"));
         assert_eq!("./a:b@c.mkv".parse::<StreamUrl>().unwrap().file(), Some("./a:b@c.mkv"));
+    }
+
+    #[test]
+    fn a_password_may_have_a_slash_unless_it_may_be_a_port() {
+        let read = |text: &str| {
+            let url = text.parse::<StreamUrl>().unwrap();
+            let password = url.credentials().map(|credentials| credentials.password.clone());
+            (password.unwrap_or_default(), url.url().unwrap().to_string(), url.to_string())
+        };
+        let found = |password: &str, url: &str| (password.into(), url.into(), url.into());
+        assert_eq!(read("rtsp://u:pa/ss@h:8554/x"), found("pa/ss", "rtsp://h:8554/x"));
+        assert_eq!(read("rtsp://u:p/a/s@s@h/x"), found("p/a/s@s", "rtsp://h/x"));
+        assert_eq!(read("rtsp://u:99999/1@[::1]/x"), found("99999/1", "rtsp://[::1]/x"));
+        assert_eq!(read("rtsp://u:p:w/q?r@h/x@y").0, "p:w/q?r");
+        // It is an address as it stands; but what may be a password is not shown.
+        let ambiguous = (String::new(), "rtsp://u:12/34@h/x".into(), "rtsp://u:12/***@h/x".into());
+        assert_eq!(read("rtsp://u:12/34@h/x"), ambiguous);
+        let proxy = "rtsp://proxy:8554/rtsp://u:secret@h/x?y=a@b";
+        assert_eq!(read(proxy), (String::new(), proxy.into(), "rtsp://proxy:8554/***@h/x?y=a@b".into()));
+        for text in ["rtsp://u:a/b", "rtsp://u:a/b@", "rtsp://u:a/b@h:c/d@e", "rtsp://[::1]:a/b@h"] {
+            assert!(text.parse::<StreamUrl>().is_err(), "{text}");
+        }
     }
 
     #[test]
@@ -357,14 +404,13 @@ mod tests {
             ("rtsp://u:secret@h/x", "rtsp://h/x"),
             ("u:secret@h/x", "***@h/x"),
             ("rtsp://u:secret@h:99999/x?pwd=secret", "rtsp://***@h:99999/x?pwd=***"),
-            ("rtsp://u:s/secret@h/x", "rtsp://***@h/x"),
+            ("rtsp://u:s/secret@h/x", "rtsp://h/x"),
+            ("rtsp://u:s/secret@h:99999/x", "rtsp://***@h:99999/x"),
             ("rtsp://u:secret", ""),
             ("/tmp/a.mkv", "/tmp/a.mkv"),
         ] {
             assert_eq!(StreamUrl::shown(text), shown);
         }
-        let said = "rtsp://u:s/secret@h/x".parse::<StreamUrl>().unwrap_err().to_string();
-        assert_eq!(said, "not an address: invalid port number; if the password has a /, write %2F for it");
     }
 
     #[test]
