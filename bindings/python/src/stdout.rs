@@ -2,12 +2,16 @@
 
 use std::fmt;
 
-/// Writes one line (or several, if `text` has some), whole and at once, to file descriptor 1.
+/// Writes one line (or several, if `text` has some; none, if it is empty), whole and at once, to file descriptor 1.
 ///
 /// It needs neither the interpreter's lock nor its `sys.stdout`: frames are shown by threads that know nothing of
 /// Python. What cannot be written is lost.
 pub(crate) fn line(text: impl fmt::Display) {
-    let text = format!("{text}\n");
+    let mut text = text.to_string();
+    if text.is_empty() {
+        return;
+    }
+    text.push('\n');
     let mut rest = text.as_bytes();
     while !rest.is_empty() {
         match rustix::io::write(rustix::stdio::stdout(), rest) {

@@ -1,6 +1,7 @@
 //! The one type that flows through the graph.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -85,6 +86,9 @@ pub enum Signal {
     Online(Arc<StreamInfo>),
     /// The connection ended; the reason in words, without credentials.
     Offline(Arc<str>),
+    /// Nothing has come for so long, which is longer than the stream's owner bears, whether it is connected or not. It
+    /// is told once, until a frame comes.
+    Silent(Duration),
     /// The position is about to jump: pictures until the next [`Signal::Play`] are not to be shown.
     Seek,
     /// Playing goes on.

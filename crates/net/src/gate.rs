@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use tokio::sync::Notify;
 use valkka_core::frame::{Body, Frame, Signal};
@@ -11,6 +12,7 @@ use valkka_core::source::StreamInfo;
 use valkka_core::stats::StreamStats;
 use valkka_core::thread_mark::ThreadMark;
 
+use crate::silence::Silence;
 use crate::state::Status;
 
 /// Lets frames of the current connection through, until the stream's handle closes it for good.
@@ -48,13 +50,28 @@ impl Gate {
     /// Hands `frame` to the sink, if it belongs to the current connection; calls `first` before.
     pub(crate) fn put(&self, connection: u64, frame: Frame, first: impl FnOnce(&Frame)) {
         let open = lock(&self.open);
-        if self.closed.load(Ordering::SeqCst) || open.connection != connection {
+        if open.connection == connection {
+            self.pass(&open, || {
+                first(&frame);
+                Some(frame)
+            });
+        }
+    }
+
+    /// Hands to the sink what `frame` makes, if anything, between frames of whatever connection there is.
+    pub(crate) fn tell(&self, frame: impl FnOnce() -> Option<Frame>) {
+        self.pass(&lock(&self.open), frame);
+    }
+
+    fn pass(&self, open: &Open, frame: impl FnOnce() -> Option<Frame>) {
+        if self.closed.load(Ordering::SeqCst) {
             return;
         }
         let Some(sink) = &open.sink else { return };
         let _inside = self.inside.enter();
-        first(&frame);
-        sink.put(frame);
+        if let Some(frame) = frame() {
+            sink.put(frame);
+        }
     }
 
     /// Lets nothing through any more. When it returns, no frame is inside the sink, unless it was called from
@@ -76,6 +93,7 @@ pub(crate) struct Intake {
     connection: u64,
     status: Arc<Status>,
     stats: Arc<StreamStats>,
+    silence: Arc<Silence>,
     /// `Online`, kept back until the first frame while the transport is on trial.
     held: Mutex<Held>,
     /// Frames that were passed on, signals not counted.
@@ -97,13 +115,20 @@ enum Held {
 
 impl Intake {
     /// Begins a new connection. On `trial`, it is not online before its first frame.
-    pub(crate) fn new(gate: Arc<Gate>, status: Arc<Status>, stats: Arc<StreamStats>, trial: bool) -> Self {
+    pub(crate) fn new(
+        gate: Arc<Gate>,
+        status: Arc<Status>,
+        stats: Arc<StreamStats>,
+        silence: Arc<Silence>,
+        trial: bool,
+    ) -> Self {
         let connection = gate.next_connection();
         Self {
             gate,
             connection,
             status,
             stats,
+            silence,
             held: Mutex::new(if trial { Held::Waiting } else { Held::Nothing }),
             frames: AtomicU64::new(0),
             online: AtomicBool::new(false),
@@ -175,6 +200,7 @@ impl Sink for Intake {
         }
         self.gate.put(self.connection, frame, |frame| {
             self.count(frame);
+            self.silence.end(Instant::now());
             if self.frames.fetch_add(1, Ordering::Relaxed) == 0 {
                 self.progress.notify_one();
             }

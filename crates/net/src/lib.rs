@@ -41,6 +41,7 @@ mod opener;
 mod reconnect;
 mod rtp;
 pub mod server;
+mod silence;
 mod state;
 mod stream_config;
 mod supervisor;

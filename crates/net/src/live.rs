@@ -111,7 +111,8 @@ impl Live {
     ///
     /// The sink gets [`Signal::Online`](valkka_core::frame::Signal::Online) once per connection, then its
     /// frames, and [`Signal::Offline`](valkka_core::frame::Signal::Offline) once when the connection ends, or
-    /// when the very first could not be made.
+    /// when the very first could not be made. If it has brought nothing for as long as [`Reconnect::After`](crate::Reconnect::After) says,
+    /// in one connection or over several tries, the sink gets [`Signal::Silent`](valkka_core::frame::Signal::Silent).
     pub fn add(&self, config: StreamConfig) -> StreamHandle {
         let gate = Arc::new(Gate::new(config.sink.clone()));
         let status = Arc::<Status>::default();

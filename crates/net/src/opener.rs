@@ -45,8 +45,8 @@ pub struct Plan {
     pub request: SourceRequest,
     /// When a connection that has ended is made again.
     pub reconnect: Reconnect,
-    /// The longest wait for the next try, at first without a bound of its own. Not for cameras that refuse our
-    /// credentials: they are left in peace.
+    /// The longest wait for the next try, at first without a bound of its own. It also holds for cameras that refuse
+    /// our credentials, which are left in peace otherwise.
     pub longest_wait: Duration,
 }
 

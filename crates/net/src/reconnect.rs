@@ -21,6 +21,14 @@ impl Reconnect {
     /// second.
     pub const PROMPT: Self = Self::After(Duration::from_secs(2));
 
+    /// The silence that is told of; `None` if none is.
+    pub(crate) fn limit(self) -> Option<Duration> {
+        match self {
+            Self::Never => None,
+            Self::After(silence) => Some(silence),
+        }
+    }
+
     /// The silence after which a connection is given up, if the source's own limit is `own`.
     pub(crate) fn silence(self, own: Duration) -> Duration {
         match self {

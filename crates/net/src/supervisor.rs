@@ -17,6 +17,7 @@ use crate::backoff::Backoff;
 use crate::gate::{Gate, Intake};
 use crate::opener::{Opened, Opener, Plan, TaskSource};
 use crate::reconnect::Reconnect;
+use crate::silence::Silence;
 use crate::state::{Status, StreamState};
 use crate::stream_config::StreamConfig;
 use crate::thread_source::{Leaving, ThreadSource};
@@ -33,6 +34,7 @@ pub(crate) struct Supervisor {
     transports: TransportPlan,
     gate: Arc<Gate>,
     status: Arc<Status>,
+    silence: Arc<Silence>,
     leaving: Arc<Leaving>,
     /// The source of the last connection, if it was a task: it may have learnt something.
     source: Option<(Transport, Box<dyn TaskSource>)>,
@@ -55,13 +57,39 @@ impl Supervisor {
         let StreamConfig { request, reconnect, sink: _, stats, opener } = config;
         let transports = TransportPlan::new(request.options.transport);
         let plan = Plan { request: request.clone(), reconnect, longest_wait: Duration::MAX };
-        Self { opener, stats, plan, request, transports, gate, status, leaving, source: None }
+        let silence = Arc::new(Silence::new(reconnect.limit(), Instant::now()));
+        Self { opener, stats, plan, request, transports, gate, status, silence, leaving, source: None }
     }
 
     pub(crate) async fn run(mut self) {
         // Whatever ends this (failure, the handle, the live thread), the state says so.
+        let _stopped = StopOnDrop(self.status.clone());
+        let (slot, gate, silence) = (self.request.slot, self.gate.clone(), self.silence.clone());
+        let tell_silence = async || {
+            silence.wait().await;
+            gate.tell(|| {
+                let silence = silence.notice(Instant::now())?;
+                Some(Frame::signal(slot, SystemClock.now(), Signal::Silent(silence)))
+            });
+        };
+        {
+            let mut connected = pin!(self.keep_connected());
+            loop {
+                tokio::select! { biased;
+                    () = &mut connected => break,
+                    () = tell_silence() => {}
+                }
+            }
+        }
+        // A stream that has failed for good is silent, too.
+        while !silence.is_settled() {
+            tell_silence().await;
+        }
+    }
+
+    /// Makes connections until one fails for good.
+    async fn keep_connected(&mut self) {
         let status = self.status.clone();
-        let _stopped = StopOnDrop(status.clone());
         let mut backoff = Backoff::default();
         let mut told_offline = false;
         loop {
@@ -102,6 +130,7 @@ impl Supervisor {
     /// Has the opener say what the next connection is made by.
     fn prepare(&mut self) -> Result<(), SourceError> {
         self.opener.prepare(&mut self.plan)?;
+        self.silence.set_limit(self.plan.reconnect.limit());
         let mut request = self.plan.request.clone();
         request.slot = self.request.slot;
         let options = &mut request.options;
@@ -119,8 +148,7 @@ impl Supervisor {
 
     /// How long to wait for the next try; `None` if there is none.
     fn wait(&self, backoff: &mut Backoff, retry: Retry) -> Option<Duration> {
-        let wait = backoff.next(retry, fastrand::f64())?;
-        Some(if retry == Retry::Soon { wait.min(self.plan.longest_wait) } else { wait })
+        Some(backoff.next(retry, fastrand::f64())?.min(self.plan.longest_wait))
     }
 
     /// Makes one connection by the transport that does it, and sees it to its end.
@@ -140,8 +168,8 @@ impl Supervisor {
 
     /// Makes one connection and sees it to its end.
     async fn connect(&mut self, transport: Transport, trial: bool) -> End {
-        let (gate, status) = (self.gate.clone(), self.status.clone());
-        let intake = Arc::new(Intake::new(gate, status, self.stats.clone(), trial));
+        let (gate, status, silence) = (self.gate.clone(), self.status.clone(), self.silence.clone());
+        let intake = Arc::new(Intake::new(gate, status, self.stats.clone(), silence, trial));
         let error = self.receive(transport, trial, &intake).await;
         End { error, frames: intake.frames(), was_online: intake.was_online() }
     }

@@ -124,6 +124,56 @@ fn a_server_that_stops_sending_is_left_and_found_again() {
 }
 
 #[test]
+fn a_camera_that_is_never_there_is_silent_after_the_time_it_has() {
+    let _watchdog = Watchdog::start(SOON * 2);
+    let nobody = Nobody::new().unwrap();
+    let limit = Duration::from_secs(2);
+    let before = Instant::now();
+    let receiving = receive_with(request(&nobody.url()), Reconnect::After(limit), Arc::new(RtspOpener));
+    let told = wait::until_some(SOON, "the silence", || receiving.recorder.silences().first().copied());
+    assert!(told >= limit && before.elapsed() >= limit, "{told:?}");
+    // It was refused before that, and not only once.
+    let signals = receiving.recorder.signals();
+    assert!(signals[0].contains("refused") && signals.len() == 1, "{signals:?}");
+    // Further tries are one and the same silence.
+    let error = receiving.stream.last_error();
+    wait::until(SOON, "two more tries", || {
+        let now = receiving.stream.last_error();
+        now.as_ref().map(Arc::as_ptr) != error.as_ref().map(Arc::as_ptr)
+    });
+    assert_eq!(receiving.recorder.silences().len(), 1);
+}
+
+#[test]
+fn a_lost_camera_that_comes_back_in_time_was_not_silent() {
+    let _watchdog = Watchdog::start(SOON * 2);
+    let fake = Fake::start(|peer| {
+        peer.play()?;
+        peer.picture(1)
+    });
+    let receiving = receive_with(request(&fake.url()), Reconnect::After(SOON * 3), Arc::new(RtspOpener));
+    wait::until(SOON, "a third connection", || receiving.stats.reconnects.get() >= 2);
+    assert_eq!(receiving.recorder.silences(), []);
+}
+
+#[test]
+fn a_stream_that_failed_for_good_is_silent_too() {
+    let _watchdog = Watchdog::start(SOON * 2);
+    let nobody = Nobody::new().unwrap();
+    // There is no such thing as receiving this: it is never tried again.
+    let mut request = request(&nobody.url());
+    request.url = "http://127.0.0.1/".parse().unwrap();
+    let limit = Duration::from_millis(500);
+    let receiving = receive_with(request.clone(), Reconnect::After(limit), Arc::new(RtspOpener));
+    receiving.failure();
+    wait::until(SOON, "the silence", || receiving.recorder.silences().len() == 1);
+    // Who does not reconnect bears any silence.
+    let receiving = receive_with(request, Reconnect::Never, Arc::new(RtspOpener));
+    wait::until(SOON, "the end", || receiving.recorder.signals().len() == 1);
+    assert_eq!(receiving.recorder.silences(), []);
+}
+
+#[test]
 fn two_hundred_cycles_leave_nothing_behind() {
     let _watchdog = Watchdog::start(SOON * 5);
     let fake = Fake::start(|peer| {

@@ -250,8 +250,8 @@ impl Schedule {
     }
 
     fn push_signal(&mut self, slot: Slot, signal: &Signal, now: WallTime) {
-        if matches!(signal, Signal::TransmissionStart | Signal::TransmissionEnd) {
-            // For caches of recordings: they tell nothing about a slot.
+        if matches!(signal, Signal::Silent(_) | Signal::TransmissionStart | Signal::TransmissionEnd) {
+            // A slot without pictures is dead anyway; transmissions are for caches, and tell nothing about a slot.
             return;
         }
         let lane = self.lanes.entry(slot).or_default();
@@ -277,7 +277,7 @@ impl Schedule {
                 }
                 lane.last_push = now;
             }
-            Signal::TransmissionStart | Signal::TransmissionEnd => {}
+            Signal::Silent(_) | Signal::TransmissionStart | Signal::TransmissionEnd => {}
         }
     }
 

@@ -1,29 +1,30 @@
-//! Telling that a stream is gone.
+//! Telling that a stream brings nothing.
 
 use std::fmt;
+use std::time::Duration;
 
 use super::Filter;
 use crate::frame::{Body, Frame, Signal};
 use crate::stream::Slot;
 
-/// Reports streams that go offline: those that have been silent for too long, whose connection ended, or could not
-/// be made in the first place. Each is told once until it has been online again.
+/// Reports streams that have brought nothing for longer than their owner bears ([`Signal::Silent`]): whether they are
+/// connected, are lost, or could not be connected to in the first place. Each silence is told once.
 pub struct Alert<R> {
     report: R,
 }
 
-impl<R: FnMut(Slot, &str) + Send> Alert<R> {
-    /// Calls `report` with the stream and the reason in words, without credentials, on the thread that feeds the
-    /// filter. What it is told stops here; everything else passes.
+impl<R: FnMut(Slot, Duration) + Send> Alert<R> {
+    /// Calls `report` with the stream and the length of its silence so far, on the thread that feeds the filter. What
+    /// it is told stops here; everything else passes.
     pub fn new(report: R) -> Self {
         Self { report }
     }
 }
 
-impl<R: FnMut(Slot, &str) + Send> Filter for Alert<R> {
+impl<R: FnMut(Slot, Duration) + Send> Filter for Alert<R> {
     fn push(&mut self, frame: Frame, emit: &mut dyn FnMut(Frame)) {
-        match &frame.body {
-            Body::Signal(Signal::Offline(reason)) => (self.report)(frame.slot, reason),
+        match frame.body {
+            Body::Signal(Signal::Silent(silence)) => (self.report)(frame.slot, silence),
             _ => emit(frame),
         }
     }
@@ -39,13 +40,16 @@ impl<R> fmt::Debug for Alert<R> {
 mod tests {
     use super::*;
     use crate::testing::{names, offline, online, packet, run};
+    use crate::time::WallTime;
 
     #[test]
-    fn only_the_end_of_a_stream_is_told_and_stops_here() {
+    fn only_a_silence_is_told_and_stops_here() {
         let mut told = Vec::new();
-        let mut filter = Alert::new(|slot, reason: &str| told.push((slot.number(), reason.to_owned())));
-        let out = run(&mut filter, [online(), packet('A'), offline(), packet('b')]);
-        assert_eq!(names(out), "!Ab");
-        assert_eq!(told, [(1, "gone".to_owned())]);
+        let mut filter = Alert::new(|slot: Slot, silence| told.push((slot.number(), silence)));
+        let silence = Duration::from_secs(5);
+        let silent = Frame::signal(Slot::new(1), WallTime::default(), Signal::Silent(silence));
+        let out = run(&mut filter, [online(), packet('A'), offline(), silent, packet('b')]);
+        assert_eq!(names(out), "!A!b");
+        assert_eq!(told, [(1, silence)]);
     }
 }

@@ -115,6 +115,7 @@ fn write_signal(f: &mut fmt::Formatter<'_>, signal: &Signal) -> fmt::Result {
     match signal {
         Signal::Online(info) => write!(f, "online by {}, {} tracks", info.transport, info.tracks.len()),
         Signal::Offline(reason) => write!(f, "offline: {reason}"),
+        Signal::Silent(silence) => write!(f, "silent for {} s", silence.as_secs_f32()),
         Signal::Seek => f.write_str("seek"),
         Signal::Play => f.write_str("play"),
         Signal::Stop => f.write_str("stop"),

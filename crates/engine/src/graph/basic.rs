@@ -43,8 +43,6 @@ pub enum Content<'a> {
     Bitmap(&'a Bitmap),
     /// A box of fragmented MP4, header included.
     Box(Fragment),
-    /// A signal that has no such form.
-    Other,
 }
 
 /// A NAL unit with a start code of four bytes, or a whole payload of a codec without NAL units.
@@ -94,11 +92,11 @@ pub enum Marker {
     TransmissionEnd,
 }
 
-/// Takes `frame` apart. There is at least one piece.
+/// Takes `frame` apart. Signals that such programs do not know have no pieces.
 pub fn basic_frames(frame: &Frame) -> Vec<BasicFrame<'_>> {
     let piece = |track, content| BasicFrame { slot: frame.slot, track, time: frame.time.wall, content };
     let own = |content| piece(frame.track, content);
-    let mut pieces: Vec<_> = match &frame.body {
+    match &frame.body {
         Body::Packet(packet) => units(packet).map(|unit| own(Content::Unit(unit))).collect(),
         Body::Bitmap(bitmap) => vec![own(Content::Bitmap(bitmap))],
         Body::Fragment(fragment) => fragment.boxes().map(|one| own(Content::Box(one))).collect(),
@@ -110,12 +108,8 @@ pub fn basic_frames(frame: &Frame) -> Vec<BasicFrame<'_>> {
         Body::Signal(Signal::Play) => vec![own(Content::State(State::Play))],
         Body::Signal(Signal::TransmissionStart) => vec![own(Content::Marker(Marker::TransmissionStart))],
         Body::Signal(Signal::TransmissionEnd) => vec![own(Content::Marker(Marker::TransmissionEnd))],
-        Body::Signal(Signal::Offline(_) | Signal::End) => Vec::new(),
-    };
-    if pieces.is_empty() {
-        pieces.push(own(Content::Other));
+        Body::Signal(Signal::Offline(_) | Signal::Silent(_) | Signal::End) => Vec::new(),
     }
-    pieces
 }
 
 /// The NAL units of a packet, or its whole payload.
@@ -187,7 +181,7 @@ mod tests {
             let (slot, track, time) = (Slot::new(1), Track::default(), FrameTime::default());
             let frame = Frame { slot, track, time, body };
             let pieces = basic_frames(&frame);
-            assert!(!pieces.is_empty());
+            assert_eq!(pieces.is_empty(), matches!(frame.body, Body::Fragment(_)) && bytes.is_empty());
             let size = |piece: &BasicFrame<'_>| match &piece.content {
                 Content::Unit(unit) => unit.data.len(),
                 Content::Box(one) => one.data.len(),

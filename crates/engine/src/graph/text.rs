@@ -5,22 +5,32 @@ use std::fmt::{self, Display, Write as _};
 use valkka_core::bitmap::{Bitmap, ColorRange, PixelFormat};
 use valkka_core::codec::Codec;
 use valkka_core::frame::Frame;
+use valkka_core::stream::{Slot, Track};
 use valkka_core::time::WallTime;
 
 use super::basic::{BasicFrame, Content, Marker, State, Unit, basic_frames};
 
-/// A whole frame in one line: that of the first of its pieces. It is for messages about a frame.
+/// A whole frame in one line: that of the first of its pieces, or a plain one if it has none. It is for messages about a
+/// frame.
 #[derive(Clone, Copy, Debug)]
 pub struct Line<'a>(pub &'a Frame);
 
 impl Display for Line<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        basic_frames(self.0).first().map_or(Ok(()), |first| first.fmt(f))
+        let Self(frame) = self;
+        match basic_frames(frame).first() {
+            Some(first) => first.fmt(f),
+            None => write!(
+                f,
+                "{}>",
+                Head { kind: "", slot: frame.slot, track: frame.track, time: frame.time.wall }
+            ),
+        }
     }
 }
 
 /// What the filter `name` that shows frames in full says of `frame` at `now`: five lines for each piece, without a line
-/// feed at the end.
+/// feed at the end. Nothing of a frame without pieces.
 pub fn info(name: &str, frame: &Frame, now: WallTime) -> String {
     each(frame, |text, piece| {
         let (payload, late) = (Payload(&piece.content), delay(piece, now));
@@ -54,11 +64,9 @@ impl Display for BasicFrame<'_> {
             Content::Bitmap(_) => "AVBitmap",
             Content::Box(_) => "Mux",
             Content::Marker(_) => "Marker",
-            Content::Other => "",
         };
-        let Self { slot, track, time, .. } = self;
-        let millis = time.millis();
-        write!(f, "<{kind}Frame: timestamp={millis} subsession_index={track} slot={slot}")?;
+        let Self { slot, track, time, .. } = *self;
+        Head { kind, slot, track, time }.fmt(f)?;
         match &self.content {
             Content::Unit(unit) => write!(f, " / payload size={} / {}", unit.size(), Tail(*unit))?,
             Content::Setup { video, codec } => {
@@ -77,9 +85,23 @@ impl Display for BasicFrame<'_> {
             Content::Box(fragment) => write!(f, " / fragment size={}", fragment.data.len())?,
             Content::Marker(Marker::TransmissionStart) => f.write_str(" / TM_START ")?,
             Content::Marker(Marker::TransmissionEnd) => f.write_str(" / TM_END ")?,
-            Content::Other => {}
         }
         f.write_str(">")
+    }
+}
+
+/// What the line of any piece begins with.
+struct Head<'a> {
+    kind: &'a str,
+    slot: Slot,
+    track: Track,
+    time: WallTime,
+}
+
+impl Display for Head<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { kind, slot, track, time } = self;
+        write!(f, "<{kind}Frame: timestamp={} subsession_index={track} slot={slot}", time.millis())
     }
 }
 
@@ -88,10 +110,8 @@ struct Tail<'a>(Unit<'a>);
 
 impl Display for Tail<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = self.0.nal_type().unwrap_or(0);
         match self.0.codec {
-            Codec::H264 => write!(f, "H264: slice_type={kind}"),
-            Codec::H265 => write!(f, "H265: nal_type={kind}"),
+            Codec::H264 => write!(f, "H264: slice_type={}", self.0.nal_type().unwrap_or(0)),
             Codec::PcmMulaw => f.write_str("PCMU: "),
             _ => Ok(()),
         }
@@ -114,7 +134,7 @@ impl Display for Payload<'_> {
                 }
                 Ok(())
             }
-            Content::Setup { .. } | Content::State(_) | Content::Marker(_) | Content::Other => Ok(()),
+            Content::Setup { .. } | Content::State(_) | Content::Marker(_) => Ok(()),
         }
     }
 }
@@ -194,7 +214,6 @@ mod tests {
     use valkka_core::frame::{Body, Fragment, FrameTime, Packet, Signal};
     use valkka_core::payload::Payload as Bits;
     use valkka_core::source::{StreamInfo, TrackInfo};
-    use valkka_core::stream::{Slot, Track};
 
     use super::*;
 
@@ -251,7 +270,7 @@ mod tests {
     fn other_codecs_have_other_ends() {
         let head = "<BasicFrame: timestamp=1000000 subsession_index=1 slot=3 / payload size=";
         let h265 = video(Codec::H265, &[0, 0, 0, 1, 0x40, 1, 2]);
-        assert_eq!(lines(&h265), [format!("{head}7 / H265: nal_type=32>")]);
+        assert_eq!(lines(&h265), [format!("{head}7 / >")]);
         assert_eq!(lines(&video(Codec::Mjpeg, &[0xff, 0xd8, 0, 0, 1])), [format!("{head}5 / >")]);
         assert_eq!(lines(&audio(Codec::PcmMulaw)), [format!("{head}3 / PCMU: >")]);
         assert_eq!(lines(&audio(Codec::Aac)), [format!("{head}3 / >")]);
@@ -297,9 +316,18 @@ mod tests {
         let marker = "<MarkerFrame: timestamp=1000000 subsession_index=1 slot=3";
         assert_eq!(line(Signal::TransmissionStart), format!("{marker} / TM_START >"));
         assert_eq!(line(Signal::TransmissionEnd), format!("{marker} / TM_END >"));
-        assert_eq!(line(Signal::End), format!("<{head}>"));
-        assert_eq!(line(Signal::Offline("gone".into())), format!("<{head}>"));
-        assert_eq!(line(Signal::Online(Arc::default())), format!("<{head}>"));
+    }
+
+    #[test]
+    fn signals_that_level_1_does_not_know_are_not_shown() {
+        let silent = Signal::Silent(std::time::Duration::from_secs(5));
+        for signal in [Signal::End, Signal::Offline("gone".into()), silent, Signal::Online(Arc::default())] {
+            let frame = frame(Body::Signal(signal));
+            assert_eq!(info("a", &frame, NOW) + &brief("b", &frame, NOW) + &dummy("d", &frame), "");
+            // In a message about it, it is one.
+            let line = "<Frame: timestamp=1000000 subsession_index=1 slot=3>";
+            assert_eq!(Line(&frame).to_string(), line);
+        }
     }
 
     #[test]
@@ -334,8 +362,8 @@ mod tests {
             )
         );
         assert_eq!(
-            dummy("d", &frame(Body::Signal(Signal::End))),
-            "DummyFrameFilter : d : got frame : <Frame: timestamp=1000000 subsession_index=1 slot=3>"
+            dummy("d", &frame(Body::Signal(Signal::Play))),
+            "DummyFrameFilter : d : got frame : <SetupFrame: timestamp=1000000 subsession_index=1 slot=3 / stream_state=4>"
         );
     }
 }

@@ -47,15 +47,26 @@ impl Recorder {
         self.packets().into_iter().filter(|packet| packet.params.codec == codec).collect()
     }
 
-    /// The signals in short words: `online`, and `offline: ` with the reason.
+    /// The signals in short words: `online`, and `offline: ` with the reason. Silences are left out: they are told as
+    /// time goes by, also just before the end of a connection for its silence.
     pub fn signals(&self) -> Vec<String> {
         let word = |frame: Frame| match frame.body {
             Body::Signal(Signal::Online(_)) => Some("online".to_owned()),
             Body::Signal(Signal::Offline(reason)) => Some(format!("offline: {reason}")),
+            Body::Signal(Signal::Silent(_)) => None,
             Body::Signal(other) => Some(format!("{other:?}")),
             _ => None,
         };
         self.frames().into_iter().filter_map(word).collect()
+    }
+
+    /// The silences that were told, by their lengths.
+    pub fn silences(&self) -> Vec<Duration> {
+        let silence = |frame: Frame| match frame.body {
+            Body::Signal(Signal::Silent(silence)) => Some(silence),
+            _ => None,
+        };
+        self.frames().into_iter().filter_map(silence).collect()
     }
 }
 
