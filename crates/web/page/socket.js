@@ -58,8 +58,8 @@ export class Socket {
 
   /**
    * Asks for the pictures of `camera`, now and after each new connection. They are given to `receiver`, by its
-   * methods `begin(mime)`, `init(data)`, `fragment(keyframe, data)`, `unplayable(codec, reason)`, `offline()` and `end(reason)`,
-   * until the returned number is given to `unwatch`; after `end` that is not needed.
+   * methods `begin(mime)`, `init(data)`, `fragment(keyframe, data)`, `unplayable(codec, reason)`, `offline()` and
+   * `end(reason)`, until the returned number is given to `unwatch`; after `end` that is not needed.
    */
   watch(camera, receiver) {
     const id = this.#nextId;
