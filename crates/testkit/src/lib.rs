@@ -8,6 +8,7 @@
 //!   misbehave.
 //! - [`xvfb::Display`], [`window::Window`]: a screen without a screen, and a window of another process.
 //! - [`browser::Browser`]: Chromium, to look at pages with.
+//! - [`certificate::Certificate`]: what a server shows by TLS.
 //! - [`wait::until`], [`watchdog::Watchdog`]: waiting for a condition rather than for a time, and an end to whatever
 //!   hangs.
 //!
@@ -29,6 +30,7 @@
 mod accept;
 
 pub mod browser;
+pub mod certificate;
 pub mod fake;
 pub mod gst;
 pub mod lossy;

@@ -1,13 +1,14 @@
 //! A viewer made by hand, for what well-behaved programs do not do.
 
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
 use super::SOON;
 
 /// A connection to a server.
-pub struct Client {
-    pub stream: TcpStream,
+pub struct Client<S = TcpStream> {
+    pub stream: S,
+    scheme: &'static str,
     buffer: Vec<u8>,
     cseq: u32,
     addr: SocketAddr,
@@ -72,16 +73,23 @@ impl Client {
 
     fn new(stream: TcpStream, addr: SocketAddr) -> Self {
         stream.set_read_timeout(Some(SOON)).unwrap();
-        Self { stream, buffer: Vec::new(), cseq: 0, addr }
+        Self::over(stream, "rtsp", addr)
+    }
+}
+
+impl<S: Read + Write> Client<S> {
+    /// A viewer by way of `stream`, whose reads do not wait for ever.
+    pub fn over(stream: S, scheme: &'static str, addr: SocketAddr) -> Self {
+        Self { stream, scheme, buffer: Vec::new(), cseq: 0, addr }
     }
 
     /// Sends a request about `/cam1`, or about what follows it, and returns the answer.
     pub fn ask(&mut self, method: &str, path: &str, headers: &[&str]) -> Answer {
         self.cseq += 1;
         let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
-        let (addr, cseq) = (self.addr, self.cseq);
+        let (scheme, addr, cseq) = (self.scheme, self.addr, self.cseq);
         self.send(
-            format!("{method} rtsp://{addr}{path} RTSP/1.0\r\nCSeq: {cseq}\r\n{headers}\r\n").as_bytes(),
+            format!("{method} {scheme}://{addr}{path} RTSP/1.0\r\nCSeq: {cseq}\r\n{headers}\r\n").as_bytes(),
         );
         let answer = self.answer();
         assert_eq!(answer.header("CSeq"), Some(cseq.to_string().as_str()), "{}", answer.text);
@@ -159,6 +167,8 @@ impl Client {
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
                 Ok(read) => self.buffer.extend(&data[..read]),
                 Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Err(error),
+                // TLS without its goodbye.
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Err(error),
                 Err(error) => panic!("{error}"),
             }
         }
