@@ -1,10 +1,11 @@
 //! What cameras share: the thread that receives them, and the numbers that tell them apart.
 
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 
 use valkka_core::url::StreamUrl;
-use valkka_net::{Live, LiveOptions, Opener};
+use valkka_net::{Live, LiveOptions, Opener, RtpDestination, RtpSender};
 
 use crate::camera::{Camera, CameraOptions};
 use crate::error::Error;
@@ -46,6 +47,15 @@ impl Engine {
     pub fn camera(&self, url: StreamUrl, options: CameraOptions) -> Result<Camera, Error> {
         let slot = SlotGuard::take(&self.slots)?;
         Ok(Camera::new(self.live.clone(), self.opener.clone(), slot, url, options))
+    }
+
+    /// Sends by RTP, unasked, what is put into the sender: to `destination`, in the receiving thread, as long as the sender
+    /// and the engine live.
+    ///
+    /// # Errors
+    /// If the destination cannot be sent to, e.g. because there is no route to it.
+    pub fn send(&self, destination: RtpDestination) -> io::Result<RtpSender> {
+        self.live.send(destination)
     }
 }
 

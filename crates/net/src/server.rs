@@ -68,13 +68,14 @@ pub use viewer_info::{ViewerInfo, ViewerReport, ViewerTransport};
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::runtime::{self, Handle};
 use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
+use valkka_core::lock::lock;
 use valkka_core::worker::{StopToken, Worker};
 
 use audience::Audience;
@@ -131,11 +132,20 @@ impl Default for ServerOptions {
 #[derive(Debug)]
 pub struct Server {
     // Dropped in this order: nobody is taken in any more, then everybody is told goodbye.
-    listener: Listener,
+    place: Mutex<Place>,
     shared: Arc<Shared>,
     /// Of the worker's runtime.
     handle: Handle,
     _worker: Worker,
+}
+
+/// Where a server listens without TLS.
+#[derive(Debug)]
+struct Place {
+    /// Where it does, or did last.
+    local_addr: SocketAddr,
+    /// `None` if it could be had neither at a new address nor at the old one again.
+    listener: Option<Listener>,
 }
 
 /// What all connections of a server share.
@@ -185,12 +195,41 @@ impl Server {
             // Tasks that are left end here: there is nothing in them that blocks. A gatekeeper may.
             runtime.shutdown_timeout(GOODBYE_TIMEOUT);
         })?;
-        Ok(Self { listener, shared, handle, _worker: worker })
+        let place = Place { local_addr: listener.local_addr(), listener: Some(listener) };
+        Ok(Self { place: Mutex::new(place), shared, handle, _worker: worker })
     }
 
     /// The address it listens on.
     pub fn local_addr(&self) -> SocketAddr {
-        self.listener.local_addr()
+        lock(&self.place).local_addr
+    }
+
+    /// Listens on `addr` instead. The viewers stay.
+    ///
+    /// # Errors
+    /// If the address is not to be had; then it goes on at the old one.
+    pub fn move_to(&self, addr: SocketAddr) -> io::Result<()> {
+        let mut place = lock(&self.place);
+        let open = |addr| Listener::open(addr, None, &self.shared, &self.handle);
+        let (old, same_port) = (place.local_addr, place.local_addr.port() == addr.port());
+        let opened = match open(addr) {
+            // From all addresses to one of them, or back: the old one is in the way.
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && same_port => {
+                place.listener = None;
+                open(addr)
+            }
+            opened => opened,
+        };
+        match opened {
+            Ok(listener) => *place = Place { local_addr: listener.local_addr(), listener: Some(listener) },
+            Err(error) => {
+                if place.listener.is_none() {
+                    place.listener = Some(open(old)?);
+                }
+                return Err(error);
+            }
+        }
+        Ok(())
     }
 
     /// Listens on `addr`, too, for viewers who connect by TLS (RTSPS): they see the same streams, and what they are sent
