@@ -1,0 +1,57 @@
+//! Certificates with their keys.
+
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash, Hasher};
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+use valkka::net::server::{TlsError, TlsIdentity};
+
+/// A certificate and its private key, in PEM files. It equals another one if the files had the same content when they
+/// were looked at, so that a renewed certificate is a change of the configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Certificate {
+    certificate: PathBuf,
+    key: PathBuf,
+    /// Of the content; not against forgers.
+    fingerprint: u64,
+}
+
+impl Certificate {
+    /// Looks at the files, and whether they are fit for use.
+    ///
+    /// # Errors
+    /// If one of them cannot be read, or they are not what they should be; the message names it.
+    pub fn new(certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> io::Result<Self> {
+        let (certificate, key) = (certificate.into(), key.into());
+        TlsIdentity::load(&certificate, &key).map_err(io::Error::other)?;
+        let mut hasher = DefaultHasher::new();
+        for path in [&certificate, &key] {
+            read(path)?.hash(&mut hasher);
+        }
+        Ok(Self { certificate, key, fingerprint: hasher.finish() })
+    }
+
+    /// What servers need to use it, as the files are now.
+    ///
+    /// # Errors
+    /// If they have changed since they were looked at, and are not fit for use any more.
+    pub fn identity(&self) -> Result<TlsIdentity, TlsError> {
+        TlsIdentity::load(&self.certificate, &self.key)
+    }
+
+    /// The file with the certificate, and those that it depends on.
+    pub fn certificate(&self) -> &Path {
+        &self.certificate
+    }
+
+    /// The file with the private key.
+    pub fn key(&self) -> &Path {
+        &self.key
+    }
+}
+
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    fs::read(path)
+        .map_err(|error| io::Error::new(error.kind(), format!("cannot read {}: {error}", path.display())))
+}

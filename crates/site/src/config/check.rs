@@ -1,0 +1,192 @@
+//! What a configuration must hold to, wherever it comes from.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+
+use super::problem::{ConfigError, Problem};
+use super::{CameraConfig, Config, SendConfig, UserConfig};
+use crate::users::{self, ALL};
+
+/// The names that a file has, also of what could not be made sense of, so that one mistake is not told twice.
+pub(super) struct Known {
+    pub(super) cameras: BTreeSet<String>,
+    pub(super) users: BTreeSet<String>,
+}
+
+impl Config {
+    /// Checks all of it. What was read from a file is checked already.
+    ///
+    /// # Errors
+    /// All that is wrong with it.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let known = Known {
+            cameras: self.cameras.keys().cloned().collect(),
+            users: self.users.keys().cloned().collect(),
+        };
+        let problems = check(self, &known);
+        if problems.is_empty() { Ok(()) } else { Err(ConfigError { file: None, problems }) }
+    }
+}
+
+pub(super) fn check(config: &Config, known: &Known) -> Vec<Problem> {
+    let mut checker = Checker { known, problems: Vec::new() };
+    checker.listeners(config);
+    checker.services(config);
+    checker.cameras(&config.cameras);
+    for (name, user) in &config.users {
+        checker.user(name, user);
+    }
+    checker.problems
+}
+
+struct Checker<'a> {
+    known: &'a Known,
+    problems: Vec<Problem>,
+}
+
+impl Checker<'_> {
+    /// Each address has one listener at most.
+    fn listeners(&mut self, config: &Config) {
+        let mut taken: Vec<(SocketAddr, &[&str])> = Vec::new();
+        let rtsp = config.rtsp.as_ref();
+        let listeners: [(Option<SocketAddr>, &[&str]); 3] = [
+            (rtsp.map(|rtsp| rtsp.listen), &["rtsp", "listen"]),
+            (rtsp.and_then(|rtsp| rtsp.tls.as_ref()).map(|tls| tls.listen), &["rtsp", "tls", "listen"]),
+            (config.web.as_ref().map(|web| web.listen), &["web", "listen"]),
+        ];
+        for (address, place) in listeners {
+            let Some(address) = address else { continue };
+            match taken.iter().find(|(other, _)| collide(*other, address)) {
+                Some((other, by)) => {
+                    let message = format!("{address} is taken by {}, which is {other}", by.join("."));
+                    self.problem(place, message);
+                }
+                None => taken.push((address, place)),
+            }
+        }
+    }
+
+    /// Nothing is served to whoever comes, unless the configuration says so.
+    fn services(&mut self, config: &Config) {
+        let services = [
+            ("rtsp", config.rtsp.as_ref().map(|rtsp| (rtsp.listen, rtsp.anyone))),
+            ("web", config.web.as_ref().map(|web| (web.listen, web.anyone))),
+        ];
+        for (service, settings) in services {
+            if let Some((listen, false)) = settings
+                && self.known.users.is_empty()
+            {
+                let message = format!(
+                    "nobody could watch at {listen}: there are no users. Add one by `valkka passwd NAME --file FILE`, or write \
+                     anyone = true here to ask nobody"
+                );
+                self.problem(&[service], message);
+            }
+        }
+        if let Some(multicast) = config.rtsp.as_ref().and_then(|rtsp| rtsp.multicast) {
+            let place = ["rtsp", "multicast"];
+            if !multicast.address.is_multicast() {
+                let message = format!("{} is no multicast address, such as 239.255.42.1", multicast.address);
+                self.problem(&[place[0], place[1], "address"], message);
+            }
+            self.port(&place, multicast.port);
+        }
+    }
+
+    fn cameras(&mut self, cameras: &BTreeMap<String, CameraConfig>) {
+        let count = self.known.cameras.len();
+        if count > Config::MAX_CAMERAS {
+            self.problem(&["cameras"], format!("there are {count}, and may be {}", Config::MAX_CAMERAS));
+        }
+        for name in &self.known.cameras {
+            let letters = name.chars().all(|letter| letter.is_ascii_alphanumeric() || "-_".contains(letter));
+            if name.is_empty() || name.len() > MAX_NAME || !letters {
+                let message = format!("a camera's name is 1 to {MAX_NAME} letters, digits, - and _");
+                self.problem(&["cameras", name], message);
+            }
+        }
+        let mut sent: Vec<(&str, &SendConfig)> = Vec::new();
+        for (name, camera) in cameras {
+            if camera.title.chars().count() > MAX_TITLE || camera.title.chars().any(char::is_control) {
+                let message = format!("a title is one line of {MAX_TITLE} characters at most");
+                self.problem(&["cameras", name, "title"], message);
+            }
+            if let Err(message) = check_url(camera) {
+                self.problem(&["cameras", name, "url"], message);
+            }
+            let Some(send) = &camera.multicast else { continue };
+            self.port(&["cameras", name, "multicast"], send.port);
+            let same = |other: &SendConfig| {
+                other.sdp.is_some() && other.sdp == send.sdp
+                    || other.address == send.address && other.port.abs_diff(send.port) < PORTS
+            };
+            if let Some((other, _)) = sent.iter().find(|(_, other)| same(other)) {
+                let message =
+                    format!("cameras.{other} is sent to the same ports, or described in the same file");
+                self.problem(&["cameras", name, "multicast"], message);
+            }
+            sent.push((name, send));
+        }
+    }
+
+    fn user(&mut self, name: &str, user: &UserConfig) {
+        // Basic authentication separates name and password by a colon.
+        let fine = |letter: char| letter.is_ascii_alphanumeric() || "-_.@".contains(letter);
+        if name.is_empty() || name.len() > MAX_NAME || !name.chars().all(fine) {
+            let message = format!("a user's name is 1 to {MAX_NAME} letters, digits, and -, _, . and @");
+            self.problem(&["users", name], message);
+        }
+        if let Err(message) = users::check_hash(&user.password) {
+            self.problem(&["users", name, "password"], message);
+        }
+        let is_md5 = |digest: &String| {
+            digest.len() == 32 && digest.chars().all(|digit| matches!(digit, '0'..='9' | 'a'..='f'))
+        };
+        if !user.digest.as_ref().is_none_or(is_md5) {
+            let message = "it has not 32 digits of 0-9 and a-f; `valkka passwd --digest` makes it";
+            self.problem(&["users", name, "digest"], message);
+        }
+        for camera in user.roles.keys() {
+            if camera != ALL && !self.known.cameras.contains(camera) {
+                let message =
+                    format!("there is no camera \"{}\"; \"*\" is all cameras", camera.escape_debug());
+                self.problem(&["users", name, "roles", camera], message);
+            }
+        }
+    }
+
+    /// RTP goes to even ports, and of a camera's stream to the next pair, too.
+    fn port(&mut self, place: &[&str], port: u16) {
+        if !(MIN_PORT..=u16::MAX - PORTS).contains(&port) || port % 2 == 1 {
+            let message = format!("{port} is no even number from {MIN_PORT} to {}", u16::MAX - PORTS - 1);
+            self.problem(&[place, &["port"]].concat(), message);
+        }
+    }
+
+    fn problem(&mut self, place: &[&str], message: impl Into<String>) {
+        self.problems.push(Problem::new(place.iter().map(|&name| name.to_owned()).collect(), message));
+    }
+}
+
+/// Whether a listener at one address is in the way of one at the other.
+fn collide(one: SocketAddr, other: SocketAddr) -> bool {
+    let wild = |addr: SocketAddr| addr.ip().is_unspecified();
+    one.port() != 0 && one.port() == other.port() && (one.ip() == other.ip() || wild(one) || wild(other))
+}
+
+/// Whether there is something that can receive the address. What a host is called there is not looked up.
+fn check_url(camera: &CameraConfig) -> Result<(), String> {
+    let url = &camera.url;
+    match url.scheme() {
+        "rtsp" | "rtsps" | "v4l2" => Ok(()),
+        "file" if url.file().is_some_and(|file| file.to_ascii_lowercase().ends_with(".sdp")) => Ok(()),
+        "file" => Err("of files, only session descriptions (.sdp) can be received".to_owned()),
+        scheme => Err(format!("{scheme}:// is none of rtsp://, rtsps:// and v4l2://")),
+    }
+}
+
+const MAX_NAME: usize = 64;
+const MAX_TITLE: usize = 200;
+const MIN_PORT: u16 = 1024;
+/// Ports that a stream takes: RTP and RTCP of video and of audio.
+const PORTS: u16 = 4;

@@ -1,0 +1,41 @@
+//! What the daemon runs, without HTTP: cameras, users and services, from one file.
+//!
+//! A [`Config`] is read from a file, or made in Rust, and checked as a whole. A [`Site`] runs it: it receives the cameras,
+//! serves them over RTSP, sends them by multicast and keeps what the browser needs, and takes a new configuration at any
+//! time, by which only what changed restarts. Who may watch what is said by its [`Users`]; what happened is in its
+//! [`EventLog`].
+//!
+//! ```no_run
+//! use valkka_site::{Config, Site};
+//!
+//! let site = Site::start(Config::load("valkka.toml".as_ref())?)?;
+//! for camera in site.cameras() {
+//!     println!("{:?}", camera.status());
+//! }
+//! let changes = site.apply(Config::load("valkka.toml".as_ref())?)?;
+//! println!("{changes}");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+#![forbid(unsafe_code)]
+
+mod access;
+mod camera;
+mod config;
+mod event;
+mod meter;
+mod rfc3339;
+mod role;
+mod site;
+mod status;
+mod users;
+
+pub use camera::SiteCamera;
+pub use config::{
+    CameraConfig, Certificate, Config, ConfigError, MulticastConfig, Position, Problem, RtspConfig,
+    RtspTlsConfig, SendConfig, UserConfig, WebConfig,
+};
+pub use event::{Event, EventKind, EventLog, Subscription};
+pub use role::Role;
+pub use site::{Changes, Site, SiteError};
+pub use status::{CameraState, CameraStatus, Viewers};
+pub use users::{MAX_PASSWORD_BYTES, PasswordError, User, Users, hash_password};

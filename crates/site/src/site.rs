@@ -1,0 +1,268 @@
+//! What runs.
+
+mod changes;
+mod host;
+mod rtsp;
+
+pub use changes::Changes;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use valkka::lock::lock;
+use valkka::net::server::ViewerInfo;
+use valkka::worker::Worker;
+use valkka::{Engine, EngineOptions};
+
+use crate::access::Access;
+use crate::camera::SiteCamera;
+use crate::config::{Config, ConfigError, WebConfig};
+use crate::event::{EventKind, EventLog};
+use crate::users::Users;
+use rtsp::Rtsp;
+
+/// Runs a [`Config`]: receives the cameras, serves them over RTSP and sends them by multicast.
+///
+/// Methods may be called from any thread. Dropping it ends everything, in any order with what was taken from it.
+pub struct Site {
+    shared: Arc<Shared>,
+    _ticker: Worker,
+}
+
+struct Shared {
+    engine: Arc<Engine>,
+    access: Arc<Access>,
+    /// Counts changes of who may do what.
+    access_changes: AtomicU64,
+    events: Arc<EventLog>,
+    cameras: ArcSwap<BTreeMap<String, Arc<SiteCamera>>>,
+    /// Held while a configuration is applied.
+    state: Mutex<State>,
+}
+
+struct State {
+    config: Config,
+    rtsp: Option<Rtsp>,
+}
+
+/// Why a site could not start, or go on otherwise.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SiteError {
+    /// The configuration is wrong. Nothing was changed.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// An address is not to be had.
+    #[error("the {service} server cannot listen at {address}")]
+    Listen {
+        /// Whose address it is.
+        service: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// The system's reason.
+        #[source]
+        cause: io::Error,
+    },
+    /// The system gave no thread.
+    #[error("cannot start {what}")]
+    Thread {
+        /// What was to run in it.
+        what: &'static str,
+        /// The system's reason.
+        #[source]
+        cause: io::Error,
+    },
+    /// The engine could not do it.
+    #[error(transparent)]
+    Engine(#[from] valkka::Error),
+}
+
+impl Site {
+    /// Starts to run `config`. The web server is not part of it: see [`Self::web`].
+    ///
+    /// # Errors
+    /// If the configuration does not hold, an address is taken, or the system gives no thread.
+    pub fn start(config: Config) -> Result<Self, SiteError> {
+        config.check()?;
+        let engine = Arc::new(Engine::new(EngineOptions::default())?);
+        let events = Arc::<EventLog>::default();
+        let anyone = config.rtsp.as_ref().is_some_and(|rtsp| rtsp.anyone);
+        let access = Arc::new(Access::new(Users::new(&config.users), anyone, events.clone()));
+        let rtsp = config.rtsp.as_ref().map(|config| Rtsp::start(config, &access)).transpose()?;
+        let shared = Arc::new(Shared {
+            engine,
+            access,
+            access_changes: AtomicU64::new(0),
+            events,
+            cameras: ArcSwap::default(),
+            state: Mutex::new(State { config: Config { cameras: BTreeMap::new(), ..config.clone() }, rtsp }),
+        });
+        shared.apply(config);
+        let ticking = shared.clone();
+        let ticker = Worker::spawn("site", None, move |stop| {
+            while !stop.wait(TICK) {
+                ticking.tick(Instant::now());
+            }
+        })
+        .map_err(|cause| SiteError::Thread { what: "the site's thread", cause })?;
+        Ok(Self { shared, _ticker: ticker })
+    }
+
+    /// Goes on as `config` says. What did not change is not touched: its connections and viewers notice nothing. If a
+    /// new address is not to be had, the old one stays, and an event says so.
+    ///
+    /// # Errors
+    /// If the configuration does not hold; then everything stays as it was.
+    pub fn apply(&self, config: Config) -> Result<Changes, SiteError> {
+        if let Err(error) = config.check() {
+            self.note_refused(&error);
+            return Err(error.into());
+        }
+        let changes = self.shared.apply(config);
+        self.shared.events.note(None, EventKind::Configuration, format!("applied: {changes}"));
+        Ok(changes)
+    }
+
+    /// Notes in the log of events that a configuration was not applied.
+    pub fn note_refused(&self, error: &ConfigError) {
+        let (first, more) = (error.problems.first(), error.problems.len().saturating_sub(1));
+        let first = first.map_or_else(String::new, |first| ConfigError::line(error.file.as_deref(), first));
+        let more = if more == 0 { String::new() } else { format!(" (and {more} more)") };
+        let text = format!("not applied, the old configuration goes on: {first}{more}");
+        self.shared.events.note(None, EventKind::Configuration, text);
+    }
+
+    /// The cameras, by name.
+    pub fn cameras(&self) -> Vec<Arc<SiteCamera>> {
+        self.shared.cameras.load().values().cloned().collect()
+    }
+
+    /// The camera called `name`.
+    pub fn camera(&self, name: &str) -> Option<Arc<SiteCamera>> {
+        self.shared.cameras.load().get(name).cloned()
+    }
+
+    /// The users as they are now. A new configuration brings new ones: see [`Self::access_changes`].
+    pub fn users(&self) -> Arc<Users> {
+        self.shared.access.users()
+    }
+
+    /// Grows whenever a configuration has changed who may do what: whoever was let in earlier is to be looked at again.
+    pub fn access_changes(&self) -> u64 {
+        self.shared.access_changes.load(Ordering::Acquire)
+    }
+
+    /// Who is sent to over RTSP now.
+    pub fn viewers(&self) -> Vec<ViewerInfo> {
+        self.shared.state().rtsp.as_ref().map(|rtsp| rtsp.server().viewers()).unwrap_or_default()
+    }
+
+    /// What happened.
+    pub fn events(&self) -> &Arc<EventLog> {
+        &self.shared.events
+    }
+
+    /// How the web server is to run now; `None` if there is to be none.
+    pub fn web(&self) -> Option<WebConfig> {
+        self.shared.state().config.web.clone()
+    }
+
+    /// Where cameras are served over RTSP, as people write it: `rtsp://host:port`, then `rtsps://…` if there is TLS.
+    /// Empty if there is no RTSP server.
+    pub fn rtsp_urls(&self) -> Vec<String> {
+        self.shared.state().rtsp.as_ref().map(Rtsp::urls).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Site {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Site").field("cameras", &self.cameras().len()).finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+
+    /// Goes on as `config` says, which is checked.
+    fn apply(&self, config: Config) -> Changes {
+        let mut state = self.state();
+        let mut changes = Changes::between(&state.config, &config);
+        if changes.users || changes.rtsp {
+            let anyone = config.rtsp.as_ref().is_some_and(|rtsp| rtsp.anyone);
+            self.access.replace(Users::new(&config.users), anyone);
+            self.access_changes.fetch_add(1, Ordering::AcqRel);
+        }
+        if changes.rtsp {
+            let old = state.rtsp.take();
+            state.rtsp = Rtsp::go_on(old, config.rtsp.as_ref(), &self.access, &self.events);
+        }
+        self.apply_cameras(&config, state.rtsp.as_ref(), &mut changes);
+        if let Some(rtsp) = &state.rtsp
+            && (changes.users || changes.rtsp)
+        {
+            rtsp.server().revise_access();
+        }
+        state.config = config;
+        changes
+    }
+
+    fn apply_cameras(&self, config: &Config, rtsp: Option<&Rtsp>, changes: &mut Changes) {
+        let mut cameras = BTreeMap::clone(&self.cameras.load());
+        let note = |name: &str, text: &str| self.events.note(Some(name), EventKind::Camera, text);
+        for name in &changes.removed {
+            cameras.remove(name);
+            note(name, "removed");
+        }
+        for name in &changes.added {
+            let Some(camera) = config.cameras.get(name) else { continue };
+            match SiteCamera::start(name, camera, &self.engine, &self.events) {
+                Ok(camera) => drop(cameras.insert(name.clone(), Arc::new(camera))),
+                Err(error) => note(name, &format!("not added: {error}")),
+            }
+        }
+        for (name, camera) in &cameras {
+            let Some(config) = config.cameras.get(name) else { continue };
+            if let Err(error) = camera.apply(config, rtsp.map(Rtsp::server)) {
+                note(name, &format!("not connected to: {error}"));
+            }
+            camera.set_rtsp(rtsp.and_then(|rtsp| rtsp.urls().into_iter().next()).as_deref());
+        }
+        for name in &changes.changed {
+            note(name, "changed");
+        }
+        // Whoever still holds a camera that was removed keeps it; its connection ends all the same.
+        let old = self.cameras.swap(Arc::new(cameras));
+        for name in &changes.removed {
+            if let Some(camera) = old.get(name) {
+                camera.end();
+            }
+        }
+    }
+
+    fn tick(&self, now: Instant) {
+        for camera in self.cameras.load_full().values() {
+            camera.tick(now);
+        }
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        for camera in self.cameras() {
+            camera.end();
+        }
+        let rtsp = self.shared.state().rtsp.take();
+        drop(rtsp);
+    }
+}
+
+/// How often figures are taken.
+const TICK: Duration = Duration::from_secs(1);
