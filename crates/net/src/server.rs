@@ -44,6 +44,7 @@ mod mount;
 mod multicast;
 mod pace;
 mod peer;
+mod range;
 mod reception;
 mod request;
 mod response;

@@ -17,7 +17,8 @@ fn plays(track: fn() -> Stream, protocols: &str, elements: &str) {
         camera.url()
     );
     let said = served::run("gst-launch-1.0", &pipeline);
-    assert!(said.success, "{}", said.output);
+    // Not its exit status: now and then rtspsrc closes its connection before it sends PAUSE by it at the end, and calls
+    // that an error.
     assert!(said.output.contains("Got EOS"), "{}", said.output);
     assert!(!said.output.contains("WARNING"), "{}", said.output);
 }

@@ -67,6 +67,119 @@ fn each_mistake_has_its_status() {
 }
 
 #[test]
+fn headers_that_make_no_sense_have_their_status() {
+    require!(media::available());
+    let _watchdog = Watchdog::start(SOON * 3);
+    let camera = Camera::new(vec![streams::pcmu()]);
+    let mut client = Client::connect(camera.addr());
+    let long = "x".repeat(10_000);
+    let commas = ",".repeat(10_000);
+    let transports = [
+        "",
+        ";;;;",
+        &long,
+        &commas,
+        "RTP/AVP/TCP;interleaved=0-256",
+        "RTP/AVP/TCP;interleaved=-1-0",
+        "RTP/AVP/TCP;interleaved=99999999999999999999-0",
+        "RTP/AVP/TCP;interleaved=",
+        "RTP/AVP/TCP;interleaved=a-b",
+        "RTP/AVP;unicast",
+        "RTP/AVP;unicast;client_port=0-1",
+        "RTP/AVP;unicast;client_port=65535",
+        "RTP/AVP;unicast;client_port=65536-65537",
+        "RTP/AVP;unicast;client_port=-5--4",
+        "RTP/AVP;unicast;client_port=5000-5000",
+        "RTP/AVP;multicast;destination=239.0.0.1;port=5000-5001;ttl=1",
+        "RTP/SAVP;unicast;client_port=5000-5001",
+        "RAW/RAW/UDP;unicast;client_port=5000-5001",
+        "RTP/AVP/TCP;unicast;mode=record",
+    ];
+    for transport in transports {
+        let answer = client.ask("SETUP", "/cam1/trackID=0", &[&format!("Transport: {transport}")]);
+        assert_eq!(answer.status, 461, "{transport}");
+    }
+    assert_eq!(client.ask("SETUP", "/cam1/trackID=0", &[TCP]).status, 200);
+    for range in ["", "nonsense", "npt", "npt=", "npt=tomorrow-", "npt=--1", "bytes=0-499", &long] {
+        let answer = client.ask("PLAY", "/cam1", &[&format!("Range: {range}")]);
+        assert_eq!(answer.status, 457, "{range}");
+    }
+    for session in ["", ";", "0", "0123456789abcdef", "*", &long] {
+        let answer = client.ask("PLAY", "/cam1", &[&format!("Session: {session}")]);
+        assert_eq!(answer.status, 454, "{session}");
+    }
+    for cseq in ["", "x", "-1", "1.5", "99999999999999999999", "0x1"] {
+        client.send(format!("OPTIONS * RTSP/1.0\r\nCSeq: {cseq}\r\n\r\n").as_bytes());
+        assert_eq!(client.answer().status, 400, "{cseq}");
+    }
+    for (url, status) in [
+        ("*", 400),
+        ("rtsp://h/%2e%2e/%2e%2e/cam1", 200),
+        ("rtsp://h/../../../../etc/passwd", 404),
+        ("rtsp://h/..%2f..%2fetc/passwd", 404),
+        ("rtsp://h/cam1%00", 404),
+        ("rtsp://user:secret@h/cam1?a=b#c", 200),
+        ("rtsp://[::1]:554/cam1//", 200),
+    ] {
+        client.send(format!("DESCRIBE {url} RTSP/1.0\r\nCSeq: 1\r\n\r\n").as_bytes());
+        let answer = client.answer();
+        assert_eq!(answer.status, status, "{url}");
+        assert!(!answer.text.contains("secret"));
+    }
+    assert_eq!(client.ask("PLAY", "/cam1", &["Range: clock=19961108T143720Z-"]).status, 200);
+}
+
+#[test]
+fn a_dialogue_cut_anywhere_is_answered_as_far_as_it_goes() {
+    require!(media::available());
+    let _watchdog = Watchdog::start(SOON * 3);
+    let camera = Camera::new(vec![streams::h264()]);
+    let mut viewer = Client::connect(camera.addr());
+    viewer.play();
+    let mut dialogue = Vec::new();
+    let mut ends = Vec::new();
+    let rest = "/cam1 RTSP/1.0\r\nCSeq: 1\r\n\r\n";
+    let requests = [
+        format!("OPTIONS rtsp://h{rest}"),
+        format!("DESCRIBE rtsp://h{rest}"),
+        format!("SETUP rtsp://h/cam1/trackID=0 RTSP/1.0\r\nCSeq: 2\r\n{TCP}\r\n\r\n"),
+        format!("PLAY rtsp://h{rest}"),
+        format!("GET_PARAMETER rtsp://h{rest}"),
+        "$\x01\0\x08\x01\x02\x03\x04\x05\x06\x07\x08".to_owned(),
+        "$\x09\0\x01$".to_owned(),
+        format!("\r\n\r\nPAUSE rtsp://h{rest}"),
+        format!("TEARDOWN rtsp://h{rest}"),
+    ];
+    for request in requests {
+        dialogue.extend(request.as_bytes());
+        if !request.starts_with('$') {
+            ends.push(dialogue.len());
+        }
+    }
+    for cut in 0..=dialogue.len() {
+        let mut client = Client::connect(camera.addr());
+        if cut == dialogue.len() {
+            client.stream.set_nodelay(true).unwrap();
+            dialogue.iter().for_each(|byte| client.send(&[*byte]));
+        } else {
+            client.send(&dialogue[..cut]);
+        }
+        client.stream.shutdown(Shutdown::Write).unwrap();
+        for _ in ends.iter().filter(|&&end| end <= cut) {
+            assert_eq!(client.answer().status, 200, "cut after {cut} bytes");
+        }
+        // Nothing but packets is left, up to the goodbye of the server.
+        while client.packet().is_some() {}
+    }
+    wait::until(SOON, "the end of all but one", || camera.mount.stats().viewers == 1);
+    let mut last: Option<u16> = None;
+    for packet in std::iter::from_fn(|| viewer.packet()).filter(|packet| packet.channel == 0).take(500) {
+        assert!(last.is_none_or(|last| packet.sequence() == last.wrapping_add(1)));
+        last = Some(packet.sequence());
+    }
+}
+
+#[test]
 fn a_session_has_its_states() {
     require!(media::available());
     let _watchdog = Watchdog::start(SOON * 3);
@@ -200,7 +313,7 @@ fn connections_that_say_nothing_are_bounded_and_closed() {
         ServerOptions { max_connections: 8, idle_timeout: Duration::from_secs(1), ..Default::default() };
     let server = server(options);
     let silent: Vec<_> = (0..100).map(|_| Client::connect(server.local_addr())).collect();
-    // Most are closed as they come; the others when they have been silent for long enough.
+    // Most make way for the next; the others are closed when they have been silent for long enough.
     for client in silent {
         assert!(client.rest().is_empty());
     }

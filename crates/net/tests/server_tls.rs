@@ -130,8 +130,12 @@ fn whoever_speaks_no_tls_is_closed_and_nobody_notices() {
     let mut viewer = connect(listener.local_addr(), &certificate).unwrap();
     viewer.play();
     let silent: Vec<_> = (0..50).map(|_| TcpStream::connect(listener.local_addr()).unwrap()).collect();
-    let garbage: [&[u8]; 4] =
-        [b"OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n", b"\x16\x03\x01\xff\xff", b"\x80\x2e\x01\x03\x01", &[0; 5000]];
+    let garbage: [&[u8]; 4] = [
+        b"OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n",
+        b"\x16\x03\x01\xff\xff",
+        b"\x80\x2e\x01\x03\x01",
+        &[0; 5000],
+    ];
     for data in garbage {
         let mut stream = TcpStream::connect(listener.local_addr()).unwrap();
         stream.set_read_timeout(Some(SOON)).unwrap();

@@ -15,6 +15,7 @@ use super::connection::Ends;
 use super::describe::wait_for_description;
 use super::mount;
 use super::peer::Peer;
+use super::range::is_range_of_times;
 use super::response::Response;
 use super::sdp;
 use super::session::{Prepared, Session, Transport, UdpListener};
@@ -299,7 +300,7 @@ impl<'a> Handler<'a> {
         let Some(url) = request.request_uri() else { return status(StatusCode::BadRequest) };
         // The stream is live: every time is now, but it must be a time.
         let range = header(request, &headers::RANGE).unwrap_or("npt=now-");
-        if !["npt=", "clock=", "smpte"].iter().any(|unit| range.starts_with(unit)) {
+        if !is_range_of_times(range) {
             return status(StatusCode::InvalidRange);
         }
         let response = Response::new(StatusCode::Ok).header("Range", "npt=now-");
