@@ -20,7 +20,9 @@ pub enum Correction {
     /// whatever the camera's clock says, pictures are shown smoothly and no later than the network makes them.
     Paced,
     /// A frame that is more than `tolerance` away from its arrival is moved there, and those behind it by as
-    /// much, so that the distances between frames stay as the camera has them.
+    /// much, so that the distances between frames stay as the camera has them. If it was not the clock that was off,
+    /// but the frame held up (a server may begin with a whole group of pictures at once), those behind it turn out to
+    /// be moved ahead of their arrival: then they are moved by less.
     Smart {
         /// How far a camera's clock may be off without being corrected.
         tolerance: Duration,
@@ -74,7 +76,9 @@ impl CorrectTimestamp {
         if reset.is_some_and(|reset| distance(time, offset.reset_at) > reset) {
             *offset = fresh;
         }
-        if distance(time.offset_micros(offset.micros), now) > tolerance {
+        let corrected = time.offset_micros(offset.micros);
+        let moved_ahead = offset.micros != 0 && corrected.micros_since(now) > MOST_AHEAD_MICROS;
+        if moved_ahead || distance(corrected, now) > tolerance {
             offset.micros = now.micros_since(time);
         }
         time.offset_micros(offset.micros)
@@ -102,6 +106,9 @@ impl Filter for CorrectTimestamp {
         emit(frame);
     }
 }
+
+/// Frames that were moved may be ahead of their arrival by so much: arrivals jitter.
+const MOST_AHEAD_MICROS: i64 = 100_000;
 
 fn distance(a: WallTime, b: WallTime) -> Duration {
     Duration::from_micros(a.micros_since(b).unsigned_abs())
@@ -157,9 +164,26 @@ mod tests {
     }
 
     #[test]
+    fn what_was_held_up_does_not_move_what_follows_into_the_future() {
+        // A server begins with the four seconds of pictures that it has kept, then sends one every 40 ms.
+        let kept: Vec<_> = (0..=100).map(|n| (6000 + n * 40, 10_000 + n)).collect();
+        let live: Vec<_> =
+            (1..=100).map(|n| (10_000 + n * 40, 10_000 + (100 + n * 39).max(n * 40))).collect();
+        let frames = [kept, live].concat();
+        let lead =
+            correct(Correction::SMART, &frames).into_iter().zip(&frames).map(|(wall, (_, now))| wall - now);
+        let lead: Vec<_> = lead.collect();
+        assert!(lead.iter().all(|lead| (-100..=100).contains(lead)), "{lead:?}");
+        // A clock that is ahead a little is believed as ever.
+        assert_eq!(correct(Correction::SMART, &[(1500, 0), (1540, 40)]), [1500, 1540]);
+        // One that is far off, and whose first picture was late, is not followed into the future.
+        assert_eq!(correct(Correction::SMART, &[(0, 9500), (40, 9040), (80, 9080)]), [9500, 9040, 9080]);
+    }
+
+    #[test]
     fn the_offset_is_forgotten_after_a_minute_of_the_stream() {
         // The camera is 1.5 s late at last; only a reset makes that pass uncorrected.
-        let frames = [(0, 5000), (60_000, 64_500), (60_001, 61_501)];
+        let frames = [(0, 5000), (60_000, 65_050), (60_001, 61_501)];
         assert_eq!(correct(Correction::SMART, &frames), [5000, 65_000, 60_001]);
         let never = Correction::Smart { tolerance: Duration::from_secs(2), reset: None };
         assert_eq!(correct(never, &frames), [5000, 65_000, 61_501]);
