@@ -9,7 +9,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Every crate and its layer. A new crate is listed here, or the test fails.
-const LAYERS: [(&str, u32); 10] = [
+const LAYERS: [(&str, u32); 11] = [
     ("valkka-core", 0),
     ("valkka-net", 1),
     ("valkka-av", 1),
@@ -17,9 +17,10 @@ const LAYERS: [(&str, u32); 10] = [
     ("valkka-shm", 1),
     ("valkka-store", 1),
     ("valkka", 2),
-    ("valkka-web", 3),
-    ("valkka-cli", 4),
-    ("valkka-python", 4),
+    ("valkka-site", 3),
+    ("valkka-web", 4),
+    ("valkka-cli", 5),
+    ("valkka-python", 5),
 ];
 
 /// Only tests depend on it; it depends on layer 0 alone.

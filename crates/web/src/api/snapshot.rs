@@ -1,0 +1,69 @@
+//! Snapshots.
+
+use std::time::Duration;
+
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::response::Response;
+use serde::Deserialize;
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
+use valkka::snapshot::SnapshotError;
+
+use crate::answer::{Problem, typed, with_header};
+use crate::call::Call;
+
+#[derive(Deserialize)]
+struct Query {
+    width: Option<u32>,
+}
+
+pub(crate) async fn snapshot(call: Call) -> Result<Response, Problem> {
+    let Query { width } = call.query()?;
+    if width.is_some_and(|width| !WIDTHS.contains(&width)) {
+        let message = format!("a width is of {} to {} pixels", WIDTHS.start(), WIDTHS.end());
+        return Err(Problem::new(StatusCode::BAD_REQUEST, message));
+    }
+    let Ok(Ok(permit)) = timeout(PATIENCE, call.app.snapping.clone().acquire_owned()).await else {
+        return Err(Problem::busy("too many snapshots are being made"));
+    };
+    let (app, keeper) = (call.app.clone(), call.camera()?.keeper().clone());
+    let made = spawn_blocking(move || {
+        let _permit = permit;
+        app.snapshots.jpeg(&keeper, width, PATIENCE)
+    });
+    let snapshot = match made.await {
+        Ok(made) => made.map_err(problem)?,
+        Err(_) => {
+            return Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the snapshot could not be made"));
+        }
+    };
+    let seconds = snapshot.time.wall.micros() as f64 / 1e6;
+    let mut response = typed("image/jpeg", snapshot.data);
+    for (name, value) in [(TIME, format!("{seconds:.3}")), (ONLINE, snapshot.online.to_string())] {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            response = with_header(response, name, value);
+        }
+    }
+    Ok(response)
+}
+
+fn problem(error: SnapshotError) -> Problem {
+    match error {
+        SnapshotError::NoKeyFrame { .. } | SnapshotError::Deadline { .. } => {
+            Problem::busy(&error.to_string())
+        }
+        _ => Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
+    }
+}
+
+/// The moment that the picture shows, in seconds since 1970.
+const TIME: HeaderName = HeaderName::from_static("x-picture-time");
+
+/// Whether the camera was connected when the picture was asked for.
+const ONLINE: HeaderName = HeaderName::from_static("x-picture-online");
+
+/// How wide snapshots may be.
+const WIDTHS: std::ops::RangeInclusive<u32> = 16..=3840;
+
+/// How long a snapshot may wait for others, and how long it may take.
+const PATIENCE: Duration = Duration::from_secs(5);

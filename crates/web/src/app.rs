@@ -1,0 +1,100 @@
+//! What all connections share.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::sync::{Semaphore, watch};
+use valkka::snapshot::Snapshots;
+use valkka::stats::Counter;
+use valkka_site::Site;
+
+use crate::auth::MAX_VERIFYING;
+use crate::beat::Beat;
+use crate::bell::Bell;
+use crate::options::WebOptions;
+use crate::pulse::Pulse;
+use crate::sessions::Sessions;
+use crate::tally::Tally;
+use crate::throttle::Throttle;
+
+/// What all connections of a web server share.
+#[derive(Debug)]
+pub(crate) struct App {
+    pub(crate) site: Arc<Site>,
+    pub(crate) options: WebOptions,
+    /// Cookies are sent to all ports of a host: each server has a name of its own for its cookie.
+    pub(crate) cookie_name: String,
+    pub(crate) sessions: Sessions,
+    pub(crate) throttle: Throttle,
+    /// Who may have a password looked at.
+    pub(crate) verifying: Arc<Semaphore>,
+    /// Who may have a snapshot made.
+    pub(crate) snapping: Arc<Semaphore>,
+    pub(crate) snapshots: Snapshots,
+    pub(crate) connections: Arc<Tally<IpAddr>>,
+    /// WebSockets, by their user.
+    pub(crate) sockets: Arc<Tally<String>>,
+    pub(crate) figures: Figures,
+    pub(crate) bell: Arc<Bell>,
+    pub(crate) beat: Beat,
+    /// How all cameras are, once a second.
+    pub(crate) pulse: watch::Sender<Pulse>,
+    /// Changes when somebody may no longer do what he could: whoever serves without end looks again.
+    pub(crate) access: watch::Sender<u64>,
+    pub(crate) stopping: watch::Sender<bool>,
+}
+
+/// What is counted.
+#[derive(Debug, Default)]
+pub(crate) struct Figures {
+    /// Bytes written to all connections, TLS included.
+    pub(crate) sent_bytes: Arc<Counter>,
+    pub(crate) requests: Counter,
+    pub(crate) connections_refused: Counter,
+    pub(crate) logins_refused: Counter,
+    /// Bytes of live video, in all WebSockets and endless files.
+    pub(crate) live_bytes: Counter,
+}
+
+impl App {
+    pub(crate) fn new(site: Arc<Site>, options: WebOptions, local_addr: SocketAddr) -> Self {
+        Self {
+            site,
+            cookie_name: format!("valkka_{}", local_addr.port()),
+            sessions: Sessions::new(options.session_idle),
+            throttle: Throttle::default(),
+            verifying: Arc::new(Semaphore::new(MAX_VERIFYING)),
+            snapping: Arc::new(Semaphore::new(MAX_SNAPPING)),
+            snapshots: Snapshots::new(MAX_SNAPPING),
+            connections: Arc::new(Tally::new(options.max_connections, options.max_connections_per_peer)),
+            sockets: Arc::new(Tally::new(usize::MAX, options.max_sockets_per_user)),
+            figures: Figures::default(),
+            bell: Arc::default(),
+            beat: Beat::new(Instant::now()),
+            pulse: watch::Sender::new(Pulse::default()),
+            access: watch::Sender::new(0),
+            stopping: watch::Sender::new(false),
+            options,
+        }
+    }
+
+    /// Whether it can be reached from this machine alone.
+    pub(crate) fn is_private(&self) -> bool {
+        self.options.listen.ip().to_canonical().is_loopback()
+    }
+
+    /// Has whoever serves without end look again whether he may.
+    pub(crate) fn revise_access(&self) {
+        self.access.send_modify(|generation| *generation += 1);
+    }
+}
+
+/// Returns when the server stops.
+pub(crate) async fn stopped(stopping: &mut watch::Receiver<bool>) {
+    // An error says that the server is gone.
+    let _ = stopping.wait_for(|&stopping| stopping).await;
+}
+
+/// Snapshots that are made at the same time; each takes a core for some 20 ms.
+const MAX_SNAPPING: usize = 2;

@@ -1,0 +1,157 @@
+//! Who asks: whoever has a cookie of a session, or sends a name and a password with each request.
+
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use axum::http::StatusCode;
+use axum::http::header::{AUTHORIZATION, COOKIE, HeaderMap};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
+use tracing::debug;
+use valkka_site::{Role, User};
+
+use crate::answer::Problem;
+use crate::app::App;
+use crate::sessions::Token;
+
+/// Somebody who was let in.
+#[derive(Clone, Debug)]
+pub(crate) struct Caller {
+    pub(crate) user: User,
+    /// By which he was let in, unless he sends his password with each request, or nobody is asked.
+    pub(crate) session: Option<Token>,
+}
+
+impl Caller {
+    /// Whether he may see the camera called `camera`.
+    pub(crate) fn sees(&self, camera: &str) -> bool {
+        self.user.may(Role::Viewer, camera)
+    }
+
+    /// Whether he was let in without being asked.
+    pub(crate) fn is_anyone(&self) -> bool {
+        self.user.name.is_empty()
+    }
+}
+
+/// Who sends `headers` from `peer`.
+///
+/// # Errors
+/// If somebody has to be let in first, or the password is wrong, or was wrong too often.
+pub(crate) async fn identify(app: &App, peer: IpAddr, headers: &HeaderMap) -> Result<Caller, Problem> {
+    if let Some(value) = headers.get(AUTHORIZATION) {
+        let basic = value.to_str().ok().and_then(parse_basic);
+        let (name, password) =
+            basic.ok_or_else(|| Problem::unauthorized("only Basic authentication is known"))?;
+        return Ok(Caller { user: verify(app, peer, name, password).await?, session: None });
+    }
+    let tokens = cookies(headers, &app.cookie_name).filter_map(Token::parse);
+    if let Some(caller) = tokens.take(MAX_TOKENS).find_map(|token| of_session(app, token)) {
+        return Ok(caller);
+    }
+    if app.options.anyone {
+        return Ok(Caller { user: User::anyone(), session: None });
+    }
+    Err(Problem::unauthorized("log in first"))
+}
+
+/// The user who has this password.
+///
+/// # Errors
+/// If there is none, or he was wrong too often, or too many others are being looked at.
+pub(crate) async fn verify(app: &App, peer: IpAddr, name: String, password: String) -> Result<User, Problem> {
+    app.throttle.pay(peer, Instant::now()).map_err(|wait| {
+        Problem::new(StatusCode::TOO_MANY_REQUESTS, "wrong passwords too often; wait").retry_after(wait)
+    })?;
+    let Ok(Ok(permit)) = timeout(VERIFY_PATIENCE, app.verifying.clone().acquire_owned()).await else {
+        app.throttle.refund(peer, Instant::now());
+        return Err(Problem::busy("too many are logging in at this moment"));
+    };
+    let users = app.site.users();
+    let verified = spawn_blocking(move || {
+        let _permit = permit;
+        users.verify(&name, &password)
+    });
+    match verified.await {
+        Ok(Some(user)) => {
+            app.throttle.refund(peer, Instant::now());
+            Ok(user)
+        }
+        Ok(None) => {
+            app.figures.logins_refused.add(1);
+            debug!(%peer, "a wrong name or password");
+            Err(Problem::unauthorized("the name or the password is wrong"))
+        }
+        Err(_) => Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the password could not be checked")),
+    }
+}
+
+/// `caller` as he is now: his session may have ended, and his roles may have changed.
+pub(crate) fn still(app: &App, caller: &Caller) -> Option<Caller> {
+    match caller.session {
+        Some(token) => of_session(app, token),
+        None if caller.is_anyone() => Some(caller.clone()),
+        None => Some(Caller { user: app.site.users().get(&caller.user.name)?, session: None }),
+    }
+}
+
+fn of_session(app: &App, token: Token) -> Option<Caller> {
+    let name = app.sessions.user(token, Instant::now())?;
+    Some(Caller { user: app.site.users().get(&name)?, session: Some(token) })
+}
+
+/// The name and the password of Basic authentication (RFC 7617).
+fn parse_basic(value: &str) -> Option<(String, String)> {
+    let (scheme, encoded) = value.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let decoded = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
+    let (name, password) = decoded.split_once(':')?;
+    Some((name.to_owned(), password.to_owned()))
+}
+
+/// The values of all cookies called `name`.
+fn cookies<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a str> {
+    let lines = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
+    lines.flat_map(|line| line.split(';')).filter_map(move |pair| {
+        let (key, value) = pair.trim().split_once('=')?;
+        (key == name).then_some(value)
+    })
+}
+
+/// How many passwords are looked at, each of which takes a core and some 20 MB for 50 ms.
+pub(crate) const MAX_VERIFYING: usize = 2;
+
+/// How long a password waits until it is looked at.
+const VERIFY_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How many cookies of one request are looked at; browsers send one.
+const MAX_TOKENS: usize = 4;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_passwords_are_read_as_they_are_sent() {
+        let basic = |text: &str| format!("Basic {}", STANDARD.encode(text));
+        let read = |value: &str| parse_basic(value);
+        assert_eq!(read(&basic("anna:p:ss wörd")), Some(("anna".into(), "p:ss wörd".into())));
+        assert_eq!(read(&basic("anna:").replace("Basic", "bAsIc")), Some(("anna".into(), String::new())));
+        for wrong in ["", "Basic", "Basic ", "Basic *", "Bearer abc", &basic("no colon"), "Basic /w=="] {
+            assert_eq!(read(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_cookie_is_found_among_others() {
+        let mut headers = HeaderMap::new();
+        for line in ["a=1; valkka=x; valkkax=y", "valkka=z=w", ";;=;valkka"] {
+            headers.append(COOKIE, line.parse().unwrap());
+        }
+        assert_eq!(cookies(&headers, "valkka").collect::<Vec<_>>(), ["x", "z=w"]);
+    }
+}

@@ -1,0 +1,265 @@
+//! `GET /metrics`: figures for Prometheus.
+
+use std::fmt;
+use std::fs;
+
+use axum::response::Response;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, text};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::Registry;
+use valkka::fragments::FragmentStats;
+use valkka::usage;
+use valkka_site::{CameraState, CameraStatus, SiteCamera};
+
+use crate::answer::{Problem, typed};
+use crate::app::App;
+use crate::call::Call;
+
+pub(crate) async fn metrics(call: Call) -> Result<Response, Problem> {
+    let caller = call.caller()?;
+    let cameras = call.app.site.cameras();
+    let seen = cameras.iter().filter(|camera| caller.sees(camera.name()));
+    let scrape = Scrape {
+        cameras: seen.map(|camera| CameraFigures::new(camera)).collect(),
+        web: WebFigures::new(&call.app),
+    };
+    let text = write(scrape);
+    Ok(typed("application/openmetrics-text; version=1.0.0; charset=utf-8", text))
+}
+
+/// The name of a family, what it says, and where its values come from.
+type Column<T, V> = (&'static str, &'static str, fn(&T) -> V);
+
+/// All figures at one moment.
+#[derive(Debug)]
+struct Scrape {
+    cameras: Vec<CameraFigures>,
+    web: WebFigures,
+}
+
+/// Those of one camera.
+#[derive(Debug)]
+struct CameraFigures {
+    status: CameraStatus,
+    /// Of its connection; they begin anew with a new one, which counters may do.
+    received_bytes: u64,
+    fragments: FragmentStats,
+}
+
+/// Those of the web server.
+#[derive(Debug, Default)]
+struct WebFigures {
+    connections: usize,
+    sockets: usize,
+    requests: u64,
+    sent_bytes: u64,
+    live_bytes: u64,
+    connections_refused: u64,
+    logins_refused: u64,
+}
+
+impl CameraFigures {
+    fn new(camera: &SiteCamera) -> Self {
+        Self {
+            status: camera.status(),
+            received_bytes: camera.camera().stats().received_bytes.get(),
+            fragments: camera.fragments().stats(),
+        }
+    }
+
+    fn name(&self) -> &str {
+        &self.status.name
+    }
+}
+
+impl WebFigures {
+    fn new(app: &App) -> Self {
+        let figures = &app.figures;
+        Self {
+            connections: app.connections.total(),
+            sockets: app.sockets.total(),
+            requests: figures.requests.get(),
+            sent_bytes: figures.sent_bytes.get(),
+            live_bytes: figures.live_bytes.get(),
+            connections_refused: figures.connections_refused.get(),
+            logins_refused: figures.logins_refused.get(),
+        }
+    }
+}
+
+/// In the OpenMetrics text format.
+fn write(scrape: Scrape) -> String {
+    let mut registry = Registry::default();
+    registry.register_collector(Box::new(scrape));
+    let mut text = String::new();
+    // A string takes everything, so nothing can fail here.
+    let _ = text::encode(&mut text, &registry);
+    text
+}
+
+impl Collector for Scrape {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let encoder = &mut Encoder(&mut encoder);
+        self.encode_cameras(encoder)?;
+        self.web.encode(encoder)?;
+        encode_process(encoder)
+    }
+}
+
+impl Scrape {
+    fn encode_cameras(&self, encoder: &mut Encoder<'_, '_>) -> fmt::Result {
+        let counters: [Column<CameraFigures, u64>; 6] = [
+            ("valkka_camera_frames", "Pictures received", |camera| camera.status.frames),
+            ("valkka_camera_received_bytes", "Bytes of video and audio received", |camera| {
+                camera.received_bytes
+            }),
+            ("valkka_camera_lost_packets", "Network packets lost on the way here", |camera| {
+                camera.status.lost
+            }),
+            ("valkka_camera_reconnects", "Connections after the first", |camera| camera.status.reconnects),
+            ("valkka_camera_fragments", "Fragments made for browsers", |camera| camera.fragments.fragments),
+            (
+                "valkka_camera_fragments_skipped",
+                "Fragments left out for browsers that did not keep up",
+                |camera| camera.fragments.skipped,
+            ),
+        ];
+        for (name, help, value) in counters {
+            let rows = self.cameras.iter().map(|camera| ([("camera", camera.name())], value(camera)));
+            encoder.counters(name, help, rows)?;
+        }
+        let gauges: [Column<CameraStatus, f64>; 2] = [
+            ("valkka_camera_frames_per_second", "Pictures per second lately", |status| status.fps),
+            ("valkka_camera_bits_per_second", "Bits per second lately", |status| 1e3 * status.kbit_s),
+        ];
+        for (name, help, value) in gauges {
+            let rows = self.cameras.iter().map(|camera| ([("camera", camera.name())], value(&camera.status)));
+            encoder.gauges(name, help, rows)?;
+        }
+        let states = self.cameras.iter().flat_map(|camera| {
+            STATES.map(|(state, word)| {
+                let is_it = f64::from(u8::from(camera.status.state == state));
+                ([("camera", camera.name()), ("state", word)], is_it)
+            })
+        });
+        encoder.gauges("valkka_camera_state", "1 for the state that the camera is in", states)?;
+        let viewers = self.cameras.iter().flat_map(|camera| {
+            [("rtsp", camera.status.viewers.rtsp), ("web", camera.fragments.viewers)]
+                .map(|(via, count)| ([("camera", camera.name()), ("via", via)], count as f64))
+        });
+        encoder.gauges("valkka_camera_viewers", "Who watches the camera at this moment", viewers)
+    }
+}
+
+impl WebFigures {
+    fn encode(&self, encoder: &mut Encoder<'_, '_>) -> fmt::Result {
+        encoder.gauge(
+            "valkka_web_connections",
+            "Open connections of the web server",
+            self.connections as f64,
+        )?;
+        encoder.gauge("valkka_web_sockets", "Open WebSockets", self.sockets as f64)?;
+        for (name, help, value) in [
+            ("valkka_web_requests", "Requests to the web server", self.requests),
+            ("valkka_web_sent_bytes", "Bytes the web server has sent", self.sent_bytes),
+            ("valkka_web_live_bytes", "Bytes of live video among them", self.live_bytes),
+            (
+                "valkka_web_connections_refused",
+                "Connections closed because there were too many",
+                self.connections_refused,
+            ),
+            ("valkka_web_logins_refused", "Wrong names or passwords", self.logins_refused),
+        ] {
+            encoder.counter(name, help, value)?;
+        }
+        Ok(())
+    }
+}
+
+/// By the names that Prometheus has for what every process has.
+fn encode_process(encoder: &mut Encoder<'_, '_>) -> fmt::Result {
+    let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+    version.encode(encoder.0.encode_descriptor(
+        "valkka_build",
+        "What is running",
+        None,
+        MetricType::Info,
+    )?)?;
+    let seconds = usage::cpu_time().as_secs_f64();
+    encoder.counters("process_cpu_seconds", "CPU time used, user and system", [(NO_LABELS, seconds)])?;
+    for (name, help, value) in [
+        ("process_resident_memory_bytes", "Resident memory", usage::rss_bytes()),
+        ("process_threads", "Threads", entries("/proc/self/task")),
+        ("process_open_fds", "Open file descriptors", entries("/proc/self/fd")),
+    ] {
+        encoder.gauge(name, help, value as f64)?;
+    }
+    Ok(())
+}
+
+fn entries(folder: &str) -> u64 {
+    fs::read_dir(folder).map_or(0, |entries| entries.count() as u64)
+}
+
+/// Writes families of metrics.
+struct Encoder<'a, 'b>(&'a mut DescriptorEncoder<'b>);
+
+impl Encoder<'_, '_> {
+    fn counter(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
+        self.counters(name, help, [(NO_LABELS, value)])
+    }
+
+    fn gauge(&mut self, name: &str, help: &str, value: f64) -> fmt::Result {
+        self.gauges(name, help, [(NO_LABELS, value)])
+    }
+
+    /// A family of numbers that only grow; `_total` is added to its name.
+    fn counters<'l, V, const N: usize>(
+        &mut self,
+        name: &str,
+        help: &str,
+        rows: impl IntoIterator<Item = ([(&'l str, &'l str); N], V)>,
+    ) -> fmt::Result
+    where
+        ConstCounter<V>: EncodeMetric,
+    {
+        self.family(name, help, MetricType::Counter, rows, ConstCounter::new)
+    }
+
+    fn gauges<'l, const N: usize>(
+        &mut self,
+        name: &str,
+        help: &str,
+        rows: impl IntoIterator<Item = ([(&'l str, &'l str); N], f64)>,
+    ) -> fmt::Result {
+        self.family(name, help, MetricType::Gauge, rows, ConstGauge::new)
+    }
+
+    fn family<'l, V, M: EncodeMetric, const N: usize>(
+        &mut self,
+        name: &str,
+        help: &str,
+        kind: MetricType,
+        rows: impl IntoIterator<Item = ([(&'l str, &'l str); N], V)>,
+        metric: impl Fn(V) -> M,
+    ) -> fmt::Result {
+        let mut family = self.0.encode_descriptor(name, help, None, kind)?;
+        for (labels, value) in rows {
+            metric(value).encode(family.encode_family(&labels)?)?;
+        }
+        Ok(())
+    }
+}
+
+const NO_LABELS: [(&str, &str); 0] = [];
+
+const STATES: [(CameraState, &str); 4] = [
+    (CameraState::Connecting, "connecting"),
+    (CameraState::Online, "online"),
+    (CameraState::Offline, "offline"),
+    (CameraState::Failed, "failed"),
+];

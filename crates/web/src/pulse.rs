@@ -1,0 +1,53 @@
+//! Once a second: how the cameras are, and whether everybody may still do what he could.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::time::{MissedTickBehavior, interval};
+use valkka_site::CameraStatus;
+
+use crate::app::App;
+
+/// How all cameras were at one moment. Cloning it counts references.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Pulse {
+    /// By name, each written once for however many are told.
+    pub(crate) cameras: Arc<[(String, String)]>,
+}
+
+impl Pulse {
+    /// As they are now.
+    pub(crate) fn take(app: &App) -> Self {
+        let cameras = app.site.cameras();
+        let statuses = cameras.iter().map(|camera| camera.status());
+        Self { cameras: statuses.filter_map(|status| Some((status.name.clone(), write(&status)?))).collect() }
+    }
+}
+
+/// Runs until it is aborted.
+pub(crate) async fn run(app: Arc<App>) {
+    let mut ticks = interval(INTERVAL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut generation = app.site.access_changes();
+    loop {
+        ticks.tick().await;
+        app.beat.beat(Instant::now());
+        let now = app.site.access_changes();
+        if now != generation {
+            generation = now;
+            let users = app.site.users();
+            app.sessions.keep(|user| users.get(user).is_some());
+            app.revise_access();
+        }
+        // Nobody looks at figures that nobody is told.
+        if app.pulse.receiver_count() > 0 {
+            app.pulse.send_replace(Pulse::take(&app));
+        }
+    }
+}
+
+fn write(status: &CameraStatus) -> Option<String> {
+    serde_json::to_string(status).ok()
+}
+
+const INTERVAL: Duration = Duration::from_secs(1);
