@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
+use std::process;
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::Duration;
@@ -19,7 +20,8 @@ use super::connections::Permit;
 use super::{Shared, TlsIdentity};
 
 /// An address at which a [`Server`](super::Server) listens. Dropping it frees the address; the viewers who came by it
-/// stay.
+/// stay. Dropping it in a process that was forked off from the one that made it does nothing, as with a
+/// [`Worker`](valkka_core::worker::Worker).
 #[derive(Debug)]
 pub struct Listener {
     local_addr: SocketAddr,
@@ -27,6 +29,8 @@ pub struct Listener {
     task: AbortHandle,
     /// Disconnected when the address is free.
     closed: mpsc::Receiver<()>,
+    /// That made it.
+    process: u32,
 }
 
 impl Listener {
@@ -53,7 +57,7 @@ impl Listener {
             let ends = ends;
             accept(&ends.0, identities, shared).await;
         });
-        Ok(Self { local_addr, identity, task: task.abort_handle(), closed })
+        Ok(Self { local_addr, identity, task: task.abort_handle(), closed, process: process::id() })
     }
 
     /// The address it listens on.
@@ -76,6 +80,9 @@ impl Listener {
 
 impl Drop for Listener {
     fn drop(&mut self) {
+        if self.process != process::id() {
+            return;
+        }
         self.task.abort();
         // So that whoever drops it can listen there again. The server's thread has nothing to do that takes long.
         let _ = self.closed.recv_timeout(CLOSE_TIMEOUT);
