@@ -12,6 +12,10 @@
 //! Over UDP a viewer gets 16 packets per millisecond or two, its first group of pictures too: a key frame sent at
 //! once overflows the receive buffers of simple clients.
 //!
+//! Anyone may watch unless a [`Gatekeeper`] says otherwise, path by path. Viewers may come by TLS as well
+//! ([`Server::listen_tls`]). Strangers who guess passwords, open connections and say nothing, flood the server or do not
+//! read slow down themselves, not the viewers.
+//!
 //! ```no_run
 //! use valkka_core::sink::Sink;
 //! use valkka_net::server::{Server, ServerOptions};
