@@ -44,6 +44,16 @@ fn aac_configurations() {
 }
 
 #[test]
+fn opus() {
+    let _watchdog = Watchdog::start(WATCHDOG);
+    let mut random = Rng::with_seed(SEED);
+    for _ in 0..10_000 {
+        let packet: Vec<u8> = (0..random.usize(0..4)).map(|_| random.u8(..)).collect();
+        invariants::opus(&packet);
+    }
+}
+
+#[test]
 fn mjpeg() {
     mangle(&["jpg"], invariants::mjpeg);
 }

@@ -3,6 +3,7 @@
 use valkka_core::bitmap::PixelFormat;
 use valkka_core::codec::{
     Codec, CodecParams, aac as aac_bytes, h264 as avc, h265 as hevc, mjpeg as jpeg, nal as units,
+    opus as opus_bytes,
 };
 use valkka_core::frame::Fragment;
 
@@ -86,6 +87,10 @@ pub(crate) fn aac(data: &[u8]) {
     match aac_bytes::AudioSpecificConfig::parse(data) {
         Ok(config) => {
             assert!(config.sample_rate_hz > 0 && config.channels > 0, "{config:?}");
+            assert!(config.silence().is_none_or(|silence| silence.len() < 64) && config.output_samples() > 0);
+            if let Some(params) = aac_bytes::params(data) {
+                check_name(&params);
+            }
             if let Some(written) = config.write() {
                 let read =
                     aac_bytes::AudioSpecificConfig::parse(&written).expect("what was written can be read");
@@ -106,6 +111,11 @@ pub(crate) fn aac(data: &[u8]) {
         assert_eq!(written.sample_rate_hz(), header.sample_rate_hz());
     }
     assert!(total <= data.len(), "more than there was");
+}
+
+/// Opus packets.
+pub(crate) fn opus(data: &[u8]) {
+    assert!(opus_bytes::samples(data).is_none_or(|samples| (120..=5760).contains(&samples)));
 }
 
 /// JPEG images.
@@ -138,4 +148,11 @@ fn check_params(params: Option<CodecParams>, codec: Codec, data: &[u8], from_rec
     // Nothing downstream overflows on such a size.
     let (row, rows) = PixelFormat::Yuv444.plane_size(0, video.width, video.height);
     assert!(row.checked_mul(rows).is_some());
+    check_name(&params);
+}
+
+/// What browsers are told stands between quotes in a header.
+fn check_name(params: &CodecParams) {
+    let is_plain = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'.');
+    assert!(params.rfc6381().is_none_or(|name| is_plain(&name) && name.len() < 64));
 }
