@@ -5,7 +5,7 @@ use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::net::UdpSocket;
 use tokio::sync::Notify;
@@ -51,8 +51,8 @@ struct Member {
     number: u64,
     peer: IpAddr,
     reception: Arc<Reception>,
-    /// By which synchronisation source it reports of a track, once it has.
-    reporters: BTreeMap<u8, u32>,
+    /// By which synchronisation source it reports of a track, and when it has last.
+    reporters: BTreeMap<u8, (u32, Instant)>,
     ended: Arc<Notify>,
 }
 
@@ -80,24 +80,25 @@ impl Group {
         self.flow.channel()
     }
 
-    /// What viewers of `track` must know, as the parameters of a Transport header.
-    pub(super) fn words(&self, track: u8) -> String {
-        let (rtp, rtcp) = self.range.ports(track);
-        let (address, source, ttl) = (self.address, self.local.ip(), self.range.ttl);
-        format!("RTP/AVP;multicast;destination={address};source={source};port={rtp}-{rtcp};ttl={ttl}")
-    }
-
-    /// Opens the sockets of `track`, unless they are.
-    pub(super) fn open(self: &Arc<Self>, track: u8) -> io::Result<()> {
+    /// Opens the sockets of `track`, unless they are; returns what its viewers must know, in the words of a Transport
+    /// header.
+    pub(super) fn open(self: &Arc<Self>, track: u8) -> io::Result<String> {
+        let ports = self.range.ports(track);
         let mut state = lock(&self.state);
-        if state.tracks.iter().any(|(known, _)| *known == track) {
-            return Ok(());
-        }
-        let sockets = GroupSockets::open(self.address, self.range.ports(track), self.range.ttl, self.local)?;
-        let sockets = Arc::new(sockets);
-        state.tracks.push((track, sockets.clone()));
-        state.listeners.spawn(listen(Arc::downgrade(self), track, sockets));
-        Ok(())
+        let known =
+            state.tracks.iter().find(|(known, _)| *known == track).map(|(_, sockets)| sockets.clone());
+        let sockets = match known {
+            Some(sockets) => sockets,
+            None => {
+                let sockets = Arc::new(GroupSockets::open(self.address, ports, self.range.ttl, self.local)?);
+                state.tracks.push((track, sockets.clone()));
+                state.listeners.spawn(listen(Arc::downgrade(self), track, sockets.clone()));
+                sockets
+            }
+        };
+        let (destination, source, ttl) = (self.address, sockets.source()?, sockets.ttl());
+        let (rtp, rtcp) = ports;
+        Ok(format!("RTP/AVP;multicast;destination={destination};source={source};port={rtp}-{rtcp};ttl={ttl}"))
     }
 
     /// Takes in a viewer at `peer`, and starts to send if it is the first.
@@ -122,20 +123,27 @@ impl Group {
     }
 
     /// Takes what somebody reports to the group: the viewer at that address, and if there are several, always the same
-    /// one.
-    fn take_reports(&self, track: u8, from: IpAddr, compound: &[u8]) {
-        let from = from.to_canonical();
+    /// one. Viewers on this machine report from the address that they receive from, `source`.
+    fn take_reports(&self, track: u8, from: IpAddr, source: Option<IpAddr>, compound: &[u8]) {
+        let (from, is_local) = (from.to_canonical(), source == Some(from) || from.is_loopback());
         let members = &mut lock(&self.state).members;
         // Whoever has several addresses may report from another one than it has connected from.
         let alone = members.len() == 1;
+        let now = Instant::now();
         for block in report_blocks(compound) {
-            let known = |member: &Member| member.reporters.get(&track) == Some(&block.reporter);
-            let free =
-                |member: &Member| (alone || member.peer == from) && !member.reporters.contains_key(&track);
-            let Some(at) = members.iter().position(known).or_else(|| members.iter().position(free)) else {
+            let known = |member: &Member| {
+                member.reporters.get(&track).is_some_and(|(reporter, _)| *reporter == block.reporter)
+            };
+            // Some receivers take another name after a while.
+            let silent = |member: &Member| {
+                member.reporters.get(&track).is_none_or(|(_, last)| now.duration_since(*last) > SILENT)
+            };
+            let there = |member: &Member| member.peer == from || is_local && member.peer.is_loopback();
+            let new = |member: &Member| alone || there(member) && silent(member);
+            let Some(at) = members.iter().position(known).or_else(|| members.iter().position(new)) else {
                 continue;
             };
-            members[at].reporters.insert(track, block.reporter);
+            members[at].reporters.insert(track, (block.reporter, now));
             members[at].reception.take_block(&block);
         }
     }
@@ -229,12 +237,15 @@ async fn listen(group: Weak<Group>, track: u8, sockets: Arc<GroupSockets>) {
         match sockets.heard().recv_from(&mut packet).await {
             Ok((length, from)) => {
                 let Some(group) = group.upgrade() else { return };
-                group.take_reports(track, from.ip(), &packet[..length]);
+                group.take_reports(track, from.ip(), sockets.source().ok(), &packet[..length]);
             }
             Err(_) => sleep(ERROR_PAUSE).await,
         }
     }
 }
+
+/// Whose reports have not come for so long may have another name by now: they come every five seconds or so.
+const SILENT: Duration = Duration::from_secs(15);
 
 /// Pause after a failed read, so that a socket that only gives errors costs nothing.
 const ERROR_PAUSE: Duration = Duration::from_millis(100);

@@ -1,7 +1,7 @@
 //! The sockets by which one track goes to a multicast group.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr, SocketAddrV6};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::UdpSocket;
@@ -11,6 +11,7 @@ use super::udp::SEND_BUFFER_BYTES;
 /// Two that send, and one that hears what viewers report to the group.
 #[derive(Debug)]
 pub(super) struct GroupSockets {
+    ttl: u8,
     rtp: UdpSocket,
     rtcp: UdpSocket,
     heard: UdpSocket,
@@ -19,12 +20,38 @@ pub(super) struct GroupSockets {
 impl GroupSockets {
     /// Opens them. Packets leave by the interface that our address `local` belongs to, so that viewers who reached us
     /// there are reached there too.
+    ///
+    /// Viewers on this machine join a group where the system's routes lead, which is hardly ever the loopback interface.
+    /// So for them packets go there too, and without a time to live, so that they do not leave this machine; unless
+    /// there is no such route.
     pub(super) fn open(group: IpAddr, ports: (u16, u16), ttl: u8, local: SocketAddr) -> io::Result<Self> {
+        if !local.ip().is_loopback() {
+            return Self::open_at(group, ports, ttl, local);
+        }
+        let anywhere: SocketAddr = match local {
+            SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
+            SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
+        };
+        Self::open_at(group, ports, 0, anywhere).or_else(|_| Self::open_at(group, ports, 0, local))
+    }
+
+    fn open_at(group: IpAddr, ports: (u16, u16), ttl: u8, local: SocketAddr) -> io::Result<Self> {
         Ok(Self {
+            ttl,
             rtp: sending(group, ports.0, ttl, local)?,
             rtcp: sending(group, ports.1, ttl, local)?,
             heard: hearing(group, ports.1, local)?,
         })
+    }
+
+    /// Over how many routers packets may go.
+    pub(super) fn ttl(&self) -> u8 {
+        self.ttl
+    }
+
+    /// Where packets come from.
+    pub(super) fn source(&self) -> io::Result<IpAddr> {
+        self.rtp.local_addr().map(|addr| addr.ip())
     }
 
     pub(super) fn rtp(&self) -> &UdpSocket {

@@ -281,10 +281,7 @@ impl<'a> Handler<'a> {
                 (Transport::Udp { pair, _listener: listener }, words)
             }
             Wanted::Multicast => match self.shared.groups.open(&channel, index, self.ends.local) {
-                Ok(group) => {
-                    let words = group.words(index);
-                    (Transport::Multicast(group), words)
-                }
+                Ok((group, words)) => (Transport::Multicast(group), words),
                 Err(error) => {
                     warn!(peer = %self.ends.peer, %error, "no sockets for a group of viewers");
                     return status(StatusCode::ServiceUnavailable);

@@ -74,13 +74,14 @@ impl Groups {
         self.address(channel, local).is_some()
     }
 
-    /// The group for them, ready to send `track`; nothing is sent before somebody [joins](Group::join) it.
+    /// The group for them, ready to send `track`, and what to answer; nothing is sent before somebody
+    /// [joins](Group::join) it.
     pub(super) fn open(
         &self,
         channel: &Arc<Channel>,
         track: u8,
         local: SocketAddr,
-    ) -> io::Result<Arc<Group>> {
+    ) -> io::Result<(Arc<Group>, String)> {
         let (range, address) = self.address(channel, local).ok_or(io::ErrorKind::Unsupported)?;
         let mut open = lock(&self.open);
         open.retain(|_, group| group.strong_count() > 0);
@@ -92,8 +93,8 @@ impl Groups {
             open.insert(key, Arc::downgrade(&group));
             group
         });
-        group.open(track)?;
-        Ok(group)
+        let words = group.open(track)?;
+        Ok((group, words))
     }
 
     fn address(&self, channel: &Channel, local: SocketAddr) -> Option<(MulticastRange, IpAddr)> {
