@@ -257,7 +257,9 @@ def test_a_file_that_is_none_is_an_error(tmp_path: Path, printed: Printed) -> No
     player.startCall()
     garbage = tmp_path / "garbage.mkv"
     garbage.write_bytes(b"\x07" * 10_000)
-    for name in (str(tmp_path / "missing.mkv"), str(garbage), str(tmp_path), "", "a\0b"):
+    words = tmp_path / "words.srt"
+    words.write_text("1\n00:00:01,000 --> 00:00:02,000\nNothing to see.\n")
+    for name in (str(words), str(tmp_path / "missing.mkv"), str(garbage), str(tmp_path), "", "a\0b"):
         context = core.FileContext(name, 1, core.DummyFrameFilter("dummy"))
         player.openFileStreamCall(context)
         assert context.status == core.FileState_error
@@ -271,6 +273,8 @@ def test_a_file_that_is_none_is_an_error(tmp_path: Path, printed: Printed) -> No
     ):
         call(context)
     assert "missing.mkv failed: No such file or directory" in printed.text
+    assert "garbage.mkv failed: " in printed.text
+    assert "words.srt has no track that can be used (subrip)" in printed.text
     assert printed.text.count("slot 256 is not from 0 to 255") == 5
     player.stopCall()
 

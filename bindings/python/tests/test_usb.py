@@ -107,6 +107,6 @@ def test_a_device_that_is_none_is_named(device: dict[str, str]) -> None:
         """,
         device,
     )
-    assert "slot 1: /dev/null cannot be received: /dev/null offers no track that can be received" in text
+    assert "slot 1: /dev/null cannot be received: /dev/null has no track that can be used" in text
     assert "slot 2: /dev/video-that-is-not-there cannot be received:" in text
     assert "slot -1 is not from 0 to 255" in text

@@ -4,6 +4,7 @@ mod track;
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -46,15 +47,17 @@ impl FileReader {
     pub fn open(path: impl AsRef<Path>) -> Result<Self, SourceError> {
         let path = path.as_ref().to_owned();
         let what = || path.display().to_string();
-        let unsupported = |detail: String| SourceError::Unsupported { what: what(), detail };
-        let text = path.to_str().ok_or_else(|| unsupported("its name is not UTF-8".into()))?;
+        let unreadable = |cause: io::Error| SourceError::Io { what: what(), cause };
+        let text = path.to_str().ok_or_else(|| {
+            unreadable(io::Error::new(io::ErrorKind::InvalidInput, "its name is not UTF-8"))
+        })?;
         // Said outright, so that no name is taken for another protocol's address.
         let url = format!("file:{text}");
         let pairs = [("protocol_whitelist", "file")];
         let options = DemuxerOptions { url: &url, format: None, pairs: &pairs, raw: false };
         let failed = |error: AvError| match error.kind() {
-            AvErrorKind::System(cause) => SourceError::Io { what: what(), cause },
-            _ => unsupported(error.to_string()),
+            AvErrorKind::System(cause) => unreadable(cause),
+            _ => unreadable(io::Error::new(io::ErrorKind::InvalidData, error.to_string())),
         };
         let mut demuxer = Demuxer::open(&options, (|| false) as fn() -> bool).map_err(failed)?;
         demuxer.probe().map_err(failed)?;
@@ -221,7 +224,7 @@ impl FileReader {
         let what = self.path.display().to_string();
         match error.kind() {
             AvErrorKind::System(cause) => SourceError::Io { what, cause },
-            _ => SourceError::Io { what, cause: std::io::Error::other(error.to_string()) },
+            _ => SourceError::Io { what, cause: io::Error::other(error.to_string()) },
         }
     }
 }

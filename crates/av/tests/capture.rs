@@ -221,11 +221,11 @@ fn what_cannot_be_captured_is_named() {
     let error = |path, format, fault| Case { path, format, fault, ..PLAIN }.error();
     let nowhere = error("/dev/video-that-is-not-there", "H264", "");
     assert_eq!(nowhere, "cannot connect to /dev/video-that-is-not-there: No such file or directory");
-    let null = "/dev/null offers no track that can be received (it is no video capture device)";
+    let null = "/dev/null has no track that can be used (it is no video capture device)";
     assert_eq!(error("/dev/null", "H264", ""), null);
-    let raw = format!("{DEVICE} offers no track that can be received (YUYV 4:2:2, NV12)");
+    let raw = format!("{DEVICE} has no track that can be used (YUYV 4:2:2, NV12)");
     assert_eq!(error(DEVICE, "NV12", ""), raw);
-    let none = format!("{DEVICE} offers no track that can be received (no format at all)");
+    let none = format!("{DEVICE} has no track that can be used (no format at all)");
     assert_eq!(error(DEVICE, "none", ""), none);
     let busy = format!("reading {DEVICE}: setting the format failed: Device or resource busy");
     assert_eq!(error(DEVICE, "H264", "busy"), busy);

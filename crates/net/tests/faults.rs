@@ -122,9 +122,9 @@ fn a_server_without_anything_for_us() {
         }))
     };
     let head = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=fake\r\nc=IN IP4 0.0.0.0\r\nt=0 0\r\n";
-    assert_eq!(describe(head), "offers no track that can be received (none at all)");
+    assert_eq!(describe(head), "has no track that can be used (none at all)");
     let vp8 = format!("{head}m=video 0 RTP/AVP 97\r\na=rtpmap:97 VP8/90000\r\na=control:t\r\n");
-    assert_eq!(describe(vp8.leak()), "offers no track that can be received (video VP8)");
+    assert_eq!(describe(vp8.leak()), "has no track that can be used (video VP8)");
 }
 
 #[test]

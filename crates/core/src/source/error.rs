@@ -51,7 +51,7 @@ pub enum SourceError {
         detail: String,
     },
     /// The stream has nothing we can receive.
-    #[error("{host} offers no track that can be received ({detail})")]
+    #[error("{host} has no track that can be used ({detail})")]
     NoTrack {
         /// Host and port, or the file.
         host: String,
