@@ -1,6 +1,7 @@
 //! The end of the interpreter: all threads are stopped before it.
 
 use std::process;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
 use pyo3::prelude::*;
@@ -11,6 +12,9 @@ use crate::thread::Control;
 
 /// What runs, or may. Grows with the objects that live: what has gone is cleared away when something is added.
 static THREADS: Mutex<Vec<Watched>> = Mutex::new(Vec::new());
+
+/// Whether the interpreter is ending.
+static ENDING: AtomicBool = AtomicBool::new(false);
 
 struct Watched {
     control: Weak<dyn Control>,
@@ -31,6 +35,11 @@ pub(crate) fn watch(control: &Arc<dyn Control>) {
     threads.push(Watched { control: Arc::downgrade(control), process: process::id() });
 }
 
+/// Whether the interpreter is ending, so that all threads have been stopped, or are about to be.
+pub(crate) fn is_ending() -> bool {
+    ENDING.load(Ordering::Relaxed)
+}
+
 /// Has all threads stopped when the interpreter ends, so that none of them meets the end of the process.
 pub(crate) fn register(py: Python<'_>) -> PyResult<()> {
     let stop = wrap_pyfunction!(stop_all, py)?;
@@ -40,6 +49,7 @@ pub(crate) fn register(py: Python<'_>) -> PyResult<()> {
 
 #[pyfunction]
 fn stop_all(py: Python<'_>) {
+    ENDING.store(true, Ordering::Relaxed);
     let ours = |threads: &Vec<Watched>| -> Vec<_> {
         threads
             .iter()

@@ -132,9 +132,9 @@ impl Thread {
         }
     }
 
-    /// Whether it was started and has stopped, or is stopping.
+    /// Whether it was started and has stopped, or is stopping, with the interpreter if not on its own.
     pub(crate) fn is_over(&self) -> bool {
-        matches!(self.life().phase, Phase::Stopping | Phase::Stopped)
+        exit::is_ending() || matches!(self.life().phase, Phase::Stopping | Phase::Stopped)
     }
 
     /// Whether a stop means anything: it was started, in this process.

@@ -465,6 +465,21 @@ def test_alerts_that_stop_what_calls_them(camera: Cameras, run: Run) -> None:
     assert "ValueError" in program.errors()
 
 
+def test_a_chain_that_nobody_closed_ends_without_a_word(camera: Cameras, run: Run) -> None:
+    body = """
+    from valkka import api2
+    live = api2.LiveThread(name="live")
+    chain = api2.OpenFilterchain(livethread=live, address=sys.argv[1], slot=1)
+    seen = threading.Event()
+    movement = MovementFrameFilter("movement", 1, 0.0, 1000)
+    movement.setCallback(lambda event: seen.set())
+    chain.connect("movement", movement)
+    chain.decodingOn()
+    assert seen.wait(40)
+    """
+    assert "nothing at slot" not in run(body, camera(*SMALL).url).end()
+
+
 # Starts and stops.
 
 
