@@ -112,7 +112,7 @@ export class Screen {
   }
 
   unplayable(codec, reason) {
-    this.#refuse(`Browsers cannot play this ${codec}: ${reason}.`);
+    this.#refuse(`${codec}: ${reason}.`);
   }
 
   offline() {
