@@ -1,5 +1,6 @@
 //! Serves one connection from its first request to its last.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,6 +8,7 @@ use std::time::Duration;
 use rtsp_types::StatusCode;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tracing::debug;
 
@@ -30,7 +32,7 @@ pub(super) struct Ends {
 /// Serves a connection until either side ends it, or it is silent for too long.
 pub(super) async fn serve(
     mut reading: impl AsyncRead + Unpin,
-    writing: impl AsyncWrite + Unpin,
+    writing: impl AsyncWrite + Unpin + Send + 'static,
     ends: Ends,
     permit: &Permit,
     shared: &Shared,
@@ -40,18 +42,19 @@ pub(super) async fn serve(
     let activity = Arc::new(Activity::new());
     let handler = Handler::new(shared, ends, permit.peer().clone(), activity.clone(), outgoing);
     debug!(%peer, "connected");
-    let writer = tcp::write(writing, commands, activity.clone(), shared.options.session_timeout);
-    let mut writer = std::pin::pin!(writer);
+    // A task of its own: pictures come far more often than requests, and are to wake nothing but what writes them.
+    let mut writer = JoinSet::new();
+    writer.spawn(tcp::write(writing, commands, activity.clone(), shared.options.session_timeout));
     let ended = tokio::select! {
         reason = read(&mut reading, handler, &activity, permit, shared) => {
             // What was answered last is still on its way; the handler, and so the queue's sender, is gone.
-            match timeout_at(Instant::now() + shared.options.idle_timeout, writer).await {
+            match timeout_at(Instant::now() + shared.options.idle_timeout, end_of(&mut writer)).await {
                 Ok(Ok(())) => reason.to_owned(),
                 Ok(Err(error)) => error.to_string(),
                 Err(_) => "it does not take the last answers".to_owned(),
             }
         }
-        result = &mut writer => match result {
+        result = end_of(&mut writer) => match result {
             Ok(()) => "we are done".to_owned(),
             Err(error) => error.to_string(),
         },
@@ -59,6 +62,15 @@ pub(super) async fn serve(
     debug!(%peer, ended, "disconnected");
     if !shared.is_stopping() {
         let _ = timeout(LINGER, discard(&mut reading)).await;
+    }
+}
+
+/// Waits for the end of the task that writes, which is the only one in `writer`.
+async fn end_of(writer: &mut JoinSet<io::Result<()>>) -> io::Result<()> {
+    match writer.join_next().await {
+        Some(Ok(result)) => result,
+        Some(Err(panicked)) => Err(io::Error::other(panicked)),
+        None => Ok(()),
     }
 }
 
