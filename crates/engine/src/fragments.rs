@@ -289,7 +289,10 @@ impl Drop for FragmentViewer {
 
 impl fmt::Debug for FragmentViewer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FragmentViewer").field("id", &self.id).field("next", &self.next).finish_non_exhaustive()
+        f.debug_struct("FragmentViewer")
+            .field("id", &self.id)
+            .field("next", &self.next)
+            .finish_non_exhaustive()
     }
 }
 

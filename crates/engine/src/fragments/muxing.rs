@@ -65,14 +65,7 @@ type Tracks = Vec<(Track, Arc<CodecParams>)>;
 
 impl Default for Muxing {
     fn default() -> Self {
-        Self {
-            running: None,
-            end: Duration::ZERO,
-            waiting: true,
-            refused: None,
-            condition: None,
-            begun: 0,
-        }
+        Self { running: None, end: Duration::ZERO, waiting: true, refused: None, condition: None, begun: 0 }
     }
 }
 
@@ -150,6 +143,7 @@ impl Muxing {
             Err(error) => {
                 // Its own memory can hardly fail; with the next key frame it begins anew.
                 warn!(slot = %frame.slot, %error, "a fragment is lost");
+                self.end = running.muxer.end();
                 self.running = None;
                 self.waiting = true;
                 None
