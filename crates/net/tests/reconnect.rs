@@ -268,6 +268,34 @@ fn an_opener_may_change_the_address_between_connections() {
     assert!(!receiving.recorder.packets().is_empty());
 }
 
+/// Bounds the wait for the next try.
+struct Hurried;
+
+impl Opener for Hurried {
+    fn open(&self, request: &SourceRequest) -> Result<Opened, SourceError> {
+        RtspOpener.open(request)
+    }
+
+    fn prepare(&self, plan: &mut Plan) -> Result<(), SourceError> {
+        plan.longest_wait = Duration::from_millis(100);
+        Ok(())
+    }
+}
+
+#[test]
+fn an_opener_may_have_credentials_tried_again_in_a_hurry() {
+    let _watchdog = Watchdog::start(SOON * 2);
+    let fake = Fake::start(|peer| {
+        let request = peer.request()?;
+        let challenge = "WWW-Authenticate: Digest realm=\"cam\", nonce=\"1\"\r\n";
+        peer.answer(&request, "401 Unauthorized", challenge, "")
+    });
+    let receiving = receive_with(request(&fake.url()), Reconnect::default(), Arc::new(Hurried));
+    wait::until(SOON, "a third try", || fake.connections() >= 3);
+    let error = receiving.stream.last_error().unwrap().to_string();
+    assert!(error.ends_with("wants a user name and a password"), "{error}");
+}
+
 /// Open descriptors, threads, and bytes of resident memory of this process.
 fn held() -> (usize, usize, usize) {
     let count = |path| std::fs::read_dir(path).unwrap().count();
