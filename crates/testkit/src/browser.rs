@@ -183,11 +183,11 @@ impl Browser {
         self.post(&format!("/element/{id}/click"), &json!({})).map(drop)
     }
 
-    /// What the first video element that `selector` is for shows at this moment, scaled to `width` by `height` pixels.
+    /// What the first video or image that `selector` is for shows at this moment, scaled to `width` by `height` pixels.
     ///
     /// # Errors
     /// If there is none.
-    pub fn video_picture(&self, selector: &str, width: u32, height: u32) -> io::Result<Picture> {
+    pub fn picture(&self, selector: &str, width: u32, height: u32) -> io::Result<Picture> {
         let script = format!(
             "const canvas = document.createElement('canvas');
             [canvas.width, canvas.height] = [{width}, {height}];

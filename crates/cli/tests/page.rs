@@ -1,0 +1,438 @@
+//! The page of `valkka serve` in a real browser, with cameras in processes of their own.
+#![allow(clippy::unwrap_used, reason = "a test that fails says where")]
+
+mod common;
+
+use std::fs;
+use std::net::{Ipv4Addr, TcpListener};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use common::{SOON, start};
+use valkka_testkit::browser::{self, Browser, Key};
+use valkka_testkit::media::{self, Clip, Codec, Scene, bars};
+use valkka_testkit::process::Child;
+use valkka_testkit::require;
+use valkka_testkit::temp::TempDir;
+use valkka_testkit::watchdog::Watchdog;
+
+/// One browser at a time: each keeps a core busy, and wants to be on time.
+fn alone() -> MutexGuard<'static, ()> {
+    static ONE: Mutex<()> = Mutex::new(());
+    ONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Cameras in one process, on a port that stays theirs when they are started again.
+struct Cameras {
+    port: u16,
+    arguments: Vec<String>,
+    child: Child,
+}
+
+impl Cameras {
+    /// `count` cameras that send `clip`.
+    fn start(count: usize, clip: &Clip) -> Self {
+        let (count, file) = (count.to_string(), clip.file().unwrap());
+        Self::with_arguments(&["--count", &count, "--file", file.to_str().unwrap()])
+    }
+
+    fn with_arguments(arguments: &[&str]) -> Self {
+        let arguments: Vec<_> = arguments.iter().map(|&argument| argument.to_owned()).collect();
+        let port = free_port();
+        let child = Self::spawn(port, &arguments);
+        Self { port, arguments, child }
+    }
+
+    fn spawn(port: u16, arguments: &[String]) -> Child {
+        let listen = format!("127.0.0.1:{port}");
+        let mut all = vec!["camera", "--listen", &listen];
+        all.extend(arguments.iter().map(String::as_str));
+        let child = start(&all);
+        child.wait_line(SOON, |line| line.ends_with("/cam1").then_some(())).unwrap();
+        child
+    }
+
+    fn kill(&mut self) {
+        self.child.kill().unwrap();
+    }
+
+    fn start_again(&mut self) {
+        self.child = Self::spawn(self.port, &self.arguments);
+    }
+
+    /// The lines of the configuration for camera `number` of these.
+    fn entry(&self, name: &str, number: usize) -> String {
+        format!(
+            "[cameras.{name}]\nurl = \"rtsp://127.0.0.1:{}/cam{number}\"\ntransport = \"tcp\"\n",
+            self.port
+        )
+    }
+}
+
+/// `valkka serve` with a configuration of the test's.
+struct Site {
+    directory: TempDir,
+    port: u16,
+    child: Child,
+}
+
+impl Site {
+    /// Serves `entries` to everybody on this machine.
+    fn start(entries: &str) -> Self {
+        Self::with_access("anyone = true", entries)
+    }
+
+    fn with_access(access: &str, entries: &str) -> Self {
+        let directory = TempDir::new().unwrap();
+        let port = free_port();
+        let config = format!("[web]\nlisten = \"127.0.0.1:{port}\"\n{access}\n\n{entries}");
+        fs::write(directory.join("valkka.toml"), config).unwrap();
+        let child = Self::spawn(&directory);
+        Self { directory, port, child }
+    }
+
+    fn spawn(directory: &TempDir) -> Child {
+        let child = start(&["serve", directory.join("valkka.toml").to_str().unwrap()]);
+        child.wait_line(SOON, |line| line.contains("http://").then_some(())).unwrap();
+        child
+    }
+
+    fn kill(&mut self) {
+        self.child.kill().unwrap();
+    }
+
+    fn start_again(&mut self) {
+        self.child = Self::spawn(&self.directory);
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.port)
+    }
+}
+
+/// A browser at a page of a site.
+struct Page(Browser);
+
+impl Page {
+    fn open(site: &Site, path: &str) -> Self {
+        let browser = Browser::spawn(1280, 800).unwrap();
+        browser.open(&site.url(path)).unwrap();
+        // Gone if the page is ever loaded again.
+        browser.run("window.sameVisit = true").unwrap();
+        Self(browser)
+    }
+
+    #[track_caller]
+    fn wait(&self, what: &str, script: &str) {
+        self.0.wait(SOON, what, &format!("return {script}")).unwrap();
+    }
+
+    /// Waits until all of `cameras` have moved on by some pictures from now, in one visit to the page.
+    #[track_caller]
+    fn wait_for_pictures(&self, cameras: &[&str]) {
+        for camera in cameras {
+            let now = format!(
+                "const video = document.querySelector('{}');
+                const now = video && {{
+                    video, time: video.currentTime, pictures: video.getVideoPlaybackQuality().totalVideoFrames,
+                }};",
+                video(camera)
+            );
+            self.0.run(&format!("{now} window.before = now;")).unwrap();
+            // A video that took the place of another counts from zero.
+            let moved = format!(
+                "{now}
+                const before = window.before?.video === video ? window.before : {{ time: 0, pictures: 0 }};
+                return now && now.time > before.time && now.pictures > before.pictures + 5;"
+            );
+            self.0.wait(SOON, &format!("pictures of {camera}"), &moved).unwrap();
+        }
+        assert_eq!(self.0.run("return window.sameVisit").unwrap(), true, "the page was loaded again");
+    }
+
+    /// Checks the colours of the bars that `camera` shows.
+    #[track_caller]
+    fn check_bars(&self, camera: &str) {
+        let picture = self.0.picture(&video(camera), 140, 80).unwrap();
+        bars::check(&picture, bars::Area::whole(&picture), 12).unwrap();
+    }
+
+    /// Checks that nothing is wrong that the page could have avoided.
+    #[track_caller]
+    fn check_console(&self) {
+        let entries = self.0.console().unwrap();
+        let wrong: Vec<_> = entries.iter().filter(|entry| entry.level != "INFO").collect();
+        assert!(wrong.is_empty(), "{wrong:#?}");
+    }
+}
+
+/// The element that shows a camera on the wall.
+fn video(camera: &str) -> String {
+    format!("[data-camera=\"{camera}\"] video.shown")
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
+}
+
+fn bars_clip() -> Clip {
+    Clip { scene: Scene::Bars, ..Clip::default() }
+}
+
+#[test]
+fn the_wall_shows_what_the_cameras_send() {
+    require!(browser::available(), media::available());
+    let _watchdog = Watchdog::start(SOON * 8);
+    let _alone = alone();
+    let cameras = Cameras::start(2, &bars_clip());
+    let site =
+        Site::start(&(cameras.entry("front", 1) + "title = \"Front door\"\n" + &cameras.entry("yard", 2)));
+    let page = Page::open(&site, "/");
+    page.wait_for_pictures(&["front", "yard"]);
+    page.check_bars("front");
+    page.check_bars("yard");
+    page.wait("the summary", "document.querySelector('.summary').textContent === '2 cameras, all online'");
+    page.wait(
+        "the title",
+        "document.querySelector('[data-camera=front] .name').textContent === 'Front door'",
+    );
+    page.wait(
+        "figures",
+        "/^2\\d fps · \\d/.test(document.querySelector('[data-camera=front] .figures').textContent)",
+    );
+    // The buffer is not let grow, nor run dry.
+    page.wait(
+        "to be shortly behind live",
+        "[...document.querySelectorAll('video')].every((video) => {
+            const behind = video.buffered.end(video.buffered.length - 1) - video.currentTime;
+            return behind > 0 && behind < 1.5;
+        })",
+    );
+    page.check_console();
+}
+
+#[test]
+fn pictures_go_on_when_a_camera_comes_back() {
+    require!(browser::available(), media::available());
+    let _watchdog = Watchdog::start(SOON * 12);
+    let _alone = alone();
+    let (mut first, second) = (Cameras::start(1, &bars_clip()), Cameras::start(1, &bars_clip()));
+    let site = Site::start(&(first.entry("one", 1) + &second.entry("two", 1)));
+    let page = Page::open(&site, "/");
+    page.wait_for_pictures(&["one", "two"]);
+    for _ in 0..2 {
+        first.kill();
+        page.wait(
+            "words",
+            "document.querySelector('[data-camera=one] .stale .words')?.textContent.length > 4",
+        );
+        page.wait_for_pictures(&["two"]);
+        first.start_again();
+        page.wait("no more words", "document.querySelector('[data-camera=one] .words').hidden");
+        page.wait_for_pictures(&["one", "two"]);
+        page.check_bars("one");
+    }
+    page.0.press(Key::Left).unwrap();
+    page.0.type_text("e").unwrap();
+    page.wait("events", "document.querySelectorAll('.drawer [data-kind=offline]').length >= 2");
+    page.check_console();
+}
+
+#[test]
+fn pictures_go_on_when_the_server_comes_back() {
+    require!(browser::available(), media::available());
+    let _watchdog = Watchdog::start(SOON * 12);
+    let _alone = alone();
+    let cameras = Cameras::start(1, &bars_clip());
+    let mut site = Site::start(&cameras.entry("one", 1));
+    let page = Page::open(&site, "/");
+    page.wait_for_pictures(&["one"]);
+    site.kill();
+    page.wait(
+        "the banner",
+        "/^Not connected. Trying again in \\d+ s.$/.test(document.querySelector('.banner').textContent)",
+    );
+    site.start_again();
+    page.wait("the end of the banner", "document.querySelector('.banner').hidden");
+    page.wait_for_pictures(&["one"]);
+    page.check_bars("one");
+}
+
+#[test]
+fn what_the_browser_cannot_play_is_said_over_snapshots() {
+    require!(browser::available(), media::available());
+    let _watchdog = Watchdog::start(SOON * 8);
+    let _alone = alone();
+    let h265 = Cameras::start(1, &Clip { codec: Codec::H265, ..bars_clip() });
+    let jpeg = Cameras::with_arguments(&["--codec", "mjpeg", "--size", "640x360"]);
+    let site = Site::start(&(h265.entry("new", 1) + &jpeg.entry("old", 1)));
+    let page = Page::open(&site, "/");
+    for (camera, codec) in [("new", "H.265"), ("old", "MJPEG")] {
+        let tile = format!("document.querySelector('[data-camera={camera}]')");
+        page.wait("words", &format!("{tile}.querySelector('.words').textContent.includes('{codec}')"));
+        page.wait("a snapshot", &format!("{tile}.querySelector('.still').naturalWidth > 0"));
+    }
+    let still = page.0.picture("[data-camera=new] .still", 140, 80).unwrap();
+    bars::check(&still, bars::Area::whole(&still), 12).unwrap();
+    // The last bar of the scene.
+    let still = page.0.picture("[data-camera=old] .still", 140, 80).unwrap();
+    let [red, green, blue] = still.pixel(130, 20);
+    assert!(red < 60 && green < 60 && blue > 140, "{red} {green} {blue}");
+    // And they are refreshed.
+    page.0.run("window.first = document.querySelector('[data-camera=new] .still')").unwrap();
+    page.wait("another snapshot", "document.querySelector('[data-camera=new] .still') !== window.first");
+}
+
+#[test]
+fn keys_do_what_the_help_says() {
+    require!(browser::available(), media::available());
+    let _watchdog = Watchdog::start(SOON * 12);
+    let _alone = alone();
+    let cameras = Cameras::start(4, &bars_clip());
+    let entries: String = (1..=4).map(|number| cameras.entry(&format!("cam{number}"), number)).collect();
+    let site = Site::start(&entries);
+    let page = Page::open(&site, "/");
+    let focus = |camera: &str| format!("document.activeElement.dataset.camera === '{camera}'");
+    let at = |path: &str| format!("location.pathname === '{path}'");
+    page.wait_for_pictures(&["cam1"]);
+    // Two by two.
+    for (key, camera) in [
+        (Key::Down, "cam1"),
+        (Key::Right, "cam2"),
+        (Key::Down, "cam4"),
+        (Key::Left, "cam3"),
+        (Key::Up, "cam1"),
+    ] {
+        page.0.press(key).unwrap();
+        page.wait(camera, &focus(camera));
+    }
+    page.0.press(Key::Right).unwrap();
+    page.0.press(Key::Enter).unwrap();
+    page.wait("the camera", &at("/cameras/cam2"));
+    page.wait("its picture", "document.querySelector('.camera video.shown')?.currentTime > 0");
+    page.wait("its size", "document.querySelector('.side dl').textContent.includes('640 × 360')");
+    page.0.press(Key::Right).unwrap();
+    page.wait("the next camera", &at("/cameras/cam3"));
+    page.0.press(Key::Escape).unwrap();
+    page.wait("the wall", &at("/"));
+    page.wait("where we were", &focus("cam3"));
+    page.0.type_text("4").unwrap();
+    page.wait("the fourth", &at("/cameras/cam4"));
+    page.0.run("history.back()").unwrap();
+    page.wait("the wall", &at("/"));
+    page.0.type_text("?").unwrap();
+    page.wait("the help", "document.querySelector('dialog').open");
+    page.0.press(Key::Escape).unwrap();
+    page.wait("no help", "!document.querySelector('dialog').open");
+    page.0.type_text("e").unwrap();
+    page.wait("events", "document.querySelectorAll('.drawer:not([hidden]) [data-kind=online]').length === 4");
+    page.0.press(Key::Escape).unwrap();
+    page.wait("no events", "document.querySelector('.drawer').hidden");
+    for theme in ["light", "dark", "system"] {
+        page.0.type_text("t").unwrap();
+        page.wait(theme, &format!("(document.documentElement.dataset.theme ?? 'system') === '{theme}'"));
+    }
+    page.0.type_text("f").unwrap();
+    page.wait("full screen", "document.fullscreenElement !== null");
+    page.0.type_text("f").unwrap();
+    page.wait("no full screen", "document.fullscreenElement === null");
+    page.0.type_text("m").unwrap();
+    page.wait("that there is no sound", "document.querySelector('.notice').textContent.includes('no sound')");
+    page.wait_for_pictures(&["cam1", "cam2", "cam3", "cam4"]);
+    page.check_console();
+}
+
+#[test]
+fn a_camera_has_an_address_of_its_own() {
+    require!(browser::available(), media::available());
+    let _watchdog = Watchdog::start(SOON * 8);
+    let _alone = alone();
+    let cameras = Cameras::start(2, &Clip { audio: true, ..bars_clip() });
+    let site = Site::start(&(cameras.entry("one", 1) + &cameras.entry("two", 2)));
+    let page = Page::open(&site, "/cameras/two");
+    page.wait("the picture", "document.querySelector('.camera video.shown')?.currentTime > 0");
+    page.wait("its name", "document.title === 'two – Valkka'");
+    page.wait("figures", "/Codec\\s*H.264/.test(document.querySelector('.side').innerText)");
+    // A stream with sound is silent until it is asked for.
+    page.wait("a button for the sound", "!document.querySelector('[aria-label^=Sound]').hidden");
+    assert_eq!(page.0.run("return document.querySelector('.camera video.shown').muted").unwrap(), true);
+    page.0.type_text("m").unwrap();
+    page.wait("sound", "document.querySelector('.camera video.shown').muted === false");
+    page.wait("pictures with sound", "document.querySelector('.camera video.shown').currentTime > 1");
+    page.check_console();
+    page.0.open(&site.url("/cameras/three")).unwrap();
+    page.wait("that it is not there", "document.querySelector('h1').textContent === 'No camera “three”'");
+}
+
+#[test]
+fn sixteen_cameras_play_at_once() {
+    require!(browser::available(), media::available());
+    let _watchdog = Watchdog::start(SOON * 12);
+    let _alone = alone();
+    let small =
+        Clip { width: 320, height: 180, frame_rate: 10, gop: 20, bitrate_bps: 200_000, ..bars_clip() };
+    let cameras = Cameras::start(16, &small);
+    let names: Vec<_> = (1..=16).map(|number| format!("cam{number}")).collect();
+    let entries: String = names.iter().zip(1..).map(|(name, number)| cameras.entry(name, number)).collect();
+    let site = Site::start(&entries);
+    let page = Page::open(&site, "/");
+    page.wait_for_pictures(&names.iter().map(String::as_str).collect::<Vec<_>>());
+    page.check_bars("cam1");
+    page.check_bars("cam16");
+    // All are in view, in the order of their numbers.
+    page.wait(
+        "a grid of four by four",
+        "new Set([...document.querySelectorAll('.tile')].map((tile) => tile.offsetLeft)).size === 4",
+    );
+    let order = page
+        .0
+        .run("return [...document.querySelectorAll('.tile')].map((tile) => tile.dataset.camera).join(' ')");
+    assert_eq!(order.unwrap(), names.join(" "));
+    page.check_console();
+}
+
+#[test]
+fn who_is_not_known_sees_nothing() {
+    require!(browser::available(), media::available());
+    let _watchdog = Watchdog::start(SOON * 8);
+    let _alone = alone();
+    let cameras = Cameras::start(2, &bars_clip());
+    let mut passwd = start(&["passwd", "anna"]);
+    passwd.write_line("correct horse").unwrap();
+    passwd.close_input();
+    let hash = passwd.wait_line(SOON, |line| line.strip_prefix("password = ").map(str::to_owned)).unwrap();
+    let user = format!("[users.anna]\npassword = {hash}\nroles = {{ one = \"viewer\" }}\n");
+    let site = Site::with_access("", &(cameras.entry("one", 1) + &cameras.entry("two", 2) + &user));
+    let page = Page::open(&site, "/");
+    let log_in = |password: &str| {
+        page.wait("the form", "document.querySelector('.login') !== null");
+        page.0
+            .run("document.querySelectorAll('.login input').forEach((input) => { input.value = ''; })")
+            .unwrap();
+        page.0.click("#user").unwrap();
+        page.0.type_text("anna").unwrap();
+        page.0.press(Key::Tab).unwrap();
+        page.0.type_text(password).unwrap();
+        page.0.press(Key::Enter).unwrap();
+    };
+    log_in("wrong");
+    page.wait(
+        "that it is wrong",
+        "document.querySelector('.trouble').textContent === 'Name or password is wrong.'",
+    );
+    log_in("correct horse");
+    page.wait_for_pictures(&["one"]);
+    page.wait("the name", "document.querySelector('.who').textContent === 'anna'");
+    assert_eq!(page.0.run("return document.querySelectorAll('.tile').length").unwrap(), 1);
+    page.0.click("[aria-label='Log out']").unwrap();
+    page.wait(
+        "the form",
+        "document.querySelector('.login') !== null && document.querySelector('video') === null",
+    );
+    // The session is over for all who have its cookie.
+    page.0.open(&site.url("/cameras/one")).unwrap();
+    page.wait("the form", "document.querySelector('.login') !== null");
+    let entries = page.0.console().unwrap();
+    let wrong: Vec<_> =
+        entries.iter().filter(|entry| entry.level != "INFO" && entry.source != "network").collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
