@@ -5,13 +5,16 @@
 mod served;
 
 use std::fs;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{Ipv4Addr, UdpSocket};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use served::{SOON, Said, Stream, run, streams};
+use served::{SOON, Said, Stream, multicast, run, start, streams};
+use valkka_core::time::WallTime;
 use valkka_core::worker::Worker;
 use valkka_net::{Live, LiveOptions, RtpDestination, RtpSender};
+use valkka_testkit::process::Child;
 use valkka_testkit::temp::TempDir;
 use valkka_testkit::watchdog::Watchdog;
 use valkka_testkit::{media, require, wait};
@@ -33,19 +36,13 @@ impl Sending {
 }
 
 fn destination(address: Ipv4Addr) -> RtpDestination {
-    RtpDestination { address: address.into(), port: free_ports(), ttl: 0 }
+    RtpDestination { address: address.into(), port: multicast::free_ports(), ttl: 0 }
 }
 
-/// The first of four ports in a row that nobody listens at.
-fn free_ports() -> u16 {
-    for _ in 0..100 {
-        let port = 20_000 + fastrand::u16(..10_000) * 4;
-        let bind = |port| UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port));
-        if (port..port + 4).map(bind).all(|socket| socket.is_ok()) {
-            return port;
-        }
-    }
-    panic!("no free ports");
+/// A group that no other test has, on this machine only.
+fn group() -> RtpDestination {
+    let range = multicast::range();
+    RtpDestination { address: range.address, port: range.port, ttl: 0 }
 }
 
 /// Has the `ffmpeg` program receive frames of the kind (`v` or `a`); returns how many came, and what it complained of.
@@ -65,9 +62,8 @@ fn receive(sdp: &Path, kind: char, frames: u32) -> (u32, String) {
 }
 
 fn described(sending: &Sending, directory: &TempDir) -> std::path::PathBuf {
-    let sdp = wait::until_some(SOON, "a description", || sending.sender.sdp());
     let path = directory.join("stream.sdp");
-    fs::write(&path, sdp).unwrap();
+    wait::until(SOON, "a description", || sending.sender.write_sdp(&path).unwrap());
     path
 }
 
@@ -117,16 +113,11 @@ fn video_and_audio_go_to_their_ports() {
 
 #[test]
 fn a_group_is_received_by_a_description_without_parameter_sets() {
-    require!(media::available());
+    require!(media::available(), multicast::available());
     let _watchdog = Watchdog::start(SOON * 3);
     let directory = TempDir::new().unwrap();
-    let mut to = destination(Ipv4Addr::new(239, 255, 78, 1));
-    to.address = IpAddr::V4(Ipv4Addr::new(239, 255, 78, (to.port % 251) as u8));
-    // Some machines have no route for multicast.
-    let probe = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
-    let target = SocketAddr::new(to.address, to.port);
-    require!(probe.send_to(b"probe", target).map(|_| ()).map_err(|error| format!("no multicast: {error}")));
-    let sending = Sending::start(vec![streams::h264()], to);
+    let sending = Sending::start(vec![streams::h264()], group());
+    let to = sending.sender.destination();
     let path = directory.join("by_hand.sdp");
     let text = format!(
         "v=0\no=- 1 1 IN IP4 0.0.0.0\ns=by hand\nt=0 0\nc=IN IP4 {}\nm=video {} RTP/AVP 96\na=rtpmap:96 H264/90000\n",
@@ -135,6 +126,88 @@ fn a_group_is_received_by_a_description_without_parameter_sets() {
     fs::write(&path, text).unwrap();
     assert_eq!(receive(&path, 'v', 60).0, 60);
     drop(sending);
+}
+
+#[test]
+fn receivers_may_come_before_the_sender_and_end_with_it() {
+    require!(media::available(), multicast::available());
+    let _watchdog = Watchdog::start(SOON * 3);
+    let directory = TempDir::new().unwrap();
+    let to = group();
+    let tracks = || vec![streams::h264(), streams::aac()];
+    let first = Sending::start(tracks(), to);
+    wait::until(SOON, "both tracks", || first.sender.sdp().is_some_and(|sdp| sdp.contains("m=audio")));
+    let path = described(&first, &directory);
+    drop(first);
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(text.contains(&format!("c=IN IP4 {}/{}\r\n", to.address, to.ttl)), "{text}");
+    let mut receivers = ["v", "a"].map(|kind| {
+        let arguments = format!(
+            "-nostdin -loglevel error -protocol_whitelist file,udp,rtp -i {} -map 0:{kind}:0 -f framecrc -",
+            path.display()
+        );
+        start("ffmpeg", &arguments)
+    });
+    // They are bound to their ports by now, or will be: packets come until they have seen enough.
+    let sending = Sending::start(tracks(), to);
+    let frames = |receiver: &Child| receiver.output().lines().filter(|line| line.starts_with("0,")).count();
+    for receiver in &receivers {
+        wait::until(SOON, "frames", || frames(receiver) >= 50);
+    }
+    // The goodbye, on both tracks, ends them.
+    drop(sending);
+    for receiver in &mut receivers {
+        receiver.wait(SOON).unwrap();
+    }
+}
+
+#[test]
+fn reports_go_to_the_port_after_that_of_the_track() {
+    require!(media::available());
+    let _watchdog = Watchdog::start(SOON * 3);
+    let to = destination(Ipv4Addr::LOCALHOST);
+    let heard: Vec<_> = [to.port + 1, to.port + 3]
+        .map(|port| {
+            let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
+            socket.set_read_timeout(Some(SOON)).unwrap();
+            socket
+        })
+        .into();
+    let sending = Sending::start(vec![streams::h264(), streams::pcmu()], to);
+    let mut packet = [0; 1500];
+    for socket in &heard {
+        let length = socket.recv(&mut packet).unwrap();
+        assert_eq!((packet[1], packet[length - 19]), (200, 202), "a sender report, and a name");
+        let ntp = u64::from_be_bytes(packet[8..16].try_into().unwrap());
+        let age = valkka_core::clock::SystemClock.now().saturating_since(WallTime::from_ntp(ntp));
+        assert!(age < Duration::from_secs(600), "{age:?}");
+    }
+    drop(sending);
+    for socket in &heard {
+        let goodbye = std::iter::repeat_with(|| socket.recv(&mut packet).map(|length| packet[length - 7]));
+        assert!(goodbye.map(Result::unwrap).any(|kind| kind == 203));
+    }
+}
+
+#[test]
+fn a_description_is_written_whole_or_not_at_all() {
+    let directory = TempDir::new().unwrap();
+    let live = Live::spawn(LiveOptions::default()).unwrap();
+    let sender = live.send(destination(Ipv4Addr::LOCALHOST)).unwrap();
+    let path = directory.join("stream.sdp");
+    assert!(!sender.write_sdp(&path).unwrap(), "nothing is known yet");
+    assert!(!path.exists());
+    require!(media::available());
+    let sender = Arc::new(sender);
+    let player = served::play(sender.clone(), vec![streams::h264()], 1, Arc::default());
+    wait::until(SOON, "a description", || sender.write_sdp(&path).unwrap());
+    assert!(fs::read_to_string(&path).unwrap().starts_with("v=0\r\n"));
+    assert!(sender.write_sdp(&directory.join("no/such/directory.sdp")).is_err());
+    assert!(sender.write_sdp(Path::new("/")).is_err());
+    let left: Vec<_> =
+        fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["stream.sdp"]);
+    drop(player);
 }
 
 #[test]

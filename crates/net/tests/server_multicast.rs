@@ -1,5 +1,7 @@
 //! Viewers who ask for multicast: one stream of packets for all of them.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
 mod served;
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};

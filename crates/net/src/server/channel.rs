@@ -23,6 +23,8 @@ pub(super) struct Channel {
     path: String,
     /// Its place among the mounts of a server.
     place: u32,
+    /// Tells its descriptions from those of other streams.
+    id: u32,
     state: Mutex<State>,
     /// Something has changed. Woken by the thread that puts frames; waited for by [`Self::fan_out`] alone, so that
     /// the thread that puts frames wakes one task and not as many as there are viewers.
@@ -52,6 +54,8 @@ struct State {
     ring: GopRing<Arc<Unit>>,
     /// Grows when viewers were told something that no longer holds: they must describe anew.
     generation: u64,
+    /// Grows with every change of what is described.
+    version: u64,
     closed: bool,
     warned: Option<Instant>,
 }
@@ -87,12 +91,14 @@ impl Channel {
             timeline: Timeline::default(),
             ring: GopRing::new(kept_bytes),
             generation: 0,
+            version: 0,
             closed: false,
             warned: None,
         };
         Self {
             path,
             place,
+            id: fastrand::u32(..),
             state: Mutex::new(state),
             changed: Notify::new(),
             fan_out: watch::Sender::new(()),
@@ -150,7 +156,7 @@ impl Channel {
             Some(announced) => announced.iter().all(|index| state.tracks.contains_key(index)),
             None => state.first_packet.is_some_and(|first| first.elapsed() > SETTLING),
         };
-        Description { tracks, complete, closed: state.closed }
+        Description { id: self.id, version: state.version, tracks, complete, closed: state.closed }
     }
 
     /// The SSRC of a track, if there is such a track.
@@ -298,10 +304,12 @@ impl State {
     fn follow(&mut self, index: u8, params: &Arc<CodecParams>, payload: &[u8]) {
         let Some(track) = self.tracks.get_mut(&index) else {
             if let Some(track) = RtpTrack::new(index, params, payload) {
+                self.version += 1;
                 self.tracks.insert(index, track);
             }
             return;
         };
+        self.version += u64::from(!Arc::ptr_eq(track.params(), params));
         if !track.update(params, payload) {
             self.tracks.remove(&index);
             self.generation += 1;

@@ -11,6 +11,10 @@ use crate::server::channel::Channel;
 /// The tracks of a stream as far as they are known.
 #[derive(Clone, Debug)]
 pub(super) struct Description {
+    /// Of the stream.
+    pub(super) id: u32,
+    /// Grows with every change.
+    pub(super) version: u64,
     /// In the order of their indices.
     pub(super) tracks: Vec<TrackDescription>,
     /// Whether no more tracks are expected.

@@ -1,8 +1,10 @@
 //! A stream that is sent by RTP to where it is told, whoever listens there.
 
+use std::fs;
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket as StdSocket};
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -22,14 +24,14 @@ use super::track_set::TrackSet;
 use super::udp;
 use super::viewer::Viewer;
 use crate::live::LiveTask;
-use crate::rtp::UnitKind;
+use crate::rtp::{Unit, UnitKind};
 
 /// Where a stream is sent to by RTP: an address of one machine, or of a multicast group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RtpDestination {
     /// The address.
     pub address: IpAddr,
-    /// The port that video is sent to; audio goes to the port two above it.
+    /// The port that video is sent to; its RTCP goes to the next, audio to the port two above it.
     pub port: u16,
     /// Over how many routers packets may go; 0 keeps those for a multicast group on this machine.
     pub ttl: u8,
@@ -39,11 +41,12 @@ pub struct RtpDestination {
 /// it.
 ///
 /// Put the frames of one stream into it. Sending starts at a key frame, and parameter sets go before each, so that
-/// receivers may come at any time; they need the description that [`Self::sdp`] writes. RTCP is not sent. Putting a frame
+/// receivers may come at any time; they need the description that [`Self::sdp`] tells. Sender reports go to the port after
+/// that of each track, at the start and every five seconds, so that receivers know the capture times. Putting a frame
 /// costs the caller the packetising and never waits for the network: the live thread sends, and moves on to the next
 /// key frame if it falls behind.
 ///
-/// Dropping it ends the sending. When the live thread has ended, frames go nowhere.
+/// Dropping it says goodbye and ends the sending. When the live thread has ended, frames go nowhere.
 pub struct RtpSender {
     destination: RtpDestination,
     outgoing: Arc<Outgoing>,
@@ -66,6 +69,7 @@ pub struct RtpSenderStats {
 /// What the sender shares with the task that sends.
 struct Outgoing {
     channel: Arc<Channel>,
+    sockets: Sockets,
     sent: AtomicU64,
     refused: AtomicU64,
 }
@@ -83,14 +87,20 @@ struct Tracks {
 pub(crate) struct Prepared {
     destination: RtpDestination,
     outgoing: Arc<Outgoing>,
-    sockets: Sockets,
 }
 
 /// The sockets by track.
 struct Sockets {
-    video: UdpSocket,
+    video: Pair,
     /// `None` if there is no port for it.
-    audio: Option<UdpSocket>,
+    audio: Option<Pair>,
+}
+
+/// The sockets of one track.
+struct Pair {
+    rtp: UdpSocket,
+    /// `None` if there is no port for it.
+    rtcp: Option<UdpSocket>,
 }
 
 impl RtpSender {
@@ -99,15 +109,16 @@ impl RtpSender {
         if destination.port == 0 {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "0 is no port to send to"));
         }
-        let audio = destination.port_of(AUDIO).map(|port| connect(&destination, port)).transpose()?;
-        let sockets = Sockets { video: connect(&destination, destination.port)?, audio };
+        let audio = destination.port_of(AUDIO).map(|port| Pair::open(&destination, port)).transpose()?;
+        let sockets = Sockets { video: Pair::open(&destination, destination.port)?, audio };
         let name = SocketAddr::new(destination.address, destination.port).to_string();
         let outgoing = Outgoing {
             channel: Arc::new(Channel::new(name, 0, KEPT_BYTES)),
+            sockets,
             sent: AtomicU64::new(0),
             refused: AtomicU64::new(0),
         };
-        Ok(Prepared { destination, outgoing: Arc::new(outgoing), sockets })
+        Ok(Prepared { destination, outgoing: Arc::new(outgoing) })
     }
 
     /// Where it sends to.
@@ -120,6 +131,22 @@ impl RtpSender {
         let description = self.outgoing.channel.description();
         let known = !description.tracks.is_empty();
         known.then(|| sdp::write(self.outgoing.channel.path(), &description, Some(&self.destination)))
+    }
+
+    /// Writes that description to the file at `path`, whole or not at all, in the place of what may be there. Returns
+    /// whether it is known already.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn write_sdp(&self, path: &Path) -> io::Result<bool> {
+        let Some(sdp) = self.sdp() else { return Ok(false) };
+        let name = path.file_name().ok_or(io::ErrorKind::InvalidFilename)?.to_string_lossy();
+        let unfinished = path.with_file_name(format!(".{name}.{:08x}", fastrand::u32(..)));
+        let written = fs::write(&unfinished, sdp).and_then(|()| fs::rename(&unfinished, path));
+        if written.is_err() {
+            let _ = fs::remove_file(&unfinished);
+        }
+        written.map(|()| true)
     }
 
     /// What it has counted.
@@ -138,10 +165,10 @@ impl Prepared {
         self,
         spawn: impl FnOnce(Pin<Box<dyn Future<Output = ()> + Send>>) -> LiveTask,
     ) -> RtpSender {
-        let Self { destination, outgoing, sockets } = self;
+        let Self { destination, outgoing } = self;
         let sending = outgoing.clone();
         let body = Box::pin(async move {
-            tokio::join!(sending.channel.fan_out(), sending.send(&sockets));
+            tokio::join!(sending.channel.fan_out(), sending.send());
         });
         RtpSender { destination, outgoing, tracks: Mutex::default(), _task: spawn(body) }
     }
@@ -169,6 +196,17 @@ impl Sink for RtpSender {
     }
 }
 
+impl Drop for RtpSender {
+    fn drop(&mut self) {
+        for unit in self.outgoing.channel.goodbye([VIDEO, AUDIO].into_iter().collect()) {
+            // Without waiting, for it may be dropped anywhere: who does not hear it has its own deadline.
+            if let Some(rtcp) = self.outgoing.sockets.of(&unit) {
+                unit.packets().for_each(|packet| drop(rtcp.try_send(packet)));
+            }
+        }
+    }
+}
+
 impl std::fmt::Debug for RtpSender {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("RtpSender").field("destination", &self.destination).finish_non_exhaustive()
@@ -184,7 +222,7 @@ impl RtpDestination {
 
 impl Outgoing {
     /// Sends until it is dropped.
-    async fn send(&self, sockets: &Sockets) {
+    async fn send(&self) {
         let mut changes = self.channel.subscribe();
         loop {
             // Which tracks wait for a key frame is known once there are any.
@@ -198,11 +236,7 @@ impl Outgoing {
             let mut viewer = Viewer::new(Arc::new(Flow::new(self.channel.clone())), cursor);
             // It ends when a codec changes: then the next one begins.
             while let Some(units) = viewer.next().await {
-                let results = udp::send_units(&units, |unit| match unit.kind {
-                    UnitKind::Media { .. } => sockets.of(unit.track),
-                    UnitKind::Control => None,
-                });
-                let (sent, refused) = results.await;
+                let (sent, refused) = udp::send_units(&units, |unit| self.sockets.of(unit)).await;
                 self.sent.fetch_add(sent, Ordering::Relaxed);
                 self.refused.fetch_add(refused, Ordering::Relaxed);
             }
@@ -247,11 +281,20 @@ impl Tracks {
 }
 
 impl Sockets {
-    fn of(&self, track: u8) -> Option<&UdpSocket> {
-        match track {
-            VIDEO => Some(&self.video),
-            _ => self.audio.as_ref(),
+    fn of(&self, unit: &Unit) -> Option<&UdpSocket> {
+        let pair = if unit.track == VIDEO { &self.video } else { self.audio.as_ref()? };
+        match unit.kind {
+            UnitKind::Media { .. } => Some(&pair.rtp),
+            UnitKind::Control => pair.rtcp.as_ref(),
         }
+    }
+}
+
+impl Pair {
+    /// For RTP to `port`, and RTCP to the next.
+    fn open(destination: &RtpDestination, port: u16) -> io::Result<Self> {
+        let rtcp = port.checked_add(1).map(|port| connect(destination, port)).transpose()?;
+        Ok(Self { rtp: connect(destination, port)?, rtcp })
     }
 }
 

@@ -11,8 +11,9 @@ use super::rtp_sender::RtpDestination;
 pub(super) fn write(name: &str, description: &Description, destination: Option<&RtpDestination>) -> String {
     let name = name.replace(char::is_control, "");
     let connection = destination.map_or_else(|| "IN IP4 0.0.0.0".to_owned(), connection);
-    let mut sdp =
-        format!("v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns={name}\r\nc={connection}\r\nt=0 0\r\na=tool:valkka\r\n");
+    let Description { id, version, .. } = description;
+    let mut sdp = format!("v=0\r\no=- {id} {version} IN IP4 0.0.0.0\r\ns={name}\r\n");
+    write!(sdp, "c={connection}\r\nt=0 0\r\na=tool:valkka\r\n").expect("a string takes everything");
     if destination.is_none() {
         sdp.push_str("a=control:*\r\na=range:npt=now-\r\n");
     }
@@ -90,8 +91,12 @@ mod tests {
             TrackDescription::new(index, &RtpTrack::new(index, &Arc::new(params), &[]).unwrap())
         };
         let tracks = vec![track(0, video), track(2, audio)];
-        let sdp = write("cam\r\n1", &Description { tracks, complete: true, closed: false }, None);
-        let expected = "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=cam1\r\nc=IN IP4 0.0.0.0\r\nt=0 0\r\n\
+        let sdp = write(
+            "cam\r\n1",
+            &Description { id: 7, version: 2, tracks, complete: true, closed: false },
+            None,
+        );
+        let expected = "v=0\r\no=- 7 2 IN IP4 0.0.0.0\r\ns=cam1\r\nc=IN IP4 0.0.0.0\r\nt=0 0\r\n\
              a=tool:valkka\r\na=control:*\r\na=range:npt=now-\r\n\
              m=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n\
              a=fmtp:96 packetization-mode=1;profile-level-id=42001E;sprop-parameter-sets=Z0IAHg==,aAE=\r\n\
@@ -107,6 +112,8 @@ mod tests {
         let extra = Bytes::from_static(&[0, 0, 1, 0x67, 66, 0, 30, 0, 0, 1, 0x68, 1]);
         let video = Arc::new(CodecParams::video(Codec::H264, extra));
         let description = Description {
+            id: 7,
+            version: 1,
             tracks: vec![TrackDescription::new(0, &RtpTrack::new(0, &video, &[]).unwrap())],
             complete: true,
             closed: false,

@@ -104,8 +104,8 @@ pub(super) async fn send(mut viewer: Viewer, pairs: Pairs) {
     send_units(&viewer.goodbye(), socket).await;
 }
 
-/// Sends packets in small groups with pauses between them; `socket` says by which, if any. Returns how many were sent,
-/// and how many the system refused.
+/// Sends packets in small groups with pauses between them; `socket` says by which, if any. Returns how many of RTP were
+/// sent, and how many of them the system refused.
 pub(super) async fn send_units<'a>(
     units: &[Arc<Unit>],
     socket: impl Fn(&Unit) -> Option<&'a UdpSocket>,
@@ -124,9 +124,12 @@ pub(super) async fn send_units<'a>(
                 sent = 0;
             }
             let (now, later) = rest.split_at(rest.len().min(group - sent));
-            refused += send_all(socket, now).await;
+            let not_sent = send_all(socket, now).await;
             sent += now.len();
-            all += now.len() as u64;
+            if let UnitKind::Media { .. } = unit.kind {
+                refused += not_sent;
+                all += now.len() as u64;
+            }
             rest = later;
         }
     }
