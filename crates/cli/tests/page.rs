@@ -42,6 +42,14 @@ impl Cameras {
         Self { port, arguments, child }
     }
 
+    /// Sends `clip` from now on, after a restart.
+    fn change(&mut self, clip: &Clip) {
+        let file = clip.file().unwrap();
+        self.kill();
+        self.arguments = ["--file", file.to_str().unwrap()].map(str::to_owned).to_vec();
+        self.start_again();
+    }
+
     fn spawn(port: u16, arguments: &[String]) -> Child {
         let listen = format!("127.0.0.1:{port}");
         let mut all = vec!["camera", "--listen", &listen];
@@ -234,6 +242,28 @@ fn pictures_go_on_when_a_camera_comes_back() {
     page.0.press(Key::Left).unwrap();
     page.0.type_text("e").unwrap();
     page.wait("events", "document.querySelectorAll('.drawer [data-kind=offline]').length >= 2");
+    page.check_console();
+}
+
+#[test]
+fn pictures_go_on_when_a_camera_changes() {
+    require!(browser::available(), media::available());
+    let _watchdog = Watchdog::start(SOON * 12);
+    let _alone = alone();
+    let mut camera = Cameras::start(1, &bars_clip());
+    let site = Site::start(&camera.entry("one", 1));
+    let page = Page::open(&site, "/");
+    page.wait_for_pictures(&["one"]);
+    camera.change(&Clip { width: 320, height: 240, ..bars_clip() });
+    page.wait("another size", "document.querySelector('video.shown')?.videoWidth === 320");
+    page.wait_for_pictures(&["one"]);
+    page.check_bars("one");
+    camera.change(&Clip { codec: Codec::H265, ..bars_clip() });
+    page.wait("words", "document.querySelector('.words').textContent.includes('cannot play H.265')");
+    camera.change(&Clip { b_frames: 2, ..bars_clip() });
+    page.wait("no more words", "document.querySelector('.words').hidden");
+    page.wait_for_pictures(&["one"]);
+    page.check_bars("one");
     page.check_console();
 }
 
