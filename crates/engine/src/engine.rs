@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use valkka_core::url::StreamUrl;
 use valkka_net::{Live, LiveOptions, Opener, RtpDestination, RtpSender};
@@ -47,6 +48,11 @@ impl Engine {
     pub fn camera(&self, url: StreamUrl, options: CameraOptions) -> Result<Camera, Error> {
         let slot = SlotGuard::take(&self.slots)?;
         Ok(Camera::new(self.live.clone(), self.opener.clone(), slot, url, options))
+    }
+
+    /// Whether the receiving thread still works: whether it gets to something new within `limit`.
+    pub fn answers(&self, limit: Duration) -> bool {
+        self.live.answers(limit)
     }
 
     /// Sends by RTP, unasked, what is put into the sender: to `destination`, in the receiving thread, as long as the sender

@@ -33,6 +33,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod answers;
 mod backoff;
 mod client;
 mod gate;

@@ -17,6 +17,7 @@ use valkka_core::lock::lock;
 use valkka_core::source::SourceError;
 use valkka_core::worker::Worker;
 
+use crate::answers::answers;
 use crate::gate::Gate;
 use crate::server::{RtpDestination, RtpSender};
 use crate::state::{Status, StreamState};
@@ -135,6 +136,11 @@ impl Live {
     /// How many streams are received or sent.
     pub fn streams(&self) -> usize {
         self.shared.lock().running.len()
+    }
+
+    /// Whether its thread still works: whether it gets to something new within `limit`.
+    pub fn answers(&self, limit: Duration) -> bool {
+        answers(&self.runtime, limit)
     }
 
     /// Asks the thread to end, and returns at once: what dropping does, without waiting for it.

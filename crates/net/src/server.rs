@@ -89,6 +89,8 @@ use connections::Connections;
 use mount::Registry;
 use multicast::Groups;
 
+use crate::answers::answers;
+
 /// How a server is to run. All fields are free.
 #[derive(Clone, Debug)]
 pub struct ServerOptions {
@@ -244,6 +246,11 @@ impl Server {
     /// If the address is not to be had.
     pub fn listen_tls(&self, addr: SocketAddr, identity: &TlsIdentity) -> io::Result<Listener> {
         Listener::open(addr, Some(identity.clone()), &self.shared, &self.handle)
+    }
+
+    /// Whether its thread still works: whether it gets to something new within `limit`.
+    pub fn answers(&self, limit: Duration) -> bool {
+        answers(&self.handle, limit)
     }
 
     /// Who is being sent to now, in the order in which they began to play.
