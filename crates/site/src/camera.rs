@@ -204,6 +204,12 @@ impl SiteCamera {
         self.rtsp.store(url);
     }
 
+    /// Is no longer served over RTSP, until it is told otherwise.
+    pub(crate) fn unserve(&self) {
+        let served = lock(&self.outlets).unserve();
+        drop(served);
+    }
+
     /// Ends the connection and the serving, whoever still holds the camera.
     pub(crate) fn end(&self) {
         self.camera().disconnect();

@@ -96,8 +96,8 @@ impl EventLog {
         Subscription { log: self.clone(), id }
     }
 
-    /// Notes an event.
-    pub(crate) fn note(&self, camera: Option<&str>, kind: EventKind, text: impl Into<String>) {
+    /// Notes an event, now: of `camera`, or of the service as a whole. `text` holds no credentials.
+    pub fn note(&self, camera: Option<&str>, kind: EventKind, text: impl Into<String>) {
         let text = text.into();
         info!(camera, ?kind, "{text}");
         let wakers: Vec<_> = {

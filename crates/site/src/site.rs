@@ -44,6 +44,8 @@ struct Shared {
     cameras: ArcSwap<BTreeMap<String, Arc<SiteCamera>>>,
     /// Held while a configuration is applied.
     state: Mutex<State>,
+    /// When figures were taken last.
+    ticked: Mutex<Instant>,
 }
 
 struct State {
@@ -102,6 +104,7 @@ impl Site {
             events,
             cameras: ArcSwap::default(),
             state: Mutex::new(State { config: Config { cameras: BTreeMap::new(), ..config.clone() }, rtsp }),
+            ticked: Mutex::new(Instant::now()),
         });
         shared.apply(config);
         let ticking = shared.clone();
@@ -163,6 +166,24 @@ impl Site {
         self.shared.state().rtsp.as_ref().map(|rtsp| rtsp.server().viewers()).unwrap_or_default()
     }
 
+    /// Whether its threads still work; each may take `limit` to answer. For watchdogs.
+    ///
+    /// # Errors
+    /// The name of the thread that does not.
+    pub fn answers(&self, limit: Duration) -> Result<(), &'static str> {
+        if !self.shared.engine.answers(limit) {
+            return Err("the receiving thread");
+        }
+        let server = self.shared.state().rtsp.as_ref().map(|rtsp| rtsp.server().clone());
+        if server.is_some_and(|server| !server.answers(limit)) {
+            return Err("the RTSP server's thread");
+        }
+        if lock(&self.shared.ticked).elapsed() > limit + TICK {
+            return Err("the site's thread");
+        }
+        Ok(())
+    }
+
     /// What happened.
     pub fn events(&self) -> &Arc<EventLog> {
         &self.shared.events
@@ -202,6 +223,10 @@ impl Shared {
         }
         if changes.rtsp {
             let old = state.rtsp.take();
+            if old.as_ref().is_some_and(|old| old.must_end(config.rtsp.as_ref())) {
+                // Each of them holds the server, whose address is to be free.
+                self.cameras.load().values().for_each(|camera| camera.unserve());
+            }
             state.rtsp = Rtsp::go_on(old, config.rtsp.as_ref(), &self.access, &self.events);
         }
         self.apply_cameras(&config, state.rtsp.as_ref(), &mut changes);
@@ -251,6 +276,7 @@ impl Shared {
         for camera in self.cameras.load_full().values() {
             camera.tick(now);
         }
+        *lock(&self.ticked) = Instant::now();
     }
 }
 

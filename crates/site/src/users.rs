@@ -73,6 +73,14 @@ impl Users {
         self.users.get(name).map(|known| known.user.clone())
     }
 
+    /// Whether `name` is let in by the same password as among `before`, so that who was let in then may stay.
+    pub fn keeps_password(&self, name: &str, before: &Self) -> bool {
+        match (self.users.get(name), before.users.get(name)) {
+            (Some(now), Some(before)) => now.password == before.password,
+            _ => false,
+        }
+    }
+
     /// Whether there are none, so that nobody can be let in.
     pub fn is_empty(&self) -> bool {
         self.users.is_empty()

@@ -46,6 +46,11 @@ impl Outlets {
         self.served.is_some()
     }
 
+    /// Ends the serving once what this returns is dropped.
+    pub(super) fn unserve(&mut self) -> impl Sized + use<> {
+        self.served.take()
+    }
+
     /// Goes on as `config` says; returns what failed, in words.
     pub(super) fn apply(
         &mut self,

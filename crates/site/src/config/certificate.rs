@@ -18,13 +18,12 @@ pub struct Certificate {
 }
 
 impl Certificate {
-    /// Looks at the files, and whether they are fit for use.
+    /// Looks at the files, but not whether they are fit for use.
     ///
     /// # Errors
-    /// If one of them cannot be read, or they are not what they should be; the message names it.
+    /// If one of them cannot be read; the message names it.
     pub fn new(certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> io::Result<Self> {
         let (certificate, key) = (certificate.into(), key.into());
-        TlsIdentity::load(&certificate, &key).map_err(io::Error::other)?;
         let mut hasher = DefaultHasher::new();
         for path in [&certificate, &key] {
             read(path)?.hash(&mut hasher);
@@ -35,7 +34,7 @@ impl Certificate {
     /// What servers need to use it, as the files are now.
     ///
     /// # Errors
-    /// If they have changed since they were looked at, and are not fit for use any more.
+    /// If they are not fit for use.
     pub fn identity(&self) -> Result<TlsIdentity, TlsError> {
         TlsIdentity::load(&self.certificate, &self.key)
     }

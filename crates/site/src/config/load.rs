@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -197,7 +198,12 @@ impl Reader<'_> {
     }
 
     fn certificate(&mut self, place: &[&str], certificate: &Path, key: &Path) -> Option<Certificate> {
-        match Certificate::new(self.resolve(certificate), self.resolve(key)) {
+        let certificate = Certificate::new(self.resolve(certificate), self.resolve(key));
+        let checked = certificate.and_then(|certificate| match certificate.identity() {
+            Ok(_) => Ok(certificate),
+            Err(error) => Err(io::Error::other(error)),
+        });
+        match checked {
             Ok(certificate) => Some(certificate),
             Err(error) => {
                 self.problem(place, error.to_string());

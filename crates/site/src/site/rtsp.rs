@@ -42,6 +42,11 @@ impl Rtsp {
         Ok(Self { tls, server: Arc::new(server), config: config.clone() })
     }
 
+    /// Whether the server must end to go on as `new` says: the groups are those of the server as a whole.
+    pub(super) fn must_end(&self, new: Option<&RtspConfig>) -> bool {
+        new.is_none_or(|new| new.multicast != self.config.multicast)
+    }
+
     /// Goes on as `new` says, and has those who watch notice it as little as can be. What cannot be had stays as it was,
     /// and an event says so.
     pub(super) fn go_on(
@@ -53,11 +58,11 @@ impl Rtsp {
         let new = new?;
         let mut failures = Vec::new();
         let rtsp = match old {
-            Some(mut old) if old.config.multicast == new.multicast => {
+            Some(mut old) if !old.must_end(Some(new)) => {
                 old.change(new, &mut failures);
                 Some(old)
             }
-            // The groups are those of the server as a whole. Its address must be free before the next one takes it.
+            // Its address must be free before the next one takes it.
             Some(old) => {
                 let before = old.config.clone();
                 drop(old);
