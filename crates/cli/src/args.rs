@@ -4,7 +4,8 @@ use std::process::ExitCode;
 
 use clap::{ArgAction, Parser, Subcommand};
 
-use crate::command::{camera, completions, demo, man, probe, view, watch};
+use crate::command::{camera, completions, demo, man, passwd, probe, serve, view, watch};
+use crate::logging::Log;
 
 /// Video surveillance: many cameras, each connected to once and decoded once, in many windows
 #[derive(Debug, Parser)]
@@ -24,6 +25,8 @@ pub(crate) enum Command {
     View(view::Args),
     Probe(probe::Args),
     Camera(camera::Args),
+    Serve(serve::Args),
+    Passwd(passwd::Args),
     Demo(demo::Args),
     Watch(watch::Args),
     Completions(completions::Args),
@@ -31,9 +34,13 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    /// Whether it shows a live table.
-    pub(crate) fn has_table(&self) -> bool {
-        matches!(self, Self::Demo(_))
+    /// What its log is like.
+    pub(crate) fn log(&self) -> Log {
+        match self {
+            Self::Demo(_) => Log::BesideTable,
+            Self::Serve(args) => Log::OfService(args.log_format()),
+            _ => Log::Warnings,
+        }
     }
 
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
@@ -41,6 +48,8 @@ impl Command {
             Self::View(args) => view::run(args),
             Self::Probe(args) => probe::run(args),
             Self::Camera(args) => camera::run(args),
+            Self::Serve(args) => serve::run(args),
+            Self::Passwd(args) => passwd::run(&args),
             Self::Demo(args) => demo::run(args),
             Self::Watch(args) => watch::run(args),
             Self::Completions(args) => completions::run(&args),

@@ -4,6 +4,8 @@ pub(crate) mod camera;
 pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod man;
+pub(crate) mod passwd;
 pub(crate) mod probe;
+pub(crate) mod serve;
 pub(crate) mod view;
 pub(crate) mod watch;

@@ -2,11 +2,32 @@
 
 use std::io::{self, IsTerminal};
 
+use clap::ValueEnum;
 use tracing_subscriber::EnvFilter;
 
-/// Sends log lines to standard error: warnings by default, more with `-v`; `RUST_LOG` has the last word. Beside a
-/// live table (`table`) on a terminal, only errors: warnings would break it, and it shows what is dropped.
-pub(crate) fn init(verbose: u8, table: bool) {
+/// What the log of a command is like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Log {
+    /// Warnings.
+    Warnings,
+    /// Only errors on a terminal: warnings would break the live table there, and it shows what is dropped.
+    BesideTable,
+    /// What happens, too, for operators who look later.
+    OfService(LogFormat),
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people
+    #[default]
+    Text,
+    /// A JSON object a line
+    Json,
+}
+
+/// Sends log lines to standard error: as many as `log` says, more with `-v`; `RUST_LOG` has the last word.
+pub(crate) fn init(verbose: u8, log: Log) {
     let level = match verbose {
         0 => "warn",
         1 => "info",
@@ -14,15 +35,23 @@ pub(crate) fn init(verbose: u8, table: bool) {
         _ => "trace",
     };
     // Other libraries' warnings about a camera's odd packets are not for the operator.
-    let default = match verbose {
-        0 if table && io::stderr().is_terminal() => "error",
-        0 => "error,valkka=warn,valkka_core=warn,valkka_net=warn,valkka_av=warn,valkka_render=warn",
-        _ => level,
+    let default = match (verbose, log) {
+        (0, Log::BesideTable) if io::stderr().is_terminal() => "error".to_owned(),
+        (0, Log::OfService(_)) => ours("info"),
+        (0, _) => ours("warn"),
+        _ => level.to_owned(),
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal())
-        .init();
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    if log == Log::OfService(LogFormat::Json) {
+        subscriber.json().flatten_event(true).init();
+    } else {
+        subscriber.with_ansi(io::stderr().is_terminal()).init();
+    }
+}
+
+/// Our own crates at `level`, and of all others errors.
+fn ours(level: &str) -> String {
+    let crates = ["", "_core", "_net", "_av", "_render", "_shm", "_site", "_web"];
+    crates.iter().fold("error".to_owned(), |filter, name| format!("{filter},valkka{name}={level}"))
 }

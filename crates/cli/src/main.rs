@@ -9,14 +9,18 @@ mod address;
 mod args;
 mod command;
 mod companion;
+mod config_file;
 mod exit;
 mod interrupt;
 mod logging;
 mod output;
+mod password;
 mod second_process;
+mod service_manager;
 mod stdin;
 mod table;
 mod terminal;
+mod web_service;
 
 use std::process::ExitCode;
 
@@ -24,7 +28,7 @@ use clap::Parser;
 
 fn main() -> ExitCode {
     let arguments = args::Arguments::parse();
-    logging::init(arguments.verbose, arguments.command.has_table());
+    logging::init(arguments.verbose, arguments.command.log());
     match arguments.command.run() {
         Ok(code) => code,
         Err(error) if output::is_reader_gone(&error) => ExitCode::SUCCESS,

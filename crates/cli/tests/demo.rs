@@ -7,6 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use common::{SOON, finish, run, start_on};
 use serde_json::Value;
+use valkka_testkit::media;
 use valkka_testkit::require;
 use valkka_testkit::watchdog::Watchdog;
 use valkka_testkit::xvfb::{self, Display};
@@ -79,6 +80,31 @@ fn people_get_a_table() {
     for word in ["camera", "online", "cam1", "shared", "reconn", "ms CPU per frame"] {
         assert!(outcome.output.contains(word), "no {word} in:\n{}", outcome.output);
     }
+}
+
+#[test]
+fn its_cameras_are_served_too() {
+    require!(media::available());
+    let _watchdog = Watchdog::start(SOON * 8);
+    let _alone = alone();
+    let child = common::start(&["demo", "--cameras", "2", "--output", "null"]);
+    let address = |scheme: &str| {
+        let start = format!("Watch them at {scheme}://");
+        child
+            .wait_line(SOON, |line| line.strip_prefix(&start).map(|rest| format!("{scheme}://{rest}")))
+            .unwrap()
+    };
+    let (page, rtsp) = (address("http"), address("rtsp"));
+    assert!(page.starts_with("http://127.0.0.1:") && rtsp.ends_with("/cam1 to /cam2"), "{page} {rtsp}");
+    for camera in ["cam1", "cam2"] {
+        let url = rtsp.replace("cam1 to /cam2", camera);
+        assert_eq!(common::probe(&url).as_deref(), Ok("h264,1280,720"), "{url}");
+    }
+    assert!(common::get(&page, "/").contains("<html"));
+    let cameras: Value = serde_json::from_str(common::get(&page, "/api/cameras").trim()).unwrap();
+    assert!(cameras.to_string().contains("\"cam2\""), "{cameras}");
+    child.interrupt().unwrap();
+    assert_eq!(finish(child).code, Some(0));
 }
 
 #[test]

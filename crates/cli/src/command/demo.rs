@@ -1,24 +1,27 @@
 //! `valkka demo`: the whole way from cameras to the screen, without hardware.
 
+use std::net::{SocketAddr, TcpListener};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use valkka::source::{SourceOptions, Transport};
+use valkka::Camera;
+use valkka::source::Transport;
 use valkka::summary::Measurement;
 use valkka::url::StreamUrl;
-use valkka::{CameraOptions, Engine, EngineOptions, Reconnect};
+use valkka_site::{CameraConfig, Config, RtspConfig, Site, WebConfig};
 
 use super::view::{Output, POLL, WallArgs};
 use crate::companion::Companion;
 use crate::interrupt::Interrupt;
 use crate::second_process::SecondProcess;
 use crate::table::{LiveTable, print_summary};
+use crate::web_service::WebService;
 
-/// Start synthetic cameras in a process of their own, receive and decode them, show them on a wall, and share them
+/// Start synthetic cameras in a process of their own, receive and decode them, show them on a wall, serve and share them
 ///
-/// A second process reads their pictures from shared memory, as machine vision would. Without a display, everything is
+/// They are served to this machine in the browser and over RTSP; the addresses are printed. A second process reads their pictures from shared memory, as machine vision would. Without a display, everything is
 /// done but the drawing. A live table shows what happens; a summary ends it.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -50,17 +53,9 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     };
     eprintln!("Starting {} camera{} …", args.cameras, if args.cameras == 1 { "" } else { "s" });
     let synthetic = SyntheticProcess::start(args.cameras)?;
-    let engine = Engine::new(EngineOptions::default())?;
-    let mut cameras = Vec::new();
-    for (index, url) in synthetic.urls.iter().enumerate() {
-        let options = CameraOptions {
-            name: format!("cam{}", index + 1),
-            source: SourceOptions { transport: args.transport, ..SourceOptions::default() },
-            reconnect: Reconnect::PROMPT,
-            ..CameraOptions::default()
-        };
-        cameras.push(Arc::new(engine.camera(url.clone(), options)?));
-    }
+    let service = Service::start(&synthetic.urls, args.transport)?;
+    let cameras = service.cameras();
+    service.announce();
     args.wall.show(&mut wall, &cameras)?;
     let mut second = SecondProcess::start(&cameras)?;
 
@@ -81,6 +76,59 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         bail!("{silent} of {} cameras brought nothing", summary.cameras.len());
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The daemon's parts, with the cameras of the demo: each is connected to once, for the wall and for all viewers.
+struct Service {
+    // Dropped first: it asks the site until its end.
+    web: WebService,
+    site: Arc<Site>,
+}
+
+impl Service {
+    /// For whoever is on this machine.
+    fn start(urls: &[StreamUrl], transport: Transport) -> anyhow::Result<Self> {
+        let camera = |(index, url): (usize, &StreamUrl)| {
+            (format!("cam{}", index + 1), CameraConfig { transport, ..CameraConfig::new(url.clone()) })
+        };
+        let config = Config {
+            rtsp: Some(RtspConfig {
+                listen: free(RtspConfig::LISTEN),
+                anyone: true,
+                ..RtspConfig::default()
+            }),
+            web: Some(WebConfig { listen: free(WebConfig::LISTEN), anyone: true, ..WebConfig::default() }),
+            cameras: urls.iter().enumerate().map(camera).collect(),
+            ..Config::default()
+        };
+        let site = Arc::new(Site::start(config).context("cannot serve the cameras")?);
+        let web = WebService::start(&site)?;
+        Ok(Self { web, site })
+    }
+
+    /// The cameras, in the order of their numbers.
+    fn cameras(&self) -> Vec<Arc<Camera>> {
+        let numbers = 1..=self.site.cameras().len();
+        let camera = |number| self.site.camera(&format!("cam{number}"));
+        numbers.filter_map(camera).map(|camera| camera.camera()).collect()
+    }
+
+    /// Says where they can be watched.
+    fn announce(&self) {
+        let count = self.site.cameras().len();
+        let rtsp = self.site.rtsp_urls().into_iter().map(|base| match count {
+            1 => format!("{base}/cam1"),
+            _ => format!("{base}/cam1 to /cam{count}"),
+        });
+        for address in self.web.url().into_iter().chain(rtsp) {
+            eprintln!("Watch them at {address}");
+        }
+    }
+}
+
+/// `address` if nobody listens there, else one with a free port.
+fn free(address: SocketAddr) -> SocketAddr {
+    if TcpListener::bind(address).is_ok() { address } else { SocketAddr::new(address.ip(), 0) }
 }
 
 /// A run as short as this may end before the first frame.

@@ -2,6 +2,8 @@
 #![allow(dead_code, reason = "each test uses some of it")]
 #![allow(clippy::unwrap_used, reason = "a test that fails says where")]
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -64,4 +66,29 @@ pub(crate) fn cameras(arguments: &[&str]) -> (Child, Vec<String>) {
     });
     let urls = urls.collect();
     (child, urls)
+}
+
+/// What `ffprobe` says of the video at `url`, received over TCP: `codec,width,height`; else what is wrong.
+pub(crate) fn probe(url: &str) -> Result<String, String> {
+    let mut ffprobe = command("ffprobe").unwrap();
+    ffprobe.args(["-v", "error", "-rtsp_transport", "tcp", "-select_streams", "v:0", "-of", "csv=p=0"]);
+    ffprobe.args(["-show_entries", "stream=codec_name,width,height", url]);
+    let mut child = Child::spawn(ffprobe).unwrap();
+    let status = child.wait(SOON).unwrap();
+    let output = child.output().trim().to_owned();
+    if status.success() { Ok(output) } else { Err(output) }
+}
+
+/// What is at `path` of the web server at `base`, as plain HTTP/1.0 gets it: the body, if the answer is 200.
+#[track_caller]
+pub(crate) fn get(base: &str, path: &str) -> String {
+    let host = base.strip_prefix("http://").unwrap().trim_end_matches('/');
+    let mut stream = TcpStream::connect(host).unwrap();
+    stream.set_read_timeout(Some(SOON)).unwrap();
+    write!(stream, "GET {path} HTTP/1.0\r\nHost: {host}\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.contains(" 200 "), "{head}");
+    body.to_owned()
 }

@@ -1,0 +1,187 @@
+//! `valkka serve`: the daemon.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use tracing::{error, info, warn};
+use valkka_site::{CameraState, Config, ConfigError, Site};
+
+use crate::config_file::ConfigFile;
+use crate::interrupt::Interrupt;
+use crate::logging::LogFormat;
+use crate::service_manager::ServiceManager;
+use crate::web_service::WebService;
+use crate::{output, stdin};
+
+/// Receive cameras and serve them: over RTSP, by multicast, and in the browser
+///
+/// A file says which cameras, who may watch them, and where to listen; docs/valkka.toml is one with explanations. It is read
+/// anew on SIGHUP and when it changes: only what is otherwise then restarts. The addresses that are served are printed.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The configuration
+    #[arg(value_name = "FILE", required_unless_present = "schema")]
+    file: Option<PathBuf>,
+
+    /// Say what is wrong with the file, and do nothing
+    #[arg(long)]
+    check: bool,
+
+    /// Print the JSON schema of the file, for editors
+    #[arg(long, conflicts_with_all = ["file", "check"])]
+    schema: bool,
+
+    /// How log lines are written
+    #[arg(long, value_enum, default_value_t)]
+    log_format: LogFormat,
+
+    /// End when standard input closes, for programs that start this one
+    #[arg(long, hide = true)]
+    until_stdin_closes: bool,
+}
+
+impl Args {
+    pub(crate) fn log_format(&self) -> LogFormat {
+        self.log_format
+    }
+}
+
+pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let Some(path) = args.file else {
+        output::print(&Config::schema())?;
+        return Ok(ExitCode::SUCCESS);
+    };
+    // From before it is read, so that no change is missed.
+    let file = ConfigFile::new(&path);
+    let config = match Config::load(&path) {
+        Ok(config) => config,
+        Err(error) => {
+            complain(&error)?;
+            return Ok(ExitCode::FAILURE);
+        }
+    };
+    if args.check {
+        for warning in &config.warnings {
+            complain(&format_args!("{}: warning", ConfigError::line(Some(&path), warning)))?;
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    warn_of(&config, &file);
+    let (interrupt, hangup) = Interrupt::listen_as_service()?;
+    let manager = ServiceManager::from_environment();
+    let site = Arc::new(Site::start(config).context("cannot start")?);
+    let web = WebService::start(&site)?;
+    let mut service = Service { site, web, file, manager, complained: false };
+    output::print(&service.addresses())?;
+    service.manager.ready();
+    info!("everything is started");
+
+    let stdin = args.until_stdin_closes.then(stdin::wait_for_end);
+    let mut looked = Instant::now();
+    while !interrupt.is_set() && !stdin.as_ref().is_some_and(thread::JoinHandle::is_finished) {
+        if hangup.take() {
+            service.reload();
+        }
+        if looked.elapsed() >= LOOK {
+            looked = Instant::now();
+            service.look();
+        }
+        thread::sleep(POLL);
+    }
+    info!("the end was asked for");
+    service.manager.stopping();
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What runs. Dropped in order: the web server asks the site until its end.
+struct Service {
+    web: WebService,
+    site: Arc<Site>,
+    file: ConfigFile,
+    manager: ServiceManager,
+    /// Whether it was said that a thread does not answer.
+    complained: bool,
+}
+
+impl Service {
+    /// Reads the configuration anew, and goes on as it says if nothing is wrong with it.
+    fn reload(&mut self) {
+        self.manager.reloading();
+        match Config::load(self.file.path()) {
+            Ok(config) => {
+                warn_of(&config, &self.file);
+                match self.site.apply(config) {
+                    Ok(_) => self.web.go_on(),
+                    Err(error) => error!("the configuration is not applied: {error}"),
+                }
+            }
+            Err(error) => {
+                self.site.note_refused(&error);
+                error.to_string().lines().for_each(|line| error!("{line}"));
+            }
+        }
+        self.manager.ready();
+    }
+
+    /// Looks after everything; once a second.
+    fn look(&mut self) {
+        if self.file.has_changed() {
+            info!(file = %self.file.path().display(), "the configuration has changed");
+            self.reload();
+        }
+        let cameras = self.site.cameras();
+        let online = cameras.iter().filter(|camera| camera.status().state == CameraState::Online).count();
+        self.manager.status(&format!("{online} of {} cameras online", cameras.len()));
+        if self.manager.is_ping_due() {
+            match self.answers() {
+                Ok(()) => {
+                    self.complained = false;
+                    self.manager.ping();
+                }
+                // Without the sign of life, the service manager does what it was told to.
+                Err(thread) if !self.complained => {
+                    self.complained = true;
+                    error!("{thread} does not answer: no sign of life is given");
+                }
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// Whether all threads still do their work; else which does not.
+    fn answers(&self) -> Result<(), &'static str> {
+        self.site.answers(ANSWER)?;
+        if self.web.answers(ANSWER) { Ok(()) } else { Err("the web server's thread") }
+    }
+
+    /// The page's address, then those of the cameras over RTSP, a line each.
+    fn addresses(&self) -> String {
+        let cameras = self.site.cameras();
+        let rtsp = cameras.iter().filter_map(|camera| camera.status().rtsp);
+        let lines = self.web.url().into_iter().chain(rtsp);
+        lines.fold(String::new(), |text, line| text + &line + "\n")
+    }
+}
+
+fn warn_of(config: &Config, file: &ConfigFile) {
+    for warning in &config.warnings {
+        warn!("{}", ConfigError::line(Some(file.path()), warning));
+    }
+}
+
+/// Says what is wrong with a file, as a compiler does.
+fn complain(what: &dyn std::fmt::Display) -> anyhow::Result<()> {
+    writeln!(io::stderr(), "{what}").context("cannot write to standard error")
+}
+
+/// How soon a signal is noticed.
+const POLL: Duration = Duration::from_millis(100);
+/// How often the file and the threads are looked at.
+const LOOK: Duration = Duration::from_secs(1);
+/// A thread that takes longer is stuck: none has anything to do that takes a second.
+const ANSWER: Duration = Duration::from_secs(5);

@@ -1,0 +1,80 @@
+//! The web server of a service, as its configuration wants it.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use valkka_site::{EventKind, Site, WebConfig};
+use valkka_web::{Web, WebOptions};
+
+/// The web server, if there is to be one.
+#[derive(Debug)]
+pub(crate) struct WebService {
+    site: Arc<Site>,
+    running: Option<(Web, WebConfig)>,
+}
+
+impl WebService {
+    /// Starts what the configuration of `site` wants.
+    pub(crate) fn start(site: &Arc<Site>) -> anyhow::Result<Self> {
+        let mut service = Self { site: site.clone(), running: None };
+        if let Some(config) = site.web() {
+            let listen = config.listen;
+            let started =
+                service.open(config).with_context(|| format!("the web server cannot listen at {listen}"))?;
+            service.running = Some(started);
+        }
+        Ok(service)
+    }
+
+    /// Goes on as the configuration wants it now. What cannot be had leaves things as they were, and an event says so.
+    pub(crate) fn go_on(&mut self) {
+        let wanted = self.site.web();
+        if wanted.as_ref() == self.running.as_ref().map(|(_, config)| config) {
+            return;
+        }
+        let Some(config) = wanted else {
+            self.running = None;
+            return;
+        };
+        let listen = config.listen;
+        let before = self.running.as_ref().map(|(_, config)| config.clone());
+        if before.as_ref().is_some_and(|before| before.listen.port() == listen.port()) {
+            // The old one is in the way.
+            self.running = None;
+        }
+        match self.open(config) {
+            Ok(started) => self.running = Some(started),
+            Err(error) => {
+                let text = format!("the web server cannot listen at {listen}: {error}");
+                self.site.events().note(None, EventKind::Listener, text);
+                if self.running.is_none()
+                    && let Some(Ok(started)) = before.map(|config| self.open(config))
+                {
+                    self.running = Some(started);
+                }
+            }
+        }
+    }
+
+    /// The address of the page.
+    pub(crate) fn url(&self) -> Option<String> {
+        self.running.as_ref().map(|(web, _)| web.url())
+    }
+
+    /// Whether its thread has given a sign of life within `limit`, or there is none.
+    pub(crate) fn answers(&self, limit: Duration) -> bool {
+        self.running.as_ref().is_none_or(|(web, _)| web.silence() <= limit)
+    }
+
+    fn open(&self, config: WebConfig) -> io::Result<(Web, WebConfig)> {
+        let options = WebOptions {
+            listen: config.listen,
+            anyone: config.anyone,
+            tls: config.tls.clone(),
+            ..WebOptions::default()
+        };
+        Ok((Web::start(self.site.clone(), options)?, config))
+    }
+}

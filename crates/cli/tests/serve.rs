@@ -1,0 +1,194 @@
+//! `valkka serve` and `valkka passwd`, as an operator runs them.
+#![allow(clippy::unwrap_used, reason = "a test that fails says where")]
+
+mod common;
+
+use std::fs;
+use std::os::unix::net::UnixDatagram;
+use std::path::PathBuf;
+
+use common::{SOON, cameras, finish, get, probe, run, start};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use valkka_testkit::process::{Child, command};
+use valkka_testkit::temp::TempDir;
+use valkka_testkit::watchdog::Watchdog;
+use valkka_testkit::{media, require, wait};
+
+const LISTEN: &str = "[rtsp]\nlisten = \"127.0.0.1:0\"\n[web]\nlisten = \"127.0.0.1:0\"\n";
+
+/// A file of a test.
+struct File {
+    directory: TempDir,
+    path: PathBuf,
+}
+
+impl File {
+    fn new(text: &str) -> Self {
+        let directory = TempDir::new().unwrap();
+        let path = directory.join("valkka.toml");
+        fs::write(&path, text).unwrap();
+        Self { directory, path }
+    }
+
+    fn name(&self) -> &str {
+        self.path.to_str().unwrap()
+    }
+
+    /// As editors do it.
+    fn replace(&self, text: &str) {
+        let new = self.directory.join("new");
+        fs::write(&new, text).unwrap();
+        fs::rename(new, &self.path).unwrap();
+    }
+}
+
+fn passwd(arguments: &[&str], password: &str) -> common::Outcome {
+    let mut child = start(&[&["passwd"], arguments].concat());
+    // Some mistakes are told before anything is read.
+    let _ = child.write_line(password);
+    child.close_input();
+    finish(child)
+}
+
+fn signal(child: &Child, signal: Signal) {
+    kill_process(Pid::from_raw(child.id().cast_signed()).unwrap(), signal).unwrap();
+}
+
+fn line_with(child: &Child, text: &str) -> String {
+    child.wait_line(SOON, |line| line.contains(text).then(|| line.to_owned())).unwrap()
+}
+
+fn camera(name: &str, url: &str) -> String {
+    format!("[cameras.{name}]\nurl = \"{url}\"\ntransport = \"tcp\"\n")
+}
+
+#[test]
+fn a_file_is_checked_before_it_is_used() {
+    let file = File::new("[web]\nanyone = true\nlisten = \"x\"\n[cameras.a]\nurl = \"rtsp://u:secret@\"\n");
+    for arguments in [&["serve", "--check", file.name()][..], &["serve", file.name()]] {
+        let outcome = run(arguments);
+        assert_eq!(outcome.code, Some(1), "{}", outcome.output);
+        for place in [":3:1: web.listen: ", ":5:1: cameras.a.url: "] {
+            assert!(outcome.output.contains(&format!("{}{place}", file.name())), "{}", outcome.output);
+        }
+        assert!(!outcome.output.contains("secret"), "{}", outcome.output);
+    }
+    let fine = File::new("[web]\nanyone = true\n");
+    assert_eq!(run(&["serve", "--check", fine.name()]).code, Some(0));
+    assert_eq!(run(&["serve", "--check", "/no/such.toml"]).code, Some(1));
+    let schema: Value = serde_json::from_str(&run(&["serve", "--schema"]).output).unwrap();
+    assert_eq!(schema["title"], "valkka.toml");
+    assert_eq!(run(&["serve"]).code, Some(2));
+}
+
+#[test]
+fn cameras_are_served_to_those_who_may_watch() {
+    require!(media::available());
+    let _watchdog = Watchdog::start(SOON * 8);
+    let (_cameras, urls) = cameras(&["--size", "320x240"]);
+    let file = File::new(&format!("{LISTEN}{}", camera("front", &urls[0])));
+    let outcome = passwd(&["anna", "--file", file.name(), "--digest"], "secret");
+    assert_eq!(outcome.code, Some(0), "{}", outcome.output);
+    let daemon = start(&["serve", file.name()]);
+    let page = line_with(&daemon, "http://");
+    let rtsp = line_with(&daemon, "rtsp://");
+    assert!(rtsp.ends_with("/front"), "{rtsp}");
+    line_with(&daemon, "connected");
+    let as_anna = |password: &str| rtsp.replace("rtsp://", &format!("rtsp://anna:{password}@"));
+    assert_eq!(probe(&as_anna("secret")).as_deref(), Ok("h264,320,240"));
+    for url in [&rtsp, &as_anna("wrong")] {
+        assert!(probe(url).unwrap_err().contains("401"));
+    }
+    get(&page, "/healthz");
+    // The user is gone: within a moment, nobody is let in, and the daemon runs as it did.
+    file.replace("[cameras.front]\nurl = \"rtsp://h/1\"\n[rtsp]\n");
+    line_with(&daemon, "nobody could watch");
+    assert_eq!(probe(&as_anna("secret")).as_deref(), Ok("h264,320,240"));
+    let log = daemon.output();
+    assert!(!log.contains("argon2") && !log.contains("secret"), "{log}");
+}
+
+#[test]
+fn it_reads_its_file_anew_and_ends_in_order() {
+    require!(media::available());
+    let _watchdog = Watchdog::start(SOON * 8);
+    let (_cameras, urls) = cameras(&["--size", "320x240", "--count", "2"]);
+    let anyone = "[rtsp]\nlisten = \"127.0.0.1:0\"\nanyone = true\n";
+    let file = File::new(&format!("{anyone}{}", camera("front", &urls[0])));
+    let socket = file.directory.join("notify");
+    let manager = UnixDatagram::bind(&socket).unwrap();
+    manager.set_read_timeout(Some(SOON)).unwrap();
+    let mut valkka = command(env!("CARGO_BIN_EXE_valkka")).unwrap();
+    valkka.args(["serve", "--log-format", "json", file.name()]).env_remove("RUST_LOG");
+    valkka.env("NOTIFY_SOCKET", &socket).env("WATCHDOG_USEC", "3000000");
+    let daemon = Child::spawn(valkka).unwrap();
+    let told = |start: &str| loop {
+        let mut buffer = [0; 1000];
+        let length = manager.recv(&mut buffer).unwrap();
+        let text = String::from_utf8_lossy(&buffer[..length]).into_owned();
+        if text.starts_with(start) {
+            return text;
+        }
+    };
+    told("READY=1");
+    told("STATUS=1 of 1 cameras online");
+    told("WATCHDOG=1");
+    let front = line_with(&daemon, "rtsp://").replace('"', "");
+    probe(&front).unwrap();
+
+    // By the signal, and by the change alone.
+    file.replace(&format!("{anyone}{}{}", camera("front", &urls[0]), camera("yard", &urls[1])));
+    signal(&daemon, Signal::HUP);
+    assert!(told("RELOADING=1").contains("MONOTONIC_USEC="));
+    told("READY=1");
+    told("STATUS=2 of 2 cameras online");
+    probe(&front.replace("front", "yard")).unwrap();
+    file.replace(&format!("{anyone}{}", camera("yard", &urls[1])));
+    told("STATUS=1 of 1 cameras online");
+    assert!(probe(&front).unwrap_err().contains("404"));
+
+    // What is wrong is refused, and the old configuration goes on.
+    file.replace("[cameras.yard]\nurl = 1\n");
+    line_with(&daemon, "cameras.yard.url: it must be a string");
+    probe(&front.replace("front", "yard")).unwrap();
+
+    signal(&daemon, Signal::TERM);
+    told("STOPPING=1");
+    let outcome = finish(daemon);
+    assert_eq!(outcome.code, Some(0), "{}", outcome.output);
+    let lines = outcome.output.lines().filter(|line| !line.starts_with("rtsp://"));
+    let log: Vec<Value> = lines.map(|line| serde_json::from_str(line).expect(line)).collect();
+    assert!(log.iter().any(|line| line["camera"] == "yard" && line["level"] == "INFO"), "{log:#?}");
+}
+
+#[test]
+fn an_address_that_is_taken_is_an_error_at_the_start() {
+    let file = File::new("[rtsp]\nanyone = true\nlisten = \"127.0.0.1:0\"\n");
+    let first = start(&["serve", file.name()]);
+    wait::until(SOON, "the start", || first.output().contains("everything is started"));
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let file = File::new(&format!("[web]\nanyone = true\nlisten = \"{}\"\n", taken.local_addr().unwrap()));
+    let outcome = run(&["serve", file.name()]);
+    assert_eq!(outcome.code, Some(1));
+    assert!(outcome.output.contains("the web server cannot listen at 127.0.0.1:"), "{}", outcome.output);
+}
+
+#[test]
+fn passwords_are_set_from_a_pipe() {
+    let outcome = passwd(&["anna"], "secret");
+    assert_eq!(outcome.code, Some(0), "{}", outcome.output);
+    assert!(outcome.output.starts_with("[users.anna]\npassword = \"$argon2id$"), "{}", outcome.output);
+    assert!(!outcome.output.contains("digest"));
+    let outcome = passwd(&["anna", "--digest"], "secret");
+    assert!(outcome.output.contains("digest = \""), "{}", outcome.output);
+    for (arguments, password, complaint) in [
+        (&["anna"][..], "", "it is empty"),
+        (&["a:b"], "x", "a name is 1 to 64"),
+        (&["anna", "--file", "/no/such.toml"], "x", "cannot read /no/such.toml"),
+    ] {
+        let outcome = passwd(arguments, password);
+        assert_ne!(outcome.code, Some(0));
+        assert!(outcome.output.contains(complaint), "{}", outcome.output);
+    }
+}
