@@ -90,8 +90,10 @@ impl LiveMuxer {
         if let Some(reasons) = refused.or_else(|| muxer.left_out().first().map(ToString::to_string)) {
             return Err(MuxError::NoTrack { path: muxer.path().to_owned(), reasons });
         }
-        let names: Vec<_> = tracks.iter().filter_map(|(_, params)| params.rfc6381()).collect();
-        let mime = format!("video/mp4; codecs=\"{}\"", names.join(","));
+        let mime = mime(&tracks).ok_or_else(|| MuxError::NoTrack {
+            path: muxer.path().to_owned(),
+            reasons: "its parameter sets cannot be read".to_owned(),
+        })?;
         let step = video
             .as_video()
             .and_then(|video| video.frame_rate)
@@ -233,7 +235,8 @@ impl Audio {
 
     /// Ticks of 90 kHz in samples.
     fn samples(&self, ticks: i64) -> i64 {
-        (i128::from(ticks) * i128::from(self.rate) / i128::from(MediaTime::RATE_HZ)) as i64
+        const MAX: i128 = 1 << 60;
+        (i128::from(ticks) * i128::from(self.rate) / i128::from(MediaTime::RATE_HZ)).clamp(-MAX, MAX) as i64
     }
 }
 
@@ -258,6 +261,12 @@ impl fmt::Debug for LiveMuxer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "LiveMuxer({})", self.mime)
     }
+}
+
+/// What a browser is asked whether it plays it; `None` unless the parameters of all tracks tell.
+fn mime(tracks: &[(Track, Arc<CodecParams>)]) -> Option<String> {
+    let names: Option<Vec<_>> = tracks.iter().map(|(_, params)| params.rfc6381()).collect();
+    Some(format!("video/mp4; codecs=\"{}\"", names?.join(",")))
 }
 
 /// The nearest number of ticks of 90 kHz.

@@ -10,6 +10,7 @@ use valkka_core::codec::aac::{AdtsHeader, AudioSpecificConfig};
 use valkka_core::codec::{Codec, CodecParams};
 use valkka_core::frame::{Frame, Packet};
 use valkka_core::stream::Track;
+use valkka_core::time::WallTime;
 use valkka_testkit::media::{self, Clip};
 use valkka_testkit::require;
 use valkka_testkit::temp::TempDir;
@@ -17,7 +18,7 @@ use valkka_testkit::watchdog::Watchdog;
 
 mod common;
 use common::probe::{decodes, probe, times_ms};
-use common::{boxes, read_all};
+use common::{boxes, read_all, scramble};
 
 const LIMIT: Duration = Duration::from_secs(240);
 
@@ -276,6 +277,31 @@ fn silence_is_silent_in_any_number_of_channels() {
         let heard = std::fs::read(directory.join("heard")).unwrap();
         assert_eq!(heard.len(), 50 * 1024 * 2 * usize::from(channels), "{channels}");
         assert!(heard.iter().all(|&byte| byte == 0), "{channels}");
+    }
+}
+
+#[test]
+fn garbage_does_no_harm() {
+    require!(media::available());
+    let _watchdog = Watchdog::start(LIMIT);
+    let mut random = fastrand::Rng::with_seed(11);
+    for file in [Clip { audio: true, ..Clip::default() }.file().unwrap(), opus_clip()] {
+        let frames = read_all(&file);
+        for round in 1..10 {
+            let mut run = Run::new(&frames, true, Duration::ZERO);
+            for frame in &frames {
+                let mut frame = scramble(frame, &mut random, round);
+                if random.u8(..10) == 0 {
+                    frame.time.wall = WallTime::from_micros(random.i64(..) >> random.u8(..64));
+                }
+                if random.u8(..20) == 0 {
+                    run.muxer.interrupt();
+                }
+                run.feed([&frame]);
+            }
+            let largest = run.fragments.iter().map(|fragment| fragment.data.len()).max();
+            assert!(largest.is_some_and(|largest| largest < 1 << 20), "{largest:?}");
+        }
     }
 }
 
