@@ -9,6 +9,8 @@ import { Player, playsLive, playsType } from "./player.js";
 export class Screen {
   /** What is shown. */
   element;
+  /** Whether the stream has sound that this browser plays. */
+  audible = false;
   #socket;
   #camera;
   #status;
@@ -71,9 +73,6 @@ export class Screen {
     this.#silent = silent;
     if (this.#player) this.#player.video.muted = silent;
   }
-
-  /** Whether the stream has sound that this browser plays. */
-  audible = false;
 
   /** Seconds behind live; null when nothing is played. */
   get behind() {
@@ -153,6 +152,7 @@ export class Screen {
     if (this.#player?.hasPicture && !crowded()) {
       this.#previous?.close();
       this.#previous = this.#player;
+      this.#previous.video.muted = true;
     } else {
       this.#player?.close();
     }
