@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 pub mod client;
+pub mod house;
 pub mod multicast;
 pub mod streams;
 
