@@ -119,9 +119,7 @@ def test_an_alert_tells_that_there_never_was_a_stream(poll: Poll) -> None:
 
 
 @pytest.mark.parametrize("msreconnect", [0, 120_000])
-def test_there_is_no_alert_before_its_time(
-    msreconnect: int, camera: Cameras, poll: Poll, printed: Printed
-) -> None:
+def test_there_is_no_alert_before_its_time(msreconnect: int, camera: Cameras, poll: Poll, printed: Printed) -> None:
     seen: list[tuple[int]] = []
     one = camera("--size", "320x240")
     lost = AlertFrameFilter("alert", seen.append, BriefInfoFrameFilter("behind"))
@@ -131,7 +129,7 @@ def test_there_is_no_alert_before_its_time(
     poll(lambda: "the connection has ended: " in printed.text)
     refused = AlertFrameFilter("alert", seen.append, BriefInfoFrameFilter("behind"))
     lives.append(play("rtsp://127.0.0.1:9/nobody", refused, SLOT, msreconnect=msreconnect))
-    poll(lambda: "/nobody\"]: Failed to get a SDP description: " in printed.text)
+    poll(lambda: '/nobody"]: Failed to get a SDP description: ' in printed.text)
     for live in lives:
         live.stopCall()
     assert seen == []
