@@ -205,3 +205,106 @@ impl Sink for Inlet {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use bytes::Bytes;
+    use valkka_core::codec::Codec;
+    use valkka_core::frame::{FrameTime, Packet};
+    use valkka_core::payload::Payload;
+    use valkka_core::sink::FnSink;
+    use valkka_core::source::StreamInfo;
+    use valkka_core::stream::Slot;
+    use valkka_core::time::WallTime;
+
+    use super::*;
+
+    /// Puts what the letters say: `K` a key frame, `L` one behind lost packets, `p` a picture, `a` audio, `s` another track
+    /// of video, `+` and `-` that the connection is made and ends.
+    fn put(keeper: &GopKeeper, letters: &str) {
+        for letter in letters.chars() {
+            let signal = |signal| Frame::signal(Slot::new(1), WallTime::default(), signal);
+            let frame = match letter {
+                '+' => signal(Signal::Online(Arc::new(StreamInfo::default()))),
+                '-' => signal(Signal::Offline("it was unplugged".into())),
+                _ => packet(letter),
+            };
+            keeper.put(frame);
+        }
+    }
+
+    fn packet(letter: char) -> Frame {
+        let (track, params) = match letter {
+            'a' => (1, CodecParams::audio(Codec::PcmAlaw, 8000, 1, Bytes::new())),
+            letter => (if letter == 's' { 2 } else { 0 }, CodecParams::video(Codec::H264, Bytes::new())),
+        };
+        let packet = Packet {
+            params: Arc::new(params),
+            payload: Payload::copy_from_slice(letter.to_string().as_bytes()),
+            keyframe: matches!(letter, 'K' | 'L' | 'a' | 's'),
+            lost: u32::from(letter == 'L'),
+        };
+        let (slot, track) = (Slot::new(1), Track::new(track));
+        Frame { slot, track, time: FrameTime::default(), body: Body::Packet(packet) }
+    }
+
+    fn letters(frames: &[Frame]) -> String {
+        let letter = |frame: &Frame| match &frame.body {
+            Body::Packet(packet) => char::from(packet.payload[0]),
+            Body::Signal(Signal::Online(_)) => '+',
+            _ => '-',
+        };
+        frames.iter().map(letter).collect()
+    }
+
+    #[test]
+    fn what_came_since_the_last_key_frame_is_kept() {
+        let keeper = GopKeeper::new(GopOptions::default());
+        for (put_in, kept) in
+            [("+pap", ""), ("Kap", "Kap"), ("spL", "KappL"), ("aK", "K"), ("-", "K-"), ("+p", "K-+p")]
+        {
+            put(&keeper, put_in);
+            assert_eq!(letters(&keeper.kept().frames), kept, "after {put_in}");
+        }
+        assert!(keeper.kept().online);
+    }
+
+    #[test]
+    fn an_end_that_is_told_again_changes_nothing() {
+        let keeper = GopKeeper::new(GopOptions::default());
+        put(&keeper, "-+Kp-");
+        let before = keeper.kept();
+        put(&keeper, "---");
+        let after = keeper.kept();
+        assert!(!after.online && after.position == before.position);
+        assert_eq!(letters(&after.frames), "Kp-");
+    }
+
+    #[test]
+    fn it_is_bounded() {
+        let keeper = GopKeeper::new(GopOptions { max_bytes: 5 });
+        put(&keeper, "Kpppp");
+        assert_eq!(letters(&keeper.kept().frames), "Kpppp");
+        put(&keeper, "p");
+        assert_eq!(letters(&keeper.kept().frames), "");
+        assert!(lock(&keeper.state).ring.bytes() <= 5);
+    }
+
+    #[test]
+    fn followers_find_what_they_are_told_of_kept() {
+        let keeper = Arc::new(GopKeeper::new(GopOptions::default()));
+        let (tx, rx) = mpsc::channel();
+        let from = keeper.clone();
+        let sink =
+            FnSink(move |frame: Frame| tx.send((letters(&[frame]), letters(&from.since(None).1))).unwrap());
+        let branch = keeper.follow("test", Arc::new(sink)).unwrap();
+        put(&keeper, "Ksp");
+        let told: Vec<_> = rx.try_iter().collect();
+        assert_eq!(told, [("K".to_owned(), "K".to_owned()), ("p".to_owned(), "Kp".to_owned())]);
+        assert_eq!(letters(&keeper.since(Some(1)).1), "p");
+        assert_eq!(keeper.tracks().len(), 1);
+        drop(branch);
+    }
+}
