@@ -29,6 +29,12 @@ impl ConfigFile {
         &self.path
     }
 
+    /// To be called before it is read for another reason than that it has changed.
+    pub(crate) fn note_reading(&mut self) {
+        self.read = stamp(&self.path);
+        self.seen = self.read;
+    }
+
     /// Whether it is another one than when it was read, and the same as when this was asked last, so that nobody is
     /// writing it at this moment. True once per change.
     pub(crate) fn has_changed(&mut self) -> bool {
@@ -71,5 +77,8 @@ mod tests {
         assert_eq!([file.has_changed(), file.has_changed()], [false, false], "it is on its way");
         fs::write(&path, "123").unwrap();
         assert_eq!([file.has_changed(), file.has_changed()], [false, true]);
+        fs::write(&path, "1234").unwrap();
+        file.note_reading();
+        assert_eq!([file.has_changed(), file.has_changed()], [false, false]);
     }
 }

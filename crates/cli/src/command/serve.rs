@@ -85,6 +85,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let mut looked = Instant::now();
     while !interrupt.is_set() && !stdin.as_ref().is_some_and(thread::JoinHandle::is_finished) {
         if hangup.take() {
+            service.file.note_reading();
             service.reload();
         }
         if looked.elapsed() >= LOOK {
