@@ -1,6 +1,7 @@
 //! Who asks: whoever has a cookie of a session, or sends a name and a password with each request.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
@@ -10,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 use tracing::debug;
-use valkka_site::{Role, User};
+use valkka_site::{Role, User, Users};
 
 use crate::answer::Problem;
 use crate::app::App;
@@ -20,8 +21,18 @@ use crate::sessions::Token;
 #[derive(Clone, Debug)]
 pub(crate) struct Caller {
     pub(crate) user: User,
-    /// By which he was let in, unless he sends his password with each request, or nobody is asked.
-    pub(crate) session: Option<Token>,
+    pub(crate) by: Pass,
+}
+
+/// By what somebody was let in.
+#[derive(Clone, Debug)]
+pub(crate) enum Pass {
+    /// Nobody is asked.
+    Anyone,
+    /// A session.
+    Session(Token),
+    /// A password that was right for one of these.
+    Password(Arc<Users>),
 }
 
 impl Caller {
@@ -32,7 +43,7 @@ impl Caller {
 
     /// Whether he was let in without being asked.
     pub(crate) fn is_anyone(&self) -> bool {
-        self.user.name.is_empty()
+        matches!(self.by, Pass::Anyone)
     }
 }
 
@@ -45,23 +56,29 @@ pub(crate) async fn identify(app: &App, peer: IpAddr, headers: &HeaderMap) -> Re
         let basic = value.to_str().ok().and_then(parse_basic);
         let (name, password) =
             basic.ok_or_else(|| Problem::unauthorized("only Basic authentication is known"))?;
-        return Ok(Caller { user: verify(app, peer, name, password).await?, session: None });
+        let (user, users) = verify(app, peer, name, password).await?;
+        return Ok(Caller { user, by: Pass::Password(users) });
     }
     let tokens = cookies(headers, &app.cookie_name).filter_map(Token::parse);
     if let Some(caller) = tokens.take(MAX_TOKENS).find_map(|token| of_session(app, token)) {
         return Ok(caller);
     }
     if app.options.anyone {
-        return Ok(Caller { user: User::anyone(), session: None });
+        return Ok(Caller { user: User::anyone(), by: Pass::Anyone });
     }
     Err(Problem::unauthorized("log in first"))
 }
 
-/// The user who has this password.
+/// The user who has this password, and those among whom he has it.
 ///
 /// # Errors
 /// If there is none, or he was wrong too often, or too many others are being looked at.
-pub(crate) async fn verify(app: &App, peer: IpAddr, name: String, password: String) -> Result<User, Problem> {
+pub(crate) async fn verify(
+    app: &App,
+    peer: IpAddr,
+    name: String,
+    password: String,
+) -> Result<(User, Arc<Users>), Problem> {
     app.throttle.pay(peer, Instant::now()).map_err(|wait| {
         Problem::new(StatusCode::TOO_MANY_REQUESTS, "wrong passwords too often; wait").retry_after(wait)
     })?;
@@ -70,14 +87,15 @@ pub(crate) async fn verify(app: &App, peer: IpAddr, name: String, password: Stri
         return Err(Problem::busy("too many are logging in at this moment"));
     };
     let users = app.site.users();
+    let among = users.clone();
     let verified = spawn_blocking(move || {
         let _permit = permit;
-        users.verify(&name, &password)
+        among.verify(&name, &password)
     });
     match verified.await {
         Ok(Some(user)) => {
             app.throttle.refund(peer, Instant::now());
-            Ok(user)
+            Ok((user, users))
         }
         Ok(None) => {
             app.figures.logins_refused.add(1);
@@ -88,18 +106,22 @@ pub(crate) async fn verify(app: &App, peer: IpAddr, name: String, password: Stri
     }
 }
 
-/// `caller` as he is now: his session may have ended, and his roles may have changed.
+/// `caller` as he is now: his session may have ended, and his password or his roles may have changed.
 pub(crate) fn still(app: &App, caller: &Caller) -> Option<Caller> {
-    match caller.session {
-        Some(token) => of_session(app, token),
-        None if caller.is_anyone() => Some(caller.clone()),
-        None => Some(Caller { user: app.site.users().get(&caller.user.name)?, session: None }),
+    match &caller.by {
+        Pass::Anyone => Some(caller.clone()),
+        Pass::Session(token) => of_session(app, *token),
+        Pass::Password(before) => {
+            let (users, name) = (app.site.users(), &caller.user.name);
+            let user = users.get(name).filter(|_| users.keeps_password(name, before))?;
+            Some(Caller { user, by: Pass::Password(users) })
+        }
     }
 }
 
 fn of_session(app: &App, token: Token) -> Option<Caller> {
     let name = app.sessions.user(token, Instant::now())?;
-    Some(Caller { user: app.site.users().get(&name)?, session: Some(token) })
+    Some(Caller { user: app.site.users().get(&name)?, by: Pass::Session(token) })
 }
 
 /// The name and the password of Basic authentication (RFC 7617).

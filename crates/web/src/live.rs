@@ -21,7 +21,7 @@ use bytes::{BufMut as _, Bytes, BytesMut};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tracing::debug;
 use valkka::fragments::{FragmentViewer, Piece};
-use valkka_site::{SiteCamera, Subscription};
+use valkka_site::Subscription;
 
 use crate::answer::Problem;
 use crate::api::events::may_know;
@@ -78,7 +78,8 @@ struct Connection {
 }
 
 struct Watch {
-    camera: Arc<SiteCamera>,
+    /// Its name: who holds the camera itself keeps it from ending.
+    camera: String,
     viewer: FragmentViewer,
 }
 
@@ -200,7 +201,7 @@ impl Connection {
             return self.tell(&ToBrowser::End { id, reason: "there is no such camera" }).await;
         };
         let viewer = camera.fragments().join(puller(&self.app, &self.rope));
-        self.watches.insert(id, Watch { camera, viewer });
+        self.watches.insert(id, Watch { camera: camera.name().to_owned(), viewer });
         self.app.bell.pull(&self.rope);
         Ok(())
     }
@@ -280,7 +281,7 @@ impl Connection {
     async fn revise(&mut self) -> Result<(), End> {
         let caller = still(&self.app, &self.caller);
         self.caller = caller.ok_or(End::Closed(close_code::POLICY, "logged out"))?;
-        let unseen = |(id, watch): (&u32, &Watch)| (!self.caller.sees(watch.camera.name())).then_some(*id);
+        let unseen = |(id, watch): (&u32, &Watch)| (!self.caller.sees(&watch.camera)).then_some(*id);
         let ended: Vec<u32> = self.watches.iter().filter_map(unseen).collect();
         for id in ended {
             self.watches.remove(&id);

@@ -112,7 +112,7 @@ mod tests {
             .collect();
         found.sort();
         assert_eq!(found, FILES.iter().map(|page| page.name).collect::<Vec<_>>());
-        for page in FILES {
+        for page in &FILES {
             let mime = match page.name.rsplit_once('.').unwrap().1 {
                 "js" => JS,
                 "css" => CSS,

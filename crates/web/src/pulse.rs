@@ -28,15 +28,15 @@ impl Pulse {
 pub(crate) async fn run(app: Arc<App>) {
     let mut ticks = interval(INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut generation = app.site.access_changes();
+    let (mut changes, mut users) = (app.site.access_changes(), app.site.users());
     loop {
         ticks.tick().await;
         app.beat.beat(Instant::now());
         let now = app.site.access_changes();
-        if now != generation {
-            generation = now;
-            let users = app.site.users();
-            app.sessions.keep(|user| users.get(user).is_some());
+        if now != changes {
+            let before = std::mem::replace(&mut users, app.site.users());
+            changes = now;
+            app.sessions.keep(|user| users.keeps_password(user, &before));
             app.revise_access();
         }
         // Nobody looks at figures that nobody is told.

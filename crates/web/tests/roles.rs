@@ -83,10 +83,12 @@ fn askers(client: &Client) -> Vec<(String, Asker, Client)> {
         ),
     ];
     for (user, camera, role) in USERS {
-        let role_of_front = if camera == "back" { None } else { Some(role) };
-        let asker = || role_of_front.map_or(Asker::User("back", role), |role| Asker::User(camera, role));
-        askers.push((format!("{user} by cookie"), asker(), client.clone().log_in(user)));
-        askers.push((format!("{user} by password"), asker(), client.clone().basic(user, &password(user))));
+        askers.push((format!("{user} by cookie"), Asker::User(camera, role), client.clone().log_in(user)));
+        askers.push((
+            format!("{user} by password"),
+            Asker::User(camera, role),
+            client.clone().basic(user, &password(user)),
+        ));
     }
     askers
 }

@@ -13,7 +13,7 @@ use valkka_site::Role;
 
 use crate::answer::{Problem, json, with_header};
 use crate::app::App;
-use crate::auth::{Caller, verify};
+use crate::auth::{Caller, Pass, verify};
 use crate::call::Call;
 
 /// Who wants to log in.
@@ -51,18 +51,18 @@ impl Me {
 pub(crate) async fn login(call: Call) -> Result<Response, Problem> {
     let (app, peer) = (call.app.clone(), call.peer);
     let Login { user, password } = call.body().await?;
-    let user = verify(&app, peer.ip(), user, password).await?;
+    let (user, _) = verify(&app, peer.ip(), user, password).await?;
     let token = app.sessions.begin(&user.name, Instant::now()).map_err(|error| {
         debug!(%error, "the system gives no random bytes");
         Problem::busy("no session can be made at this moment")
     })?;
     debug!(%peer, user = %user.name, "logged in");
-    let caller = Caller { user, session: Some(token) };
+    let caller = Caller { user, by: Pass::Session(token) };
     cookie(json(&Me::new(&app, &caller)), &app, &token.to_text(), "")
 }
 
 pub(crate) async fn logout(call: Call) -> Result<Response, Problem> {
-    if let Some(token) = call.caller()?.session
+    if let Pass::Session(token) = call.caller()?.by
         && call.app.sessions.end(token)
     {
         call.app.revise_access();
