@@ -92,11 +92,11 @@ impl Player {
     }
 
     fn mimes(&self) -> Vec<&str> {
-        let mime = |piece| match piece {
-            &Piece::Begin { ref mime, .. } => Some(mime.as_str()),
+        let mimes = self.pieces.iter().filter_map(|piece| match piece {
+            Piece::Begin { mime, .. } => Some(mime.as_str()),
             _ => None,
-        };
-        self.pieces.iter().filter_map(mime).collect()
+        });
+        mimes.collect()
     }
 
     /// How many pictures `ffmpeg` decodes of each file that began, refusing whatever is damaged, and whether their times
