@@ -253,7 +253,9 @@ impl Silence {
             }
             _ => return None,
         };
-        Some(Self { payload: Payload::from_vec(data), samples: samples.into() })
+        // Packets that are much shorter or longer than any are a lie of the description's.
+        let is_usual = (120..=8192).contains(&samples);
+        is_usual.then(|| Self { payload: Payload::from_vec(data), samples: samples.into() })
     }
 }
 

@@ -103,11 +103,12 @@ impl AudioSpecificConfig {
         }
     }
 
-    /// Samples per channel of the output that each access unit stands for.
+    /// Samples per channel of the output that each access unit stands for; some absurd number, but never zero, if the
+    /// rates of core and output are.
     pub fn output_samples(&self) -> u32 {
         let core = u64::from(self.samples_per_frame);
         let output = core * u64::from(self.output_rate_hz()) / u64::from(self.sample_rate_hz.max(1));
-        u32::try_from(output).unwrap_or(u32::MAX)
+        u32::try_from(output.max(1)).unwrap_or(u32::MAX)
     }
 
     /// An access unit of silence: no spectrum in any channel (4.4.2). `None` if it is not plain AAC-LC with or without
