@@ -23,10 +23,13 @@ use std::collections::BTreeMap;
 use std::env;
 use std::io;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
 use patience::Waits;
 use row::{Figures, ROWS};
 
 fn main() -> io::Result<()> {
+    allow_many_sockets()?;
     let arguments: Vec<String> = env::args().skip(1).filter(|argument| argument != "--bench").collect();
     if let [worker::WORD, order] = &arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         return worker::run(order);
@@ -58,6 +61,13 @@ fn main() -> io::Result<()> {
     println!();
     print_waits(&waits, &waited);
     Ok(())
+}
+
+/// Thousands of viewers need thousands of descriptors: as many as the system lets us have. What is started by this
+/// process has them too.
+fn allow_many_sockets() -> io::Result<()> {
+    let limits = getrlimit(Resource::Nofile);
+    Ok(setrlimit(Resource::Nofile, Rlimit { current: limits.maximum, ..limits })?)
 }
 
 /// Prints what serving costs, as Markdown.

@@ -35,7 +35,12 @@ pub(crate) enum Order {
 pub(crate) fn run(order: &str) -> io::Result<()> {
     match serde_json::from_str(order)? {
         Order::Serve(load) => {
-            let server = Server::bind(SocketAddr::from(([127, 0, 0, 1], 0)), ServerOptions::default())?;
+            let options = ServerOptions {
+                max_connections: VIEWERS,
+                max_connections_per_peer: VIEWERS,
+                ..ServerOptions::default()
+            };
+            let server = Server::bind(SocketAddr::from(([127, 0, 0, 1], 0)), options)?;
             let mount = server.mount(PATH).map_err(io::Error::other)?;
             play_and_answer(load, Arc::new(mount), server.local_addr())
         }
@@ -89,3 +94,6 @@ impl Reel for Fast {
         Ok(())
     }
 }
+
+/// More than ever come, all from one address.
+const VIEWERS: usize = 4096;
