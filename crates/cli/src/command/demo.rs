@@ -19,10 +19,11 @@ use crate::second_process::SecondProcess;
 use crate::table::{LiveTable, print_summary};
 use crate::web_service::WebService;
 
-/// Start synthetic cameras in a process of their own, receive and decode them, show them on a wall, serve and share them
+/// Start synthetic cameras in a process of their own, receive them, show them on a wall, serve and share them
 ///
-/// They are served to this machine in the browser and over RTSP; the addresses are printed. A second process reads their pictures from shared memory, as machine vision would. Without a display, everything is
-/// done but the drawing. A live table shows what happens; a summary ends it.
+/// They are served to this machine in the browser and over RTSP; the addresses are printed. A second process reads their
+/// pictures from shared memory, as machine vision would. Without a display, everything is done but the drawing. A live
+/// table shows what happens; a summary ends it.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// How many cameras
