@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use retina::client::{PlayOptions, Session, SessionOptions, SetupOptions, TcpTransportOptions, Transport};
 use retina::codec::{CodecItem, FrameFormat};
+use served::house::{CODECS, House};
 use served::{Camera, streams};
 use tokio::time::timeout;
 use valkka_core::time::WallTime;
@@ -65,4 +66,36 @@ async fn pictures_arrive_whole_with_their_capture_times() {
     let now = valkka_core::clock::SystemClock.now();
     assert!(reports.len() >= 2, "one for each track at once");
     assert!(reports.iter().all(|&report| now.saturating_since(report) < Duration::from_secs(600)));
+}
+
+#[tokio::test]
+async fn every_codec_that_it_knows_is_played() {
+    require!(media::available(), served::multicast::available());
+    let _watchdog = Watchdog::start(served::SOON * 3);
+    let house = House::new();
+    let watching = CODECS.iter().map(|(codec, ..)| watch(house.url(codec), codec));
+    futures::future::join_all(watching).await;
+}
+
+/// Plays one stream over TCP until 50 frames have come whole.
+async fn watch(url: String, codec: &str) {
+    let mut session = Session::describe(url.parse().unwrap(), SessionOptions::default()).await.unwrap();
+    let transport = Transport::Tcp(TcpTransportOptions::default());
+    let options = SetupOptions::default().transport(transport).frame_format(FrameFormat::SIMPLE);
+    session.setup(0, options).await.unwrap();
+    let items = match session.play(PlayOptions::default()).await.unwrap().demuxed() {
+        Ok(items) => items,
+        // It knows no Opus ("no depacketizer"), and everything else.
+        Err(error) => return assert_eq!(codec, "opus", "{error}"),
+    };
+    let mut items = std::pin::pin!(items);
+    let mut frames = 0;
+    while frames < 50 {
+        match timeout(served::SOON, items.next()).await.unwrap().unwrap().unwrap() {
+            CodecItem::VideoFrame(frame) => assert_eq!(frame.loss(), 0, "{codec}"),
+            CodecItem::AudioFrame(frame) => assert_eq!(frame.loss(), 0, "{codec}"),
+            _ => continue,
+        }
+        frames += 1;
+    }
 }

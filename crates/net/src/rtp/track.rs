@@ -216,6 +216,12 @@ mod tests {
         let report = track.due_report().unwrap();
         let report = report.packets().next().unwrap();
         assert_eq!(report[20..28], [0, 0, 0, 6, 0, 0, 0x17, 0x70]);
+        // It tells the moment at which it was made, by both clocks.
+        let ntp = u64::from_be_bytes(report[8..16].try_into().unwrap());
+        let since = WallTime::from_ntp(ntp).micros_since(time.wall);
+        let timestamp = u32::from_be_bytes(report[16..20].try_into().unwrap());
+        let ticks = timestamp.wrapping_sub(track.timestamp(MediaTime::default()));
+        assert!((i64::from(ticks) - since * 8000 / 1_000_000).abs() <= 1, "{ticks} ticks, {since} µs");
         assert!(track.due_report().is_none());
     }
 }

@@ -1,0 +1,52 @@
+//! VLC as a viewer, where it was built with RTSP: Debian's is not, so there this test is skipped.
+
+mod served;
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+
+use served::house::all_play;
+use served::{SOON, Said, run};
+use valkka_testkit::temp::TempDir;
+use valkka_testkit::watchdog::Watchdog;
+use valkka_testkit::{media, process, require};
+
+/// Runs VLC without a face. It refuses to be run by root.
+fn vlc(arguments: &str) -> Said {
+    let arguments = format!("-I dummy {arguments}");
+    if !rustix::process::geteuid().is_root() {
+        return run("cvlc", &arguments);
+    }
+    let nobody = "--reuid nobody --regid nogroup --clear-groups --pdeathsig KILL -- env HOME=/nonexistent";
+    run("setpriv", &format!("{nobody} cvlc {arguments}"))
+}
+
+#[test]
+fn vlc_plays_every_codec() {
+    require!(media::available(), process::available("cvlc"));
+    let _watchdog = Watchdog::start(SOON * 4);
+    if !vlc("--list").output.contains("live555") {
+        // Said, but never a failure: nothing that Debian has would help.
+        let _ = writeln!(
+            io::stderr(),
+            "skipped: vlc_plays_every_codec: this VLC was built without live555 and RTSP"
+        );
+        return;
+    }
+    let directory = TempDir::new().unwrap();
+    // It writes what it plays here, as somebody else.
+    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o777)).unwrap();
+    all_play(&["tcp", "udp"], |url, codec, _, transport| {
+        let file = directory.join(format!("{codec}-{transport}.mkv"));
+        let file = file.display();
+        let tcp = if transport == "tcp" { "--rtsp-tcp" } else { "" };
+        let Said { output, .. } = vlc(&format!(
+            "{tcp} {url} --sout #std{{access=file,mux=avformat{{mux=matroska}},dst={file}}} --run-time=4 vlc://quit"
+        ));
+        let probed = run("ffprobe", &format!("-v error -show_entries packet=size -of csv {file}"));
+        let packets = probed.output.lines().filter(|line| line.starts_with("packet,")).count();
+        // It keeps a second of what comes for itself.
+        (packets >= 50).then_some(()).ok_or_else(|| format!("{packets} packets\n{output}\n{}", probed.output))
+    });
+}
