@@ -75,7 +75,7 @@ def test_the_crates_below_speak_by_the_loggers(printed: Printed, poll: Poll) -> 
             live.playStreamCall(context)
 
         play(1)
-        poll(lambda: "slot=1" in printed.text)
+        poll(lambda: "Failed to get a SDP description" in printed.text)
         assert "offline host=" not in printed.text
         core.setLogLevel_livelogger(2)
         play(2)
