@@ -12,6 +12,11 @@
 //! Over UDP a viewer gets 16 packets per millisecond or two, its first group of pictures too: a key frame sent at
 //! once overflows the receive buffers of simple clients.
 //!
+//! With [`ServerOptions::multicast`], viewers may ask for a group instead of packets of their own. Each mount has one, to
+//! which it is sent once, however many play it: from the last key frame for the first of them, from where it is for the
+//! others, who have a picture at the next key frame. It leaves by the interface by which viewers have connected, and
+//! for those on this machine it stays there. What viewers report of their reception is in [`Server::viewers`].
+//!
 //! Anyone may watch unless a [`Gatekeeper`] says otherwise, path by path. Viewers may come by TLS as well
 //! ([`Server::listen_tls`]). Strangers who guess passwords, open connections and say nothing, flood the server or do not
 //! read slow down themselves, not the viewers.

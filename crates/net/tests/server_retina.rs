@@ -1,5 +1,7 @@
 //! `retina`, the RTSP library of a video recorder, as a viewer: it minds order, times and numbers.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
 mod served;
 
 use std::time::Duration;

@@ -13,8 +13,11 @@ pub struct House {
     _players: Vec<Worker>,
 }
 
-/// Every codec by its name, and what kind of track (`v` or `a`) it is.
-pub const CODECS: [(&str, char, fn() -> Stream); 7] = [
+/// A codec by its name, what kind of track (`v` or `a`) it is, and a stream of it.
+pub type Codec = (&'static str, char, fn() -> Stream);
+
+/// All that are served.
+pub const CODECS: [Codec; 7] = [
     ("h264", 'v', streams::h264),
     ("h265", 'v', streams::h265),
     ("mjpeg", 'v', streams::mjpeg),
@@ -28,7 +31,7 @@ impl House {
     pub fn new() -> Self {
         let options = ServerOptions { multicast: Some(multicast::range()), ..ServerOptions::default() };
         let server = Server::bind("127.0.0.1:0".parse().unwrap(), options).unwrap();
-        let open = |(name, _, stream): &(&str, char, fn() -> Stream)| {
+        let open = |(name, _, stream): &Codec| {
             let mount: Mount = server.mount(name).unwrap();
             play(Arc::new(mount), vec![stream()], 1, Arc::default())
         };
