@@ -111,7 +111,8 @@ fn twenty_reloads_cost_a_viewer_not_one_picture() {
         wait::until(SOON, "pictures go on", || times(&watched).len() > seen + 2);
     }
     assert_eq!(connections(), 0);
-    let times = times(&watched);
+    // But for the first few, which players guess.
+    let times = &times(&watched)[5..];
     let step = times[1] - times[0];
     let gaps: Vec<_> = times.windows(2).filter(|pair| (pair[1] - pair[0] - step).abs() > step / 2).collect();
     assert!(gaps.is_empty(), "{} pictures, but: {gaps:?}", times.len());
@@ -253,7 +254,7 @@ fn a_camera_is_sent_unasked_and_described() {
     wait::until(SOON, "the description", || sdp.exists());
     let mut ffmpeg = command("ffmpeg").unwrap();
     ffmpeg.args(["-v", "warning", "-protocol_whitelist", "file,udp,rtp", "-i", sdp.to_str().unwrap()]);
-    ffmpeg.args(["-an", "-c", "copy", "-f", "framecrc", "-"]);
+    ffmpeg.args(["-an", "-c", "copy", "-flush_packets", "1", "-f", "framecrc", "-"]);
     let receiver = Child::spawn(ffmpeg).unwrap();
     wait::until(SOON, "pictures", || times(&receiver).len() > 10);
     drop(site);

@@ -30,17 +30,23 @@ impl<'a> Tree<'a> {
     pub(super) fn read<T: DeserializeOwned + Default>(&self) -> (T, Vec<Problem>) {
         let mut problems = Vec::new();
         let mut left = self.root.clone();
+        let mut removed = BTreeSet::new();
         while problems.len() < MAX_PROBLEMS {
             let error = match T::deserialize(Deserializer::from(left.clone())) {
                 Ok(value) => return (value, problems),
                 Err(error) => error,
             };
             let path = error.span().and_then(|span| find(left.get_ref(), &span)).unwrap_or_default();
-            problems.push(self.problem(path.clone(), &error));
+            // What was taken out is missing then, which is no mistake of its own.
+            let missing = missing_field(error.message()).map(|field| [path.as_slice(), &[field]].concat());
+            if !missing.is_some_and(|missing| removed.contains(&missing)) {
+                problems.push(self.problem(path.clone(), &error));
+            }
             // Without what is wrong, the next problem comes to light.
             if path.is_empty() || !remove(left.get_mut(), &path) {
                 break;
             }
+            removed.insert(path);
         }
         (T::default(), problems)
     }
@@ -111,6 +117,11 @@ fn remove(table: &mut DeTable<'_>, path: &[String]) -> bool {
     }
 }
 
+/// The name of the field, if `message` says that one is missing.
+fn missing_field(message: &str) -> Option<String> {
+    Some(message.strip_prefix("missing field `")?.strip_suffix('`')?.to_owned())
+}
+
 /// Messages name the value that does not fit; some values are secret.
 fn without_secrets(path: &[String], message: &str) -> String {
     let secret = path.last().is_some_and(|name| SECRET.iter().any(|secret| name.contains(secret)));
@@ -164,6 +175,8 @@ mod tests {
         ] {
             assert!(problems.iter().any(|problem| problem.starts_with(start)), "{start}: {problems:#?}");
         }
+        let (_, problems) = read("[table]\nnumber = \"x\"\n");
+        assert_eq!(problems.len(), 1, "{problems:#?}");
         let (_, problems) = read("[table]\n");
         assert_eq!(problems, ["(1, 1) table: missing field `number`"]);
     }
