@@ -88,7 +88,7 @@ fn cameras_are_served_to_those_who_may_watch() {
     let _watchdog = Watchdog::start(SOON * 8);
     let (_cameras, urls) = cameras(&["--size", "320x240"]);
     let file = File::new(&format!("{LISTEN}{}", camera("front", &urls[0])));
-    let outcome = passwd(&["anna", "--file", file.name(), "--digest"], "open sesame");
+    let outcome = passwd(&["anna", "--file", file.name(), "--digest"], "sesame");
     assert_eq!(outcome.code, Some(0), "{}", outcome.output);
     let daemon = start(&["serve", file.name()]);
     let page = line_with(&daemon, "http://");
@@ -96,15 +96,15 @@ fn cameras_are_served_to_those_who_may_watch() {
     assert!(rtsp.ends_with("/front"), "{rtsp}");
     line_with(&daemon, "connected");
     let as_anna = |password: &str| rtsp.replace("rtsp://", &format!("rtsp://anna:{password}@"));
-    assert_eq!(probe(&as_anna("open%20sesame")).as_deref(), Ok("h264,320,240"));
+    assert_eq!(probe(&as_anna("sesame")).as_deref(), Ok("h264,320,240"));
     for url in [&rtsp, &as_anna("wrong")] {
         assert!(probe(url).unwrap_err().contains("401"));
     }
     get(&page, "/healthz");
-    // The user is gone: within a moment, nobody is let in, and the daemon runs as it did.
+    // A file by which nobody could watch is refused as a whole, and everything goes on.
     file.replace("[cameras.front]\nurl = \"rtsp://h/1\"\n[rtsp]\n");
     line_with(&daemon, "nobody could watch");
-    assert_eq!(probe(&as_anna("open%20sesame")).as_deref(), Ok("h264,320,240"));
+    assert_eq!(probe(&as_anna("sesame")).as_deref(), Ok("h264,320,240"));
     let log = daemon.output();
     assert!(!log.contains("argon2") && !log.contains("sesame"), "{log}");
 }
