@@ -9,9 +9,9 @@ use served::{Camera, SOON, streams};
 use valkka_core::frame::{Body, Frame, Packet};
 use valkka_core::sink::Sink as _;
 use valkka_core::stream::{Slot, Track};
-use valkka_net::server::ServerOptions;
+use valkka_net::server::{ServerOptions, ViewerInfo, ViewerTransport};
 use valkka_testkit::watchdog::Watchdog;
-use valkka_testkit::{media, require, wait};
+use valkka_testkit::{media, process, require, wait};
 
 #[test]
 fn several_programs_watch_at_once() {
@@ -30,6 +30,36 @@ fn several_programs_watch_at_once() {
     });
     wait::until(SOON, "the end of the viewers", || camera.mount.stats().viewers == 0);
     assert_eq!(camera.mount.stats().skipped, 0);
+}
+
+#[test]
+fn each_viewer_is_listed_with_what_it_reports() {
+    require!(media::available(), process::available("gst-launch-1.0"));
+    let _watchdog = Watchdog::start(SOON * 3);
+    let camera = Camera::new(vec![streams::h264()]);
+    let watch = |protocols: &str| {
+        let url = camera.url();
+        let pipeline = format!("rtspsrc location={url} protocols={protocols} ! rtph264depay ! fakesink");
+        served::start("gst-launch-1.0", &pipeline)
+    };
+    let watching = [watch("tcp"), watch("udp")];
+    wait::until(SOON, "reports that answer ours", || {
+        let viewers = camera.server.viewers();
+        let answered = |viewer: &&ViewerInfo| viewer.reported.is_some_and(|said| said.round_trip.is_some());
+        viewers.iter().filter(answered).count() == 2
+    });
+    let viewers = camera.server.viewers();
+    for transport in [ViewerTransport::Tcp, ViewerTransport::Udp] {
+        let viewer = viewers.iter().find(|viewer| viewer.transport == transport).unwrap();
+        assert_eq!((viewer.path.as_str(), viewer.user.as_deref(), viewer.skipped), ("cam1", None, 0));
+        assert!(viewer.packets > 10 && viewer.bytes > 100 * viewer.packets, "{viewer:?}");
+        let said = viewer.reported.unwrap();
+        assert!(said.fraction_lost <= 1.0 && said.round_trip.unwrap() < SOON, "{viewer:?}");
+    }
+    let sent = viewers.iter().map(|viewer| viewer.bytes).sum::<u64>();
+    assert!(camera.mount.stats().bytes >= sent && camera.mount.stats().reports >= 2);
+    drop(watching);
+    wait::until(SOON, "nobody", || camera.server.viewers().is_empty());
 }
 
 #[test]
