@@ -249,6 +249,10 @@ impl Encoder<'_, '_> {
     ) -> fmt::Result {
         let mut family = self.0.encode_descriptor(name, help, None, kind)?;
         for (labels, value) in rows {
+            if labels.is_empty() {
+                // Then there is one row alone, and no braces.
+                return metric(value).encode(family);
+            }
             metric(value).encode(family.encode_family(&labels)?)?;
         }
         Ok(())
