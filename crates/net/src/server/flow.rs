@@ -45,15 +45,20 @@ impl Flow {
         &self.channel
     }
 
-    /// `units` have just been sent.
+    /// `units` are about to be sent.
+    ///
+    /// Before and not after: sending takes its time, and a viewer may have the report that comes first long before the
+    /// last picture is out.
+    pub(super) fn sending(&self, units: &[Arc<Unit>]) {
+        units.iter().filter(|unit| unit.kind == UnitKind::Control).for_each(|unit| self.reported(unit));
+    }
+
+    /// `units` have been sent.
     pub(super) fn sent<'a>(&self, units: impl IntoIterator<Item = &'a Arc<Unit>>) {
         let (mut bytes, mut packets) = (0, 0);
         for unit in units {
             bytes += unit.packet_bytes() as u64;
             packets += unit.packet_count() as u64;
-            if unit.kind == UnitKind::Control {
-                self.reported(unit);
-            }
         }
         for (own, of_all, count) in [
             (&self.bytes, &self.channel.counters.bytes, bytes),

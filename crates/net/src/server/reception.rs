@@ -91,6 +91,7 @@ mod tests {
         });
         let flow = Arc::new(Flow::new(channel.clone()));
         let units = channel.fetch(&mut cursor.clone(), usize::MAX).unwrap();
+        flow.sending(&units);
         flow.sent(&units);
         (flow, units.iter().find_map(|unit| report_id(unit.packets().next()?)).unwrap())
     }

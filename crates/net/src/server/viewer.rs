@@ -30,6 +30,7 @@ impl Viewer {
             let units = self.flow.channel().fetch(&mut self.cursor, FETCH_BYTES)?;
             self.flow.skipped(self.cursor.take_skipped());
             if !units.is_empty() {
+                self.flow.sending(&units);
                 return Some(units);
             }
             self.changes.changed().await.ok()?;
