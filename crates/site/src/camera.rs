@@ -43,8 +43,8 @@ pub struct SiteCamera {
     keeper: Arc<GopKeeper>,
     fragments: Arc<LiveFragments>,
     source: Mutex<Source>,
-    /// Held while the source is replaced.
-    connecting: Mutex<()>,
+    /// Held while the source is replaced; whether the camera was removed, and is not to be connected to any more.
+    removed: Mutex<bool>,
     outlets: Mutex<Outlets>,
     meter: Mutex<Meter>,
     _branches: [Branch; 2],
@@ -93,7 +93,7 @@ impl SiteCamera {
             keeper,
             fragments,
             source: Mutex::new(source),
-            connecting: Mutex::default(),
+            removed: Mutex::default(),
             outlets: Mutex::default(),
             meter: Mutex::default(),
             _branches: [keeping, journal],
@@ -164,7 +164,8 @@ impl SiteCamera {
         }
     }
 
-    /// Ends the connection to the camera, and makes a new one. Who watches waits for it, and goes on.
+    /// Ends the connection to the camera, and makes a new one. Who watches waits for it, and goes on. A camera that was
+    /// removed from the site stays as it is.
     ///
     /// # Errors
     /// If the engine has no room for it.
@@ -212,6 +213,7 @@ impl SiteCamera {
 
     /// Ends the connection and the serving, whoever still holds the camera.
     pub(crate) fn end(&self) {
+        *lock(&self.removed) = true;
         self.camera().disconnect();
         let outlets = std::mem::take(&mut *lock(&self.outlets));
         drop(outlets);
@@ -236,7 +238,10 @@ impl SiteCamera {
     }
 
     fn connect(&self, config: &CameraConfig) -> Result<(), valkka::Error> {
-        let _alone = lock(&self.connecting);
+        let removed = lock(&self.removed);
+        if *removed {
+            return Ok(());
+        }
         // The source is not locked meanwhile: this waits for a frame on its way, and whoever that is told to may ask how
         // the camera stands.
         let old = self.camera();

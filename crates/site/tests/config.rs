@@ -116,7 +116,7 @@ fn every_mistake_is_told_with_its_place() {
         ),
         (
             "[rtsp]\nanyone = true\nmulticast = { address = \"192.168.1.1\", port = 99999 }",
-            &["3:48: rtsp.multicast.port: invalid value: integer `99999`"],
+            &["3:47: rtsp.multicast.port: invalid value: integer `99999`"],
         ),
         (
             "[rtsp]\nanyone = true\nmulticast = { address = \"192.168.1.1\", port = 50000 }",
@@ -140,7 +140,7 @@ fn every_mistake_is_told_with_its_place() {
             "[users.anna]\npassword = \"HASH\"\nroles = { front = \"viewer\", \"*\" = \"god\" }",
             &[
                 "3:11: users.anna.roles.front: there is no camera \"front\"",
-                "3:34: users.anna.roles.\"*\": unknown variant `god`",
+                "3:35: users.anna.roles.\"*\": unknown variant `god`",
             ],
         ),
         // The camera is there, however wrong it is.

@@ -271,6 +271,7 @@ fn everything_may_be_dropped_in_any_order() {
     let weak = Arc::downgrade(&told);
     let subscription = site.events().subscribe(move || drop(told.clone()));
     drop(site);
+    kept.reconnect().unwrap();
     assert_eq!(kept.status().state, CameraState::Failed);
     drop((subscription, kept, cameras));
     assert!(weak.upgrade().is_none());

@@ -34,7 +34,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     // Before anybody types.
-    let text = args.file.as_deref().map(|file| read(file)).transpose()?;
+    let text = args.file.as_deref().map(read).transpose()?;
     let password = password::ask_new(&args.name)?;
     let user = User {
         name: &args.name,
