@@ -10,13 +10,13 @@ use valkka::codec::{Codec, FrameRate};
 use valkka::source::Transport;
 use valkka::synthetic::{Footage, SceneOptions, SyntheticCameras, SyntheticOptions};
 use valkka_site::{
-    CameraConfig, CameraState, Config, EventKind, MulticastConfig, Role, RtspConfig, SendConfig, Site,
-    UserConfig, hash_password,
+    CameraConfig, CameraState, Certificate, Config, EventKind, MulticastConfig, Role, RtspConfig,
+    RtspTlsConfig, SendConfig, Site, UserConfig, hash_password,
 };
 use valkka_testkit::process::{Child, command};
 use valkka_testkit::temp::TempDir;
 use valkka_testkit::watchdog::Watchdog;
-use valkka_testkit::{media, require, wait};
+use valkka_testkit::{certificate, media, require, wait};
 
 /// Long enough for anything.
 const SOON: Duration = Duration::from_secs(60);
@@ -46,23 +46,16 @@ fn config(urls: &[String]) -> Config {
     }
 }
 
-/// An `ffmpeg` that counts the pictures of `url`; each has a line `frame=N`.
+/// An `ffmpeg` that counts the pictures of `url`; each has a line.
 fn viewer(url: &str) -> Child {
+    viewer_over("tcp", url)
+}
+
+/// The same, over this transport.
+fn viewer_over(transport: &str, url: &str) -> Child {
     let mut ffmpeg = command("ffmpeg").unwrap();
-    ffmpeg.args([
-        "-v",
-        "warning",
-        "-rtsp_transport",
-        "tcp",
-        "-i",
-        url,
-        "-an",
-        "-c",
-        "copy",
-        "-f",
-        "framecrc",
-        "-",
-    ]);
+    ffmpeg.args(["-v", "warning", "-rtsp_transport", transport, "-i", url]);
+    ffmpeg.args(["-an", "-c", "copy", "-flush_packets", "1", "-f", "framecrc", "-"]);
     Child::spawn(ffmpeg).unwrap()
 }
 
@@ -258,6 +251,30 @@ fn a_camera_is_sent_unasked_and_described() {
     let receiver = Child::spawn(ffmpeg).unwrap();
     wait::until(SOON, "pictures", || times(&receiver).len() > 10);
     drop(site);
+}
+
+#[test]
+fn viewers_come_by_tls_and_by_multicast() {
+    require!(media::available());
+    require!(certificate::available());
+    let _watchdog = Watchdog::start(SOON * 4);
+    let files = certificate::Certificate::make().unwrap();
+    let cameras = cameras(1);
+    let mut served = config(&cameras.urls());
+    let port = 20_000 + (std::process::id() % 10_000) as u16 * 2;
+    let multicast = MulticastConfig { address: [239, 255, 42, 7].into(), port, ttl: 0 };
+    let certificate = Certificate::new(files.path(), files.key()).unwrap();
+    let rtsp = served.rtsp.as_mut().unwrap();
+    (rtsp.multicast, rtsp.tls) = (Some(multicast), Some(RtspTlsConfig { listen: ANY, certificate }));
+    let site = Site::start(served).unwrap();
+    wait_online(&site, "cam1");
+    let urls = site.rtsp_urls();
+    assert!(urls[0].starts_with("rtsp://") && urls[1].starts_with("rtsps://"), "{urls:?}");
+    let by_tls = viewer(&format!("{}/cam1", urls[1]));
+    let by_multicast = viewer_over("udp_multicast", &format!("{}/cam1", urls[0]));
+    for (how, viewer) in [("TLS", by_tls), ("multicast", by_multicast)] {
+        wait::until(SOON, how, || times(&viewer).len() > 10);
+    }
 }
 
 #[test]
