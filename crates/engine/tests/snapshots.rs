@@ -10,12 +10,14 @@ use std::time::Duration;
 use common::SOON;
 use valkka::av::FileReader;
 use valkka::clock::SystemClock;
+use valkka::codec;
 use valkka::frame::{Body, Frame, Signal};
 use valkka::gop::{GopKeeper, GopOptions};
 use valkka::payload::Payload;
 use valkka::sink::Sink as _;
 use valkka::snapshot::{Snapshot, SnapshotError, Snapshots};
 use valkka::stream::Slot;
+use valkka::synthetic::{self, SceneOptions};
 use valkka_testkit::media::bars::{self, Area};
 use valkka_testkit::media::{self, Clip, Scene};
 use valkka_testkit::picture::Picture;
@@ -69,6 +71,20 @@ fn colours_are_right_at_any_size() {
             let right = bars::check(&picture, area, 8);
             assert_eq!(right, Ok(()), "{codec} of {width}x{height}, {wanted:?} wanted");
         }
+    }
+}
+
+#[test]
+fn synthetic_cameras_have_the_colours_of_their_codec() {
+    require!(media::available());
+    let _watchdog = Watchdog::start(SOON * 2);
+    for codec in [codec::Codec::H264, codec::Codec::H265, codec::Codec::Mjpeg] {
+        let scene = SceneOptions { frames: 1, ..SceneOptions::new("") };
+        let clip = synthetic::Clip::generate(scene, codec, 8_000_000).unwrap();
+        let snapshot = Snapshots::new(1).jpeg(&keeper(clip.frames()), None, SOON).unwrap();
+        let picture = seen(&snapshot);
+        assert_eq!((picture.width(), picture.height()), (1280, 720));
+        assert_eq!(bars::check(&picture, Area::whole(&picture), 12), Ok(()), "{codec}");
     }
 }
 

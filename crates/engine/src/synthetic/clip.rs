@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use valkka_av::{EncodeError, Encoder, EncoderOptions, FileReader};
+use valkka_core::bitmap::ColorMatrix;
 use valkka_core::codec::Codec;
 use valkka_core::frame::Frame;
 use valkka_core::source::SourceError;
@@ -40,7 +41,11 @@ impl Clip {
     /// # Errors
     /// If FFmpeg has no encoder for `codec`, or it fails.
     pub fn generate(scene: SceneOptions, codec: Codec, bitrate_bps: u32) -> Result<Self, EncodeError> {
-        let scene = Scene::new(scene);
+        let mut scene = Scene::new(scene);
+        if codec == Codec::Mjpeg {
+            // JPEG has this one alone, whatever the size (ITU-T T.871, section 7).
+            scene = scene.with_matrix(ColorMatrix::Bt601);
+        }
         let &SceneOptions { width, height, frame_rate, frames, .. } = scene.options();
         let gop = (frame_rate.hz().round() as u32).max(1);
         let mut encoder =

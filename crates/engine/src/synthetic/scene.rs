@@ -54,6 +54,12 @@ impl Scene {
         Self { options, color: ColorSpec { matrix, range: ColorRange::Limited } }
     }
 
+    /// The same, with the YUV of its colours by `matrix`. By default it is the one that is usual for its height.
+    pub fn with_matrix(mut self, matrix: ColorMatrix) -> Self {
+        self.color.matrix = matrix;
+        self
+    }
+
     /// Its options, as they are used.
     pub fn options(&self) -> &SceneOptions {
         &self.options
