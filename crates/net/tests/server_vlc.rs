@@ -7,26 +7,23 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 
 use served::house::all_play;
-use served::{SOON, Said, run};
+use served::{SOON, Said, finish, run};
 use valkka_testkit::temp::TempDir;
 use valkka_testkit::watchdog::Watchdog;
-use valkka_testkit::{media, process, require};
+use valkka_testkit::{media, require, vlc};
 
-/// Runs VLC without a face. It refuses to be run by root.
-fn vlc(arguments: &str) -> Said {
-    let arguments = format!("-I dummy {arguments}");
-    if !rustix::process::geteuid().is_root() {
-        return run("cvlc", &arguments);
-    }
-    let nobody = "--reuid nobody --regid nogroup --clear-groups --pdeathsig KILL -- env HOME=/nonexistent";
-    run("setpriv", &format!("{nobody} cvlc {arguments}"))
+/// Runs VLC with these arguments, separated by spaces, to its end.
+fn play(arguments: &str) -> Said {
+    let mut command = vlc::command().unwrap();
+    command.args(arguments.split_ascii_whitespace());
+    finish(command)
 }
 
 #[test]
 fn vlc_plays_every_codec() {
-    require!(media::available(), process::available("cvlc"));
+    require!(media::available(), vlc::available());
     let _watchdog = Watchdog::start(SOON * 4);
-    if !vlc("--list").output.contains("live555") {
+    if !play("--list").output.contains("live555") {
         // Said, but never a failure: nothing that Debian has would help.
         let _ = writeln!(
             io::stderr(),
@@ -41,7 +38,7 @@ fn vlc_plays_every_codec() {
         let file = directory.join(format!("{codec}-{transport}.mkv"));
         let file = file.display();
         let tcp = if transport == "tcp" { "--rtsp-tcp" } else { "" };
-        let Said { output, .. } = vlc(&format!(
+        let Said { output, .. } = play(&format!(
             "{tcp} {url} --sout #std{{access=file,mux=avformat{{mux=matroska}},dst={file}}} --run-time=4 vlc://quit"
         ));
         let probed = run("ffprobe", &format!("-v error -show_entries packet=size -of csv {file}"));

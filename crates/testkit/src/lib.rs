@@ -8,6 +8,7 @@
 //!   misbehave.
 //! - [`xvfb::Display`], [`window::Window`]: a screen without a screen, and a window of another process.
 //! - [`browser::Browser`]: Chromium, to look at pages with.
+//! - [`vlc`]: a player that people have.
 //! - [`certificate::Certificate`]: what a server shows by TLS.
 //! - [`wait::until`], [`watchdog::Watchdog`]: waiting for a condition rather than for a time, and an end to whatever
 //!   hangs.
@@ -39,6 +40,7 @@ pub mod picture;
 pub mod process;
 pub mod skip;
 pub mod temp;
+pub mod vlc;
 pub mod wait;
 pub mod watchdog;
 pub mod window;

@@ -327,7 +327,8 @@ fn name_of(command: &Command) -> String {
     PathBuf::from(program).file_name().unwrap_or(program).to_string_lossy().into_owned()
 }
 
-fn find(program: &str) -> Option<PathBuf> {
+/// Where `program` is, if it is installed.
+pub(crate) fn find(program: &str) -> Option<PathBuf> {
     if program.contains('/') {
         return Some(PathBuf::from(program)).filter(|path| path.is_file());
     }

@@ -6,15 +6,17 @@ mod common;
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
 use common::{Heard, SOON, Socket, Stage};
 use serde_json::Value;
 use valkka::codec::Codec;
 use valkka_site::CameraState;
+use valkka_testkit::process::Child;
 use valkka_testkit::temp::TempDir;
 use valkka_testkit::watchdog::Watchdog;
-use valkka_testkit::{process, require, wait};
+use valkka_testkit::{process, require, vlc, wait};
 use valkka_web::WebOptions;
 
 const INIT: u8 = 0;
@@ -153,6 +155,28 @@ fn players_play_the_endless_file() {
         (head.status().as_u16(), &head.headers()["content-type"]),
         (200, &"video/mp4".parse().unwrap())
     );
+}
+
+#[test]
+fn vlc_plays_it_too() {
+    require!(vlc::available(), process::available("ffprobe"));
+    let _watchdog = Watchdog::start(5 * SOON);
+    let stage = Stage::new(WebOptions { anyone: true, ..WebOptions::default() });
+    let directory = TempDir::new().unwrap();
+    // It writes what it plays here, as somebody else.
+    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o777)).unwrap();
+    let film = directory.join("film.ts");
+    let mut player = vlc::command().unwrap();
+    player.arg("--sout").arg(format!("#std{{access=file,mux=ts,dst={}}}", film.display()));
+    player.arg(format!("http://{}/api/cameras/front/live.mp4", stage.address()));
+    player.args(["--run-time=4", "vlc://quit"]);
+    let mut player = Child::spawn(player).unwrap();
+    player.wait(SOON).unwrap_or_else(|error| panic!("{error}\n{}", player.output()));
+    let mut ffprobe = process::command("ffprobe").unwrap();
+    ffprobe.args(["-v", "error", "-show_entries", "packet=size", "-of", "csv"]).arg(&film);
+    let packets = String::from_utf8(ffprobe.output().unwrap().stdout).unwrap();
+    let packets = packets.lines().filter(|line| line.starts_with("packet,")).count();
+    assert!(packets >= 50, "{packets} pictures\n{}", player.output());
 }
 
 #[test]

@@ -133,7 +133,12 @@ pub struct Said {
 
 /// Runs `program` with `arguments`, separated by spaces, to its end.
 pub fn run(program: &str, arguments: &str) -> Said {
-    let mut child = Child::spawn(command(program, arguments)).unwrap();
+    finish(command(program, arguments))
+}
+
+/// Runs `command` to its end.
+pub fn finish(command: Command) -> Said {
+    let mut child = Child::spawn(command).unwrap();
     let status = child.wait(SOON).unwrap_or_else(|error| panic!("{error}\n{}", child.output()));
     Said { success: status.success(), output: child.output() }
 }
