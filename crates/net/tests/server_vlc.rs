@@ -1,4 +1,5 @@
 //! VLC as a viewer, where it was built with RTSP: Debian's is not, so there this test is skipped.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 mod served;
 
