@@ -245,7 +245,7 @@ pub(crate) fn correction_of(time_correction: i32) -> Correction {
     match time_correction {
         TimeCorrectionType_none => Correction::None,
         TimeCorrectionType_dummy => Correction::Dummy,
-        _ => Correction::SMART,
+        _ => Correction::SMART_LIVE,
     }
 }
 

@@ -18,7 +18,8 @@ impl TimestampFrameFilter {
     #[pyo3(signature = (name, next = None, msdiff_max = 2000))]
     fn py_new(name: &str, next: Next<'_>, msdiff_max: u64) -> PyClassInitializer<Self> {
         let _ = name;
-        let correction = Correction::Smart { tolerance: Duration::from_millis(msdiff_max), reset: None };
+        let correction =
+            Correction::Smart { tolerance: Duration::from_millis(msdiff_max), reset: None, lead: None };
         let sink = chain(CorrectTimestamp::new(correction), downstream(&next));
         PyClassInitializer::from(FrameFilter::new(sink)).add_subclass(Self)
     }

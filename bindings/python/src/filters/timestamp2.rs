@@ -22,6 +22,7 @@ impl TimestampFrameFilter2 {
         let correction = Correction::Smart {
             tolerance: Duration::from_millis(msdiff_max),
             reset: Some(Duration::from_millis(DEFAULT_TIMESTAMP_RESET_TIME)),
+            lead: None,
         };
         let sink = chain(CorrectTimestamp::new(correction), downstream(&next));
         PyClassInitializer::from(FrameFilter::new(sink)).add_subclass(Self)

@@ -20,22 +20,31 @@ pub enum Correction {
     /// whatever the camera's clock says, pictures are shown smoothly and no later than the network makes them.
     Paced,
     /// A frame that is more than `tolerance` away from its arrival is moved there, and those behind it by as
-    /// much, so that the distances between frames stay as the camera has them. If it was not the clock that was off,
-    /// but the frame held up (a server may begin with a whole group of pictures at once), those behind it turn out to
-    /// be moved ahead of their arrival: then they are moved by less.
+    /// much, so that the distances between frames stay as the camera has them.
     Smart {
         /// How far a camera's clock may be off without being corrected.
         tolerance: Duration,
         /// After so much time of the stream the offset is forgotten, so that a camera whose clock has been set
         /// right is believed again; `None` for never.
         reset: Option<Duration>,
+        /// How far a frame may be moved ahead of its arrival; `None` for any distance. A server may begin with a whole
+        /// group of pictures that it has kept: then it was not the clock that was off, but the first frame held up,
+        /// and those behind it would all be moved into the future.
+        lead: Option<Duration>,
     },
 }
 
 impl Correction {
     /// [`Self::Smart`] with a tolerance of 2 s and a reset every 60 s.
     pub const SMART: Self =
-        Self::Smart { tolerance: Duration::from_secs(2), reset: Some(Duration::from_secs(60)) };
+        Self::Smart { tolerance: Duration::from_secs(2), reset: Some(Duration::from_secs(60)), lead: None };
+
+    /// [`Self::SMART`] for what comes from the network: no frame is moved more than 100 ms ahead of its arrival.
+    pub const SMART_LIVE: Self = Self::Smart {
+        tolerance: Duration::from_secs(2),
+        reset: Some(Duration::from_secs(60)),
+        lead: Some(Duration::from_millis(100)),
+    };
 }
 
 /// Corrects the moments that frames stand for ([`FrameTime::wall`](crate::frame::FrameTime)) by the times of
@@ -54,6 +63,8 @@ struct Offset {
     micros: i64,
     /// The frame's own time at the last reset.
     reset_at: WallTime,
+    /// Where the last frame was moved to.
+    last: WallTime,
 }
 
 impl CorrectTimestamp {
@@ -62,27 +73,32 @@ impl CorrectTimestamp {
         Self { correction, offsets: BTreeMap::new(), pacers: BTreeMap::new() }
     }
 
-    fn smart(
-        &mut self,
-        slot: Slot,
-        time: WallTime,
-        now: WallTime,
-        tolerance: Duration,
-        reset: Option<Duration>,
-    ) -> WallTime {
-        let fresh = Offset { micros: 0, reset_at: time };
+    fn smart(&mut self, slot: Slot, time: WallTime, now: WallTime, rules: Smart) -> WallTime {
+        let fresh = Offset { micros: 0, reset_at: time, last: time };
         let offset = self.offsets.entry(slot).or_insert(fresh);
         // A clock that was set back counts as one that has gone far.
-        if reset.is_some_and(|reset| distance(time, offset.reset_at) > reset) {
+        if rules.reset.is_some_and(|reset| distance(time, offset.reset_at) > reset) {
             *offset = fresh;
         }
         let corrected = time.offset_micros(offset.micros);
-        let moved_ahead = offset.micros != 0 && corrected.micros_since(now) > MOST_AHEAD_MICROS;
-        if moved_ahead || distance(corrected, now) > tolerance {
+        let moved_ahead = |lead| offset.micros != 0 && corrected > now && distance(corrected, now) > lead;
+        if distance(corrected, now) > rules.tolerance {
             offset.micros = now.micros_since(time);
+        } else if rules.lead.is_some_and(moved_ahead) {
+            // Not to before its predecessor: they wait for the arrivals to come up.
+            offset.micros = now.max(offset.last).micros_since(time);
         }
-        time.offset_micros(offset.micros)
+        offset.last = time.offset_micros(offset.micros);
+        offset.last
     }
+}
+
+/// What [`Correction::Smart`] says.
+#[derive(Clone, Copy)]
+struct Smart {
+    tolerance: Duration,
+    reset: Option<Duration>,
+    lead: Option<Duration>,
 }
 
 impl Filter for CorrectTimestamp {
@@ -100,15 +116,14 @@ impl Filter for CorrectTimestamp {
                     let pacer = self.pacers.entry((frame.slot, frame.track)).or_default();
                     pacer.pace(frame.time.media, now)
                 }
-                Correction::Smart { tolerance, reset } => self.smart(frame.slot, time, now, tolerance, reset),
+                Correction::Smart { tolerance, reset, lead } => {
+                    self.smart(frame.slot, time, now, Smart { tolerance, reset, lead })
+                }
             };
         }
         emit(frame);
     }
 }
-
-/// Frames that were moved may be ahead of their arrival by so much: arrivals jitter.
-const MOST_AHEAD_MICROS: i64 = 100_000;
 
 fn distance(a: WallTime, b: WallTime) -> Duration {
     Duration::from_micros(a.micros_since(b).unsigned_abs())
@@ -170,14 +185,15 @@ mod tests {
         let live: Vec<_> =
             (1..=100).map(|n| (10_000 + n * 40, 10_000 + (100 + n * 39).max(n * 40))).collect();
         let frames = [kept, live].concat();
-        let lead =
-            correct(Correction::SMART, &frames).into_iter().zip(&frames).map(|(wall, (_, now))| wall - now);
-        let lead: Vec<_> = lead.collect();
+        let corrected = correct(Correction::SMART_LIVE, &frames);
+        assert!(corrected.is_sorted(), "{corrected:?}");
+        let lead: Vec<_> = corrected.iter().zip(&frames).map(|(wall, (_, now))| wall - now).collect();
         assert!(lead.iter().all(|lead| (-100..=100).contains(lead)), "{lead:?}");
         // A clock that is ahead a little is believed as ever.
-        assert_eq!(correct(Correction::SMART, &[(1500, 0), (1540, 40)]), [1500, 1540]);
-        // One that is far off, and whose first picture was late, is not followed into the future.
-        assert_eq!(correct(Correction::SMART, &[(0, 9500), (40, 9040), (80, 9080)]), [9500, 9040, 9080]);
+        assert_eq!(correct(Correction::SMART_LIVE, &[(1500, 0), (1540, 40)]), [1500, 1540]);
+        // Without a bound, distances stay whatever comes of it.
+        let burst = [(0, 9000), (1000, 9001), (1900, 9002)];
+        assert_eq!(correct(Correction::SMART, &burst), [9000, 10_000, 10_900]);
     }
 
     #[test]
@@ -185,7 +201,7 @@ mod tests {
         // The camera is 1.5 s late at last; only a reset makes that pass uncorrected.
         let frames = [(0, 5000), (60_000, 65_050), (60_001, 61_501)];
         assert_eq!(correct(Correction::SMART, &frames), [5000, 65_000, 60_001]);
-        let never = Correction::Smart { tolerance: Duration::from_secs(2), reset: None };
+        let never = Correction::Smart { tolerance: Duration::from_secs(2), reset: None, lead: None };
         assert_eq!(correct(never, &frames), [5000, 65_000, 61_501]);
     }
 
@@ -203,7 +219,7 @@ mod tests {
                 let mut frame = packet_at('a', 0);
                 (frame.time.wall, frame.time.arrival) =
                     (WallTime::from_micros(time), WallTime::from_micros(arrival));
-                run(&mut CorrectTimestamp::new(Correction::SMART), [frame.clone(), frame]);
+                run(&mut CorrectTimestamp::new(Correction::SMART_LIVE), [frame.clone(), frame]);
             }
         }
         let signal = run(&mut CorrectTimestamp::new(Correction::Dummy), [online()]);

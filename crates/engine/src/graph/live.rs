@@ -32,7 +32,7 @@ use valkka_net::LiveOptions;
 ///     address: Address::Url("rtsp://user:password@camera/stream".into()),
 ///     transport: Transport::Tcp,
 ///     reconnect: Some(std::time::Duration::from_secs(10)),
-///     correction: Correction::SMART,
+///     correction: Correction::SMART_LIVE,
 ///     ..Connection::to(sender.clone())
 /// }))?;
 /// live.receiver().play(slot)?;

@@ -228,7 +228,7 @@ impl Receiver {
 
 impl Connection {
     /// A connection to nowhere yet, whose frames go to `sink`: over UDP, made anew after ten seconds, with moments that
-    /// are corrected by [`Correction::SMART`].
+    /// are corrected by [`Correction::SMART_LIVE`].
     pub fn to(sink: Arc<dyn Sink>) -> Self {
         Self {
             address: Address::Url(String::new()),
@@ -236,7 +236,7 @@ impl Connection {
             reconnect: Some(Duration::from_secs(10)),
             recv_buffer_bytes: None,
             reordering: None,
-            correction: Correction::SMART,
+            correction: Correction::SMART_LIVE,
             sink,
         }
     }
