@@ -5,6 +5,7 @@ mod check;
 mod file;
 mod load;
 mod problem;
+mod read;
 mod tree;
 
 pub use certificate::Certificate;

@@ -128,7 +128,7 @@ fn every_mistake_is_told_with_its_place() {
         ),
         (
             "[web]\nanyone = true\ntls = { certificate = \"/dev/null\", key = \"/dev/null\" }",
-            &["3:1: web.tls: there is no certificate"],
+            &["3:1: web.tls: cannot read /dev/null: it is a pipe or a device"],
         ),
         ("[users.anna]\npassword = \"secret\"", &["2:1: users.anna.password: it is no hash by argon2"]),
         (

@@ -2,10 +2,12 @@
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::{fs, io};
 
 use valkka::net::server::{TlsError, TlsIdentity};
+
+use super::read::read_bounded;
 
 /// A certificate and its private key, in PEM files. It equals another one if the files had the same content when they
 /// were looked at, so that a renewed certificate is a change of the configuration.
@@ -51,6 +53,9 @@ impl Certificate {
 }
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {
-    fs::read(path)
-        .map_err(|error| io::Error::new(error.kind(), format!("cannot read {}: {error}", path.display())))
+    read_bounded(path, MAX_BYTES)
+        .map_err(|error| io::Error::other(format!("cannot read {}: {error}", path.display())))
 }
+
+/// A certificate with all that it depends on has some kilobytes.
+const MAX_BYTES: u64 = 1 << 20;

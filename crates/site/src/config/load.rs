@@ -12,6 +12,7 @@ use valkka::url::{Credentials, StreamUrl};
 
 use super::check::{self, Known};
 use super::problem::{ConfigError, Problem};
+use super::read::read_bounded;
 use super::tree::Tree;
 use super::{
     CameraConfig, Certificate, Config, MulticastConfig, RtspConfig, RtspTlsConfig, SendConfig, UserConfig,
@@ -232,15 +233,6 @@ impl Reader<'_> {
 
 fn owned(place: &[&str]) -> Vec<String> {
     place.iter().map(|&name| name.to_owned()).collect()
-}
-
-/// The content of a file that must not be larger than `limit` bytes.
-fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>, String> {
-    let length = fs::metadata(path).map_err(|error| error.to_string())?.len();
-    if length > limit {
-        return Err(format!("it has {length} bytes, and may have {limit}"));
-    }
-    fs::read(path).map_err(|error| error.to_string())
 }
 
 fn is_world_readable(path: &Path) -> bool {
