@@ -2,6 +2,7 @@
 
 mod memory;
 mod user;
+mod verifying;
 
 pub(crate) use user::ALL;
 pub use user::User;
@@ -12,11 +13,12 @@ use std::sync::OnceLock;
 use std::time::Instant;
 
 use argon2::Argon2;
+use argon2::password_hash::PasswordHasher;
 use argon2::password_hash::phc::PasswordHash;
-use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 
 use crate::config::UserConfig;
 use memory::Memory;
+use verifying::is_right;
 
 /// The users of one configuration. Methods may be called from any thread.
 pub struct Users {
@@ -130,7 +132,9 @@ pub const MAX_PASSWORD_BYTES: usize = 1024;
 pub(crate) fn check_hash(hash: &str) -> Result<(), &'static str> {
     const HOW: &str = "it is no hash by argon2; `valkka passwd` makes one";
     let parsed = PasswordHash::new(hash).map_err(|_| HOW)?;
-    if !parsed.algorithm.as_str().starts_with("argon2") || parsed.salt.is_none() || parsed.hash.is_none() {
+    let is_known = parsed.algorithm.as_str().parse::<argon2::Algorithm>().is_ok()
+        && parsed.version.is_none_or(|version| argon2::Version::try_from(version).is_ok());
+    if !is_known || parsed.salt.is_none() || parsed.hash.is_none() {
         return Err(HOW);
     }
     let params = argon2::Params::try_from(&parsed).map_err(|_| HOW)?;
@@ -138,11 +142,6 @@ pub(crate) fn check_hash(hash: &str) -> Result<(), &'static str> {
         return Err("checking it takes more than 256 MiB, 10 passes or 8 lanes");
     }
     Ok(())
-}
-
-fn is_right(password: &str, hash: &str) -> bool {
-    let Ok(hash) = PasswordHash::new(hash) else { return false };
-    Argon2::default().verify_password(password.as_bytes(), &hash).is_ok()
 }
 
 /// The hash of a password that nobody has: what is asked for is too long.
@@ -193,6 +192,8 @@ mod tests {
             "$argon2id$",
             "$argon2id$v=19$m=19456,t=2,p=1",
             "$argon2id$v=19$m=4294967295,t=2,p=1$c29tZXNhbHQ$RWRjQ2FsbXNvbWVoYXNoMDEyMzQ1Njc4OTAxMjM0NTY",
+            "$argon2id$v=20$m=19456,t=2,p=1$c29tZXNhbHQ$RWRjQ2FsbXNvbWVoYXNoMDEyMzQ1Njc4OTAxMjM0NTY",
+            "$argon2x$v=19$m=19456,t=2,p=1$c29tZXNhbHQ$RWRjQ2FsbXNvbWVoYXNoMDEyMzQ1Njc4OTAxMjM0NTY",
             "$pbkdf2-sha256$i=1000$c29tZXNhbHQ$RWRjQ2FsbXNvbWVoYXNoMDEyMzQ1Njc4OTAxMjM0NTY",
         ] {
             assert!(check_hash(bad).is_err(), "{bad}");
