@@ -7,12 +7,13 @@ use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use common::{SOON, start};
+use common::{SOON, get, start};
 use valkka_testkit::browser::{self, Browser, Key};
 use valkka_testkit::media::{self, Clip, Codec, Scene, bars};
 use valkka_testkit::process::Child;
 use valkka_testkit::require;
 use valkka_testkit::temp::TempDir;
+use valkka_testkit::wait;
 use valkka_testkit::watchdog::Watchdog;
 
 /// One browser at a time: each keeps a core busy, and wants to be on time.
@@ -285,6 +286,24 @@ fn pictures_go_on_when_the_server_comes_back() {
     page.wait("the end of the banner", "document.querySelector('.banner').hidden");
     page.wait_for_pictures(&["one"]);
     page.check_bars("one");
+}
+
+#[test]
+fn a_page_that_was_left_receives_nothing_until_it_is_back() {
+    require!(browser::available(), media::available());
+    let _watchdog = Watchdog::start(SOON * 4);
+    let _alone = alone();
+    let cameras = Cameras::start(1, &bars_clip());
+    let site = Site::start(&cameras.entry("one", 1));
+    let page = Page::open(&site, "/");
+    page.wait_for_pictures(&["one"]);
+    page.0.open("about:blank").unwrap();
+    let base = site.url("");
+    wait::until(SOON, "the end of the connection", || {
+        get(&base, "/metrics").contains("\nvalkka_web_sockets 0")
+    });
+    page.0.run("history.back()").unwrap();
+    page.wait_for_pictures(&["one"]);
 }
 
 #[test]

@@ -28,6 +28,15 @@ export class Socket {
     };
     addEventListener("online", hurry);
     document.addEventListener("visibilitychange", hurry);
+    // Browsers keep a page that was left, with its connections, for whoever comes back; nobody watches it until then.
+    let connects = false;
+    addEventListener("pagehide", () => {
+      connects = this.#socket !== null || this.#timer !== null;
+      this.close();
+    });
+    addEventListener("pageshow", () => {
+      if (connects) this.open();
+    });
   }
 
   /** Connects, unless that is under way. */
