@@ -12,7 +12,7 @@ pub(crate) fn ask_new(of: &str) -> anyhow::Result<String> {
         return read_line();
     }
     let password = ask(&format!("New password of {of}: "))?;
-    ensure!(ask("Once more: ")? == password, "they are not the same");
+    ensure!(ask("Once more: ")? == password, "the two passwords are not the same");
     Ok(password)
 }
 
@@ -33,8 +33,8 @@ fn read_line() -> anyhow::Result<String> {
     let limit = MAX_PASSWORD_BYTES as u64 + 2;
     io::stdin().lock().take(limit).read_line(&mut line).context("cannot read the password")?;
     let password = line.trim_end_matches(['\r', '\n']);
-    ensure!(!password.is_empty(), "it is empty");
-    ensure!(password.len() <= MAX_PASSWORD_BYTES, "it is longer than {MAX_PASSWORD_BYTES} bytes");
+    ensure!(!password.is_empty(), "the password is empty");
+    ensure!(password.len() <= MAX_PASSWORD_BYTES, "the password is longer than {MAX_PASSWORD_BYTES} bytes");
     Ok(password.to_owned())
 }
 

@@ -183,7 +183,7 @@ fn passwords_are_set_from_a_pipe() {
     let outcome = passwd(&["anna", "--digest"], "secret");
     assert!(outcome.output.contains("digest = \""), "{}", outcome.output);
     for (arguments, password, complaint) in [
-        (&["anna"][..], "", "it is empty"),
+        (&["anna"][..], "", "the password is empty"),
         (&["a:b"], "x", "a name is 1 to 64"),
         (&["anna", "--file", "/no/such.toml"], "x", "cannot read /no/such.toml"),
     ] {
