@@ -125,6 +125,29 @@ fn replace_file(path: &Path, content: &str) -> io::Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".new");
     let new = path.with_file_name(name);
-    fs::write(&new, content)?;
-    fs::rename(&new, path)
+    let replaced = fs::write(&new, content).and_then(|()| fs::rename(&new, path));
+    if replaced.is_err() {
+        // There may be a part of it, where the file system is full. It may not be there either.
+        let _ = fs::remove_file(&new);
+    }
+    replaced
+}
+
+#[cfg(test)]
+mod tests {
+    use valkka_testkit::temp::TempDir;
+
+    use super::*;
+
+    #[test]
+    fn a_file_that_cannot_be_replaced_leaves_nothing_behind() {
+        let directory = TempDir::new().unwrap();
+        let (file, folder) = (directory.join("a.sdp"), directory.join("b.sdp"));
+        replace_file(&file, "v=0").unwrap();
+        replace_file(&file, "v=1").unwrap();
+        assert_eq!(fs::read_to_string(&file).unwrap(), "v=1");
+        fs::create_dir(&folder).unwrap();
+        assert!(replace_file(&folder, "v=0").is_err());
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 2);
+    }
 }
