@@ -42,7 +42,9 @@ impl Access {
 
     /// Notes that somebody was refused, but no flood of it: whoever tries passwords must not push everything else out of
     /// the log.
-    fn note_refusal(&self, path: &str, user: &str) {
+    ///
+    /// `what` is what was to be had; names are what a stranger sent.
+    pub(crate) fn note_refusal(&self, user: &str, what: &str) {
         let now = Instant::now();
         let mut refusals = lock(&self.refusals);
         while refusals.front().is_some_and(|&first| now.duration_since(first) > REFUSALS_WITHIN) {
@@ -53,10 +55,7 @@ impl Access {
         }
         refusals.push_back(now);
         drop(refusals);
-        // Names and paths are what a stranger sent: short, and without control characters.
-        let shown = |text: &str| text.chars().take(64).collect::<String>().escape_debug().to_string();
-        let text = format!("\"{}\" was refused by the RTSP server for \"{}\"", shown(user), shown(path));
-        self.events.note(None, EventKind::Refused, text);
+        self.events.note(None, EventKind::Refused, format!("{} was refused by {what}", shown(user)));
     }
 }
 
@@ -77,7 +76,7 @@ impl Gatekeeper for Access {
         let found = self.users().verify(user, password);
         let allowed = found.is_some_and(|user| user.may(Role::Viewer, path));
         if !allowed {
-            self.note_refusal(path, user);
+            self.note_refusal(user, &format!("the RTSP server for {}", shown(path)));
         }
         allowed
     }
@@ -92,6 +91,11 @@ impl Gatekeeper for Access {
         self.anyone.load(Ordering::Acquire)
             || self.users.load().get(user).is_some_and(|user| user.may(Role::Viewer, path))
     }
+}
+
+/// What a stranger sent: short, and without control characters.
+fn shown(text: &str) -> String {
+    format!("\"{}\"", text.chars().take(64).collect::<String>().escape_debug())
 }
 
 /// So many refusals are noted at most …
@@ -153,7 +157,7 @@ mod tests {
     fn a_flood_of_refusals_leaves_the_log_as_it_is() {
         let access = access(&[]);
         for _ in 0..100 {
-            access.note_refusal("front\n", &"x".repeat(1000));
+            assert!(!access.allows(&"x".repeat(1000), "front\n", ""));
         }
         let events = access.events.recent(0);
         assert_eq!(events.len(), REFUSALS);

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use schemars::JsonSchema;
 use serde::Serialize;
-use tracing::info;
+use tracing::{info, warn};
 use valkka::clock::SystemClock;
 use valkka::lock::lock;
 use valkka::time::WallTime;
@@ -45,7 +45,7 @@ pub enum EventKind {
     Camera,
     /// A configuration was applied, or refused.
     Configuration,
-    /// A service listens, or cannot.
+    /// A service cannot listen, or serve something, where it should.
     Listener,
     /// Somebody was not let in.
     Refused,
@@ -99,7 +99,10 @@ impl EventLog {
     /// Notes an event, now: of `camera`, or of the service as a whole. `text` holds no credentials.
     pub fn note(&self, camera: Option<&str>, kind: EventKind, text: impl Into<String>) {
         let text = text.into();
-        info!(camera, ?kind, "{text}");
+        match kind {
+            EventKind::Listener | EventKind::Refused => warn!(camera, ?kind, "{text}"),
+            _ => info!(camera, ?kind, "{text}"),
+        }
         let wakers: Vec<_> = {
             let mut state = lock(&self.state);
             state.last += 1;

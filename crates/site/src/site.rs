@@ -9,7 +9,7 @@ pub use changes::Changes;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
@@ -139,6 +139,12 @@ impl Site {
         let more = if more == 0 { String::new() } else { format!(" (and {more} more)") };
         let text = format!("not applied, the old configuration goes on: {first}{more}");
         self.shared.events.note(None, EventKind::Configuration, text);
+    }
+
+    /// Notes in the log of events that `user`, whatever a stranger called himself, was not let in by the web server from
+    /// `peer`. A flood of it is noted in part.
+    pub fn note_login_refused(&self, user: &str, peer: IpAddr) {
+        self.shared.access.note_refusal(user, &format!("the web server, from {peer}"));
     }
 
     /// The cameras, by name.

@@ -210,7 +210,7 @@ fn secrets_that_everybody_may_read_are_a_warning() {
     let directory = TempDir::new().unwrap();
     let (path, password) = (directory.join("valkka.toml"), directory.join("p"));
     let mode = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
-    fs::write(&path, "[cameras.a]\nurl = \"rtsp://u:secret@h/1\"").unwrap();
+    fs::write(&path, "[rtsp]\nanyone = true\n[cameras.a]\nurl = \"rtsp://u:secret@h/1\"").unwrap();
     mode(&path, 0o640);
     assert_eq!(Config::load(&path).unwrap().warnings, []);
     mode(&path, 0o644);
@@ -219,11 +219,27 @@ fn secrets_that_everybody_may_read_are_a_warning() {
     // What is kept elsewhere is looked at there.
     fs::write(&password, "secret").unwrap();
     mode(&password, 0o600);
-    fs::write(&path, "[cameras.a]\nurl = \"rtsp://h/1\"\nuser = \"u\"\npassword_file = \"p\"").unwrap();
+    fs::write(
+        &path,
+        "rtsp.anyone = true\n[cameras.a]\nurl = \"rtsp://h/1\"\nuser = \"u\"\npassword_file = \"p\"",
+    )
+    .unwrap();
     assert_eq!(Config::load(&path).unwrap().warnings, []);
     mode(&password, 0o604);
     let warnings = Config::load(&path).unwrap().warnings;
-    assert_eq!(warnings[0].position.map(|at| at.line), Some(4), "{warnings:?}");
+    assert_eq!(warnings[0].position.map(|at| at.line), Some(5), "{warnings:?}");
+}
+
+#[test]
+fn what_was_hardly_meant_so_is_a_warning() {
+    let warnings = |text: &str| parse(text).unwrap().warnings;
+    let said = warnings("");
+    assert!(said[0].message.contains("no camera") && said[1].message.contains("[rtsp]"), "{said:?}");
+    let hash = hash_password("x").unwrap();
+    let said = warnings(&format!(
+        "rtsp.anyone = true\n[cameras.a]\nurl = \"rtsp://h/1\"\n[users.anna]\npassword = \"{hash}\""
+    ));
+    assert_eq!((said.len(), said[0].position.map(|at| at.line)), (1, Some(4)), "{said:?}");
 }
 
 #[test]

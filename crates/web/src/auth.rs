@@ -10,7 +10,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
-use tracing::debug;
 use valkka_site::{Role, User, Users};
 
 use crate::answer::Problem;
@@ -79,27 +78,27 @@ pub(crate) async fn verify(
     name: String,
     password: String,
 ) -> Result<(User, Arc<Users>), Problem> {
-    app.throttle.pay(peer, Instant::now()).map_err(|wait| {
+    app.throttle.pay(peer, &name, Instant::now()).map_err(|wait| {
         Problem::new(StatusCode::TOO_MANY_REQUESTS, "wrong passwords too often; wait").retry_after(wait)
     })?;
     let Ok(Ok(permit)) = timeout(VERIFY_PATIENCE, app.verifying.clone().acquire_owned()).await else {
-        app.throttle.refund(peer, Instant::now());
+        app.throttle.refund(peer, &name, Instant::now());
         return Err(Problem::busy("too many are logging in at this moment"));
     };
     let users = app.site.users();
-    let among = users.clone();
+    let (among, user) = (users.clone(), name.clone());
     let verified = spawn_blocking(move || {
         let _permit = permit;
-        among.verify(&name, &password)
+        among.verify(&user, &password)
     });
     match verified.await {
         Ok(Some(user)) => {
-            app.throttle.refund(peer, Instant::now());
+            app.throttle.refund(peer, &name, Instant::now());
             Ok((user, users))
         }
         Ok(None) => {
             app.figures.logins_refused.add(1);
-            debug!(%peer, "a wrong name or password");
+            app.site.note_login_refused(&name, peer);
             Err(Problem::unauthorized("the name or the password is wrong"))
         }
         Err(_) => Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the password could not be checked")),

@@ -39,6 +39,25 @@ pub(super) fn check(config: &Config, known: &Known) -> Vec<Problem> {
     checker.problems
 }
 
+/// What holds, but hardly was meant so.
+pub(super) fn doubts(config: &Config) -> Vec<Problem> {
+    let mut doubts = Vec::new();
+    let mut doubt = |path: &[&str], message: &str| {
+        doubts.push(Problem::new(path.iter().map(|&key| key.to_owned()).collect(), message));
+    };
+    if config.cameras.is_empty() {
+        doubt(&[], "there is no camera in it");
+    }
+    let sent = config.cameras.values().any(|camera| camera.multicast.is_some());
+    if config.rtsp.is_none() && config.web.is_none() && !sent {
+        doubt(&[], "nothing is served: there is neither [rtsp] nor [web], and no camera is sent unasked");
+    }
+    for (name, _) in config.users.iter().filter(|(_, user)| user.roles.is_empty()) {
+        doubt(&["users", name], "without a role for any camera: this user may see nothing");
+    }
+    doubts
+}
+
 struct Checker<'a> {
     known: &'a Known,
     problems: Vec<Problem>,

@@ -64,7 +64,9 @@ impl Config {
         reader.problems.iter_mut().chain(&mut reader.warnings).for_each(|problem| tree.place(problem));
         problems.append(&mut reader.problems);
         if problems.is_empty() {
-            config.warnings = reader.warnings;
+            config.warnings = check::doubts(&config);
+            config.warnings.iter_mut().for_each(|doubt| tree.place(doubt));
+            config.warnings.append(&mut reader.warnings);
             return Ok(config);
         }
         problems.sort_by_key(|problem| problem.position);
