@@ -62,14 +62,15 @@ fn gstreamer() {
             "pcma" => "rtppcmadepay ! alawdec",
             _ => "rtpopusdepay ! opusparse",
         };
-        let Said { success, output } = run(
+        let Said { output, .. } = run(
             "gst-launch-1.0",
             &format!(
                 "-v rtspsrc location={url} protocols={transport} latency=200 ! {elements} \
                  ! identity eos-after={FRAMES} silent=true ! fakesink"
             ),
         );
-        let played = success && output.contains("Got EOS") && !output.contains("WARNING");
+        // Not its exit status: on its way out `rtspsrc` may close the connection before its own last request.
+        let played = output.contains("Got EOS") && !output.contains("WARNING");
         played.then_some(()).ok_or(output)
     });
 }

@@ -88,9 +88,11 @@ mod tests {
             thread.join().unwrap();
             assert!(timeout(Duration::ZERO, other.pulled()).await.is_err());
             drop(other);
-            bell.pull(&one);
-            timeout(Duration::from_secs(60), one.pulled()).await.unwrap();
-            assert_eq!(lock(&bell.ropes).len(), 1);
+            // What is left of the thousand pulls may wake it before the bell has looked at the ropes again.
+            while lock(&bell.ropes).len() > 1 {
+                bell.pull(&one);
+                timeout(Duration::from_secs(60), one.pulled()).await.unwrap();
+            }
         });
     }
 
