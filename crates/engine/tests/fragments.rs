@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use common::SOON;
+use common::{SOON, files, mimes};
 use valkka::av::FileReader;
 use valkka::codec::{Codec, CodecParams};
 use valkka::fragments::{FragmentOptions, FragmentViewer, LiveFragments, Piece};
@@ -91,32 +91,16 @@ impl Player {
         self.pieces.iter().map(letter).collect()
     }
 
-    fn mimes(&self) -> Vec<&str> {
-        let mimes = self.pieces.iter().filter_map(|piece| match piece {
-            Piece::Begin { mime, .. } => Some(mime.as_str()),
-            _ => None,
-        });
-        mimes.collect()
-    }
-
     /// How many pictures `ffmpeg` decodes of each file that began, refusing whatever is damaged, and whether their times
     /// rise.
     fn decodes(&self) -> Vec<usize> {
         let directory = TempDir::new().unwrap();
-        let mut files: Vec<Vec<u8>> = Vec::new();
-        for piece in &self.pieces {
-            match piece {
-                Piece::Begin { data, .. } => files.push(data.to_vec()),
-                Piece::Media { data, .. } => files.last_mut().unwrap().extend_from_slice(data),
-                _ => {}
-            }
-        }
         let path = directory.join("played.mp4");
         let decoded = |data| {
             std::fs::write(&path, data).unwrap();
             pictures(&path)
         };
-        files.into_iter().map(decoded).collect()
+        files(&self.pieces).into_iter().map(decoded).collect()
     }
 
     /// The decoding time of each fragment's picture, in ticks.
@@ -188,7 +172,7 @@ fn viewers_start_at_the_last_key_frame_whenever_they_come() {
             player.take();
         }
         assert_eq!([&early, &late, &latest].map(Player::decodes), [[100], [75], [25]]);
-        assert_eq!(early.mimes(), late.mimes());
+        assert_eq!(mimes(&early.pieces), mimes(&late.pieces));
         let stats = stream.fragments.stats();
         assert_eq!((stats.begun, stats.fragments, stats.viewers, stats.skipped), (1, 100, 3, 0));
         for times in [early.times(), late.times()] {
@@ -303,9 +287,9 @@ fn other_parameters_begin_a_new_file() {
     stream.play(&small[10..], &mut player);
     stream.play(&other, &mut player);
     assert_eq!(player.decodes(), [100, 75, 100]);
-    let mimes = player.mimes();
-    assert!(mimes[0].contains("avc1.4d") && mimes[1].contains("avc1.4d"), "{mimes:?}");
-    assert!(mimes[2].contains("\"hvc1.1.6.L"), "{mimes:?}");
+    let begun = mimes(&player.pieces);
+    assert!(begun[0].contains("avc1.4d") && begun[1].contains("avc1.4d"), "{begun:?}");
+    assert!(begun[2].contains("\"hvc1.1.6.L"), "{begun:?}");
     let times = player.times();
     assert!(times.windows(2).all(|pair| pair[0] < pair[1]), "{times:?}");
     assert_eq!(stream.fragments.stats().begun, 3);
@@ -325,16 +309,16 @@ fn audio_is_there_as_soon_as_it_can_be() {
     let mut player = stream.join();
     player.take();
     stream.play(&frames[middle..], &mut player);
-    let mimes = player.mimes();
-    assert_eq!(mimes.len(), 2);
-    assert!(!mimes[0].contains("mp4a") && mimes[1].ends_with(",mp4a.40.2\""), "{mimes:?}");
+    let begun = mimes(&player.pieces);
+    assert_eq!(begun.len(), 2);
+    assert!(!begun[0].contains("mp4a") && begun[1].ends_with(",mp4a.40.2\""), "{begun:?}");
     assert_eq!(player.decodes(), [25, 50]);
     // Who comes later has it at once, and G.711 is left out with a reason.
     assert_eq!(
         {
             let mut late = stream.join();
             late.take();
-            late.mimes().len()
+            mimes(&late.pieces).len()
         },
         1
     );

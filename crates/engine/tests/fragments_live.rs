@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{SOON, cameras_at, connect};
+use common::{SOON, cameras_at, connect, files, mimes};
 use valkka::fragments::{FragmentOptions, FragmentViewer, LiveFragments, Piece};
 use valkka::gop::{GopKeeper, GopOptions};
 use valkka::source::Transport;
@@ -38,26 +38,10 @@ impl Player {
         });
     }
 
-    fn begins(&self) -> Vec<&str> {
-        let begins = self.pieces.iter().filter_map(|piece| match piece {
-            Piece::Begin { mime, .. } => Some(mime.as_str()),
-            _ => None,
-        });
-        begins.collect()
-    }
-
     /// What `ffmpeg` says of each file from number `from` on: the time of each packet of the first stream of `kind` (`v` or `a`), in
     /// seconds. Refuses whatever is damaged.
     fn decoded(&self, kind: char, from: usize) -> Vec<Vec<f64>> {
         let directory = TempDir::new().unwrap();
-        let mut files: Vec<Vec<u8>> = Vec::new();
-        for piece in &self.pieces {
-            match piece {
-                Piece::Begin { data, .. } => files.push(data.to_vec()),
-                Piece::Media { data, .. } => files.last_mut().unwrap().extend_from_slice(data),
-                _ => {}
-            }
-        }
         let path = directory.join("played.mp4");
         let decode = |data| {
             std::fs::write(&path, data).unwrap();
@@ -73,7 +57,7 @@ impl Player {
                 .map(|line| line.split(',').nth(2).unwrap().trim().parse::<f64>().unwrap() / scale)
                 .collect()
         };
-        files.into_iter().skip(from).map(decode).collect()
+        files(&self.pieces).into_iter().skip(from).map(decode).collect()
     }
 }
 
@@ -96,7 +80,7 @@ fn a_camera_that_was_away_goes_on_where_it_stopped() {
     player.play("it is offline", |pieces| pieces.contains(&Piece::Offline));
     let _server = cameras_at(&address, 1);
     player.play("it plays again", |pieces| media(pieces) >= 40);
-    assert_eq!(player.begins().len(), 1, "{:?}", player.begins());
+    assert_eq!(mimes(&player.pieces).len(), 1, "{:?}", mimes(&player.pieces));
     let shown = &player.decoded('v', 0)[0];
     assert!(shown.len() >= 80);
     let steps: Vec<_> = shown.windows(2).map(|pair| pair[1] - pair[0]).collect();
@@ -120,13 +104,13 @@ fn pictures_of_another_size_begin_anew_and_audio_goes_along() {
         let has_audio = |piece: &Piece| matches!(piece, Piece::Begin { mime, .. } if mime.ends_with(&suffix));
         player.play("there is audio", |pieces| pieces.iter().any(has_audio));
         player.play("it plays", |pieces| media(pieces) >= 60);
-        let begun = player.begins().len();
+        let begun = mimes(&player.pieces).len();
         server.resize("/bars", 320, 240).unwrap();
         player.play("it begins anew, with audio", |pieces| {
             let begin = pieces.iter().position(has_audio);
             begin.is_some_and(|begin| media(&pieces[begin..]) >= 30)
         });
-        assert_eq!(player.begins().len(), begun + 1, "{:?}", player.begins());
+        assert_eq!(mimes(&player.pieces).len(), begun + 1, "{:?}", mimes(&player.pieces));
         let (video, audio) = (player.decoded('v', begun - 1), player.decoded('a', begun - 1));
         for (video, audio) in video.iter().zip(&audio) {
             assert!(video.windows(2).chain(audio.windows(2)).all(|pair| pair[0] < pair[1]));

@@ -6,11 +6,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use valkka::av::FileReader;
-use valkka::frame::Frame;
 use valkka::net::server::{Server, ServerOptions};
 use valkka::sink::Sink;
 use valkka::source::SourceError;
-use valkka::synthetic::{Player, Reel};
+use valkka::synthetic::{Clip, Player};
 use valkka::time::MediaTime;
 use valkka::usage;
 
@@ -53,7 +52,7 @@ pub(crate) fn run(order: &str) -> io::Result<()> {
 }
 
 fn play_and_answer(load: Load, sink: Arc<dyn Sink>, addr: SocketAddr) -> io::Result<()> {
-    let reel = Fast::read(FileReader::open(&load.file()?).map_err(io::Error::other)?, load.speed());
+    let reel = fast(FileReader::open(&load.file()?).map_err(io::Error::other)?, load.speed());
     let _player = Player::spawn("player", reel.map_err(io::Error::other)?, sink)?;
     println!("address {addr}");
     for line in io::stdin().lock().lines() {
@@ -65,34 +64,14 @@ fn play_and_answer(load: Load, sink: Arc<dyn Sink>, addr: SocketAddr) -> io::Res
     Ok(())
 }
 
-/// Footage in memory, played faster than it should be.
-struct Fast {
-    frames: Vec<Frame>,
-    next: usize,
-}
-
-impl Fast {
-    fn read(mut file: FileReader, speed: i64) -> Result<Self, SourceError> {
-        let mut frames = Vec::new();
-        while let Some(mut frame) = file.read()? {
-            frame.time.media = MediaTime::from_ticks(frame.time.media.ticks() / speed);
-            frames.push(frame);
-        }
-        Ok(Self { frames, next: 0 })
+/// Footage in memory, `speed` times as fast as it should be.
+fn fast(mut file: FileReader, speed: i64) -> Result<Clip, SourceError> {
+    let mut frames = Vec::new();
+    while let Some(mut frame) = file.read()? {
+        frame.time.media = MediaTime::from_ticks(frame.time.media.ticks() / speed);
+        frames.push(frame);
     }
-}
-
-impl Reel for Fast {
-    fn read(&mut self) -> Result<Option<Frame>, SourceError> {
-        let frame = self.frames.get(self.next).cloned();
-        self.next += 1;
-        Ok(frame)
-    }
-
-    fn rewind(&mut self) -> Result<(), SourceError> {
-        self.next = 0;
-        Ok(())
-    }
+    Ok(Clip::new(frames))
 }
 
 /// More than ever come, all from one address.

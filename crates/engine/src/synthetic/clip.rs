@@ -27,7 +27,7 @@ pub trait Reel: Send {
     fn rewind(&mut self) -> Result<(), SourceError>;
 }
 
-/// A scene, encoded once and kept in memory.
+/// Encoded footage, kept in memory.
 #[derive(Clone, Debug)]
 pub struct Clip {
     frames: Arc<[Frame]>,
@@ -35,6 +35,11 @@ pub struct Clip {
 }
 
 impl Clip {
+    /// Of these frames, in decoding order.
+    pub fn new(frames: impl Into<Arc<[Frame]>>) -> Self {
+        Self { frames: frames.into(), next: 0 }
+    }
+
     /// Draws and encodes `scene` with about `bitrate_bps` bits per second and a key frame every second.
     /// Takes about 5 ms per picture of 1280 × 720.
     ///
@@ -56,7 +61,7 @@ impl Clip {
             encoded.extend(encoder.encode(&scene.picture(index), time)?);
         }
         encoded.extend(encoder.finish()?);
-        Ok(Self { frames: encoded.into(), next: 0 })
+        Ok(Self::new(encoded))
     }
 
     /// The frames of one loop.

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use valkka::bitmap::Bitmap;
 use valkka::codec::{Codec, FrameRate};
+use valkka::fragments::Piece;
 use valkka::frame::{Body, Frame, Signal};
 use valkka::render::RgbImage;
 use valkka::sink::Sink;
@@ -21,6 +22,28 @@ use valkka_testkit::wait;
 
 /// Long enough for anything; a test that needs it has failed.
 pub(crate) const SOON: Duration = Duration::from_secs(60);
+
+/// Each file of fragmented MP4 that began among `pieces`.
+pub(crate) fn files(pieces: &[Piece]) -> Vec<Vec<u8>> {
+    let mut files: Vec<Vec<u8>> = Vec::new();
+    for piece in pieces {
+        match piece {
+            Piece::Begin { data, .. } => files.push(data.to_vec()),
+            Piece::Media { data, .. } => files.last_mut().unwrap().extend_from_slice(data),
+            _ => {}
+        }
+    }
+    files
+}
+
+/// The type of each of them.
+pub(crate) fn mimes(pieces: &[Piece]) -> Vec<&str> {
+    let mimes = pieces.iter().filter_map(|piece| match piece {
+        Piece::Begin { mime, .. } => Some(mime.as_str()),
+        _ => None,
+    });
+    mimes.collect()
+}
 
 /// Synthetic cameras of 320 × 240 with a key frame every second, on a free port.
 pub(crate) fn cameras(count: u16) -> SyntheticCameras {
