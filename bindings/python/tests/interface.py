@@ -408,6 +408,8 @@ API2 = {
     "valkka.api2.chains.manager": ["ManagedFilterchain", "ManagedFilterchain2"],
     "valkka.api2.chains.manager3": ["ManagedFilterchain3", "LiveManagedFilterchain", "USBManagedFilterchain"],
     "valkka.api2.chains.port": ["BitmapPort", "ViewPort"],
+    "valkka.fs": ["findBlockDevices", "formatMstimestamp", "formatMstimeTuple", "ValkkaFSLoadError"],
+    "valkka.fs.tools": ["findBlockDevices", "formatMstimestamp", "formatMstimeTuple"],
     "valkka.multiprocess": [
         "MessageObject",
         "MessageProcess",
@@ -563,6 +565,7 @@ PYTHON_FUNCTIONS = {
     },
     "valkka.api2.logging": {"setFFmpegLogLevel": "i", "setValkkaLogLevel": "i=1"},
     "valkka.api2.multiprocess": {"safe_select": "l1, l2, l3, timeout=0"},
+    "valkka.fs.tools": {"findBlockDevices": "", "formatMstimestamp": "_", "formatMstimeTuple": "_"},
     "valkka.multiprocess": {
         "MessageObject": "command, **kwargs",
         "MessageProcess": "name='MessageProcess'",

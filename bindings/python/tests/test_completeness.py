@@ -120,7 +120,7 @@ def test_python_packages(module: str) -> None:
     assert not missing
 
 
-@pytest.mark.parametrize("module", ["valkka.api2", "valkka.multiprocess"])
+@pytest.mark.parametrize("module", ["valkka.api2", "valkka.fs", "valkka.multiprocess"])
 def test_star_imports_bring_everything(module: str) -> None:
     names: dict[str, Any] = {}
     exec(f"from {module} import *", names)

@@ -35,6 +35,7 @@ import valkka
 assert valkka.__path__ and not hasattr(valkka, "__version__")
 from valkka.core import *
 from valkka.api2 import ShmemRGBClient
+from valkka.fs import formatMstimeTuple
 from valkka.multiprocess import MessageProcess
 from valkka.core import valkka_core
 assert sys.prefix in valkka_core.__file__, valkka_core.__file__
@@ -56,7 +57,7 @@ def test_contents(wheel: Path) -> None:
     assert "cp39-abi3-linux" in wheel.name
     files = zipfile.ZipFile(wheel).namelist()
     assert "valkka/__init__.py" not in files, "valkka is a namespace: other distributions put parts into it"
-    for package in ["core", "api2", "multiprocess"]:
+    for package in ["core", "api2", "fs", "multiprocess"]:
         assert f"valkka/{package}/__init__.py" in files
         assert f"valkka/{package}/py.typed" in files
     assert "valkka/core/valkka_core.abi3.so" in files
