@@ -116,7 +116,15 @@ fn every_mistake_is_told_with_its_place() {
         ),
         (
             "[rtsp]\nanyone = true\nmulticast = { address = \"192.168.1.1\", port = 99999 }",
-            &["3:47: rtsp.multicast.port: invalid value: integer `99999`"],
+            &[
+                "3:47: rtsp.multicast.port: invalid value: integer `99999`, expected a whole number from 0 to 65535",
+            ],
+        ),
+        (
+            "[cameras.a]\nurl = \"rtsp://h/1\"\nmulticast = { address = \"239.1.1.1\", port = 50000, ttl = 300 }",
+            &[
+                "3:58: cameras.a.multicast.ttl: invalid value: integer `300`, expected a whole number from 0 to 255",
+            ],
         ),
         (
             "[rtsp]\nanyone = true\nmulticast = { address = \"192.168.1.1\", port = 50000 }",

@@ -68,7 +68,7 @@ impl<'a> Tree<'a> {
     }
 
     fn problem(&self, path: Vec<String>, error: &Error) -> Problem {
-        let message = without_secrets(&path, error.message());
+        let message = with_ranges(without_secrets(&path, error.message()));
         Problem { position: error.span().map(|span| self.position(span.start)), path, message }
     }
 
@@ -131,6 +131,16 @@ fn without_secrets(path: &[String], message: &str) -> String {
     }
 }
 
+/// The range of numbers in the place of the name of a type, which says something to programmers alone.
+fn with_ranges(message: String) -> String {
+    for (name, greatest) in [("u8", u64::from(u8::MAX)), ("u16", u64::from(u16::MAX))] {
+        if let Some(start) = message.strip_suffix(name).filter(|start| start.ends_with("expected ")) {
+            return format!("{start}a whole number from 0 to {greatest}");
+        }
+    }
+    message
+}
+
 const SECRET: [&str; 5] = ["pass", "digest", "url", "user", "key"];
 
 /// More do not help anybody.
@@ -175,8 +185,11 @@ mod tests {
         ] {
             assert!(problems.iter().any(|problem| problem.starts_with(start)), "{start}: {problems:#?}");
         }
-        let (_, problems) = read("[table]\nnumber = \"x\"\n");
-        assert_eq!(problems.len(), 1, "{problems:#?}");
+        for (value, complaint) in [("\"x\"", "type: string \"x\""), ("70000", "value: integer `70000`")] {
+            let (_, problems) = read(&format!("[table]\nnumber = {value}\n"));
+            let expected = "expected a whole number from 0 to 65535";
+            assert_eq!(problems, [format!("(2, 10) table.number: invalid {complaint}, {expected}")]);
+        }
         let (_, problems) = read("[table]\n");
         assert_eq!(problems, ["(1, 1) table: missing field `number`"]);
     }
