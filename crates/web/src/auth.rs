@@ -52,9 +52,8 @@ impl Caller {
 /// If somebody has to be let in first, or the password is wrong, or was wrong too often.
 pub(crate) async fn identify(app: &App, peer: IpAddr, headers: &HeaderMap) -> Result<Caller, Problem> {
     if let Some(value) = headers.get(AUTHORIZATION) {
-        let basic = value.to_str().ok().and_then(parse_basic);
         let (name, password) =
-            basic.ok_or_else(|| Problem::unauthorized("only Basic authentication is known"))?;
+            value.to_str().map_or(Err(NOT_BASIC), parse_basic).map_err(Problem::unauthorized)?;
         let (user, users) = verify(app, peer, name, password).await?;
         return Ok(Caller { user, by: Pass::Password(users) });
     }
@@ -123,15 +122,16 @@ fn of_session(app: &App, token: Token) -> Option<Caller> {
     Some(Caller { user: app.site.users().get(&name)?, by: Pass::Session(token) })
 }
 
-/// The name and the password of Basic authentication (RFC 7617).
-fn parse_basic(value: &str) -> Option<(String, String)> {
-    let (scheme, encoded) = value.split_once(' ')?;
+/// The name and the password of Basic authentication (RFC 7617), or in words why there are none.
+fn parse_basic(value: &str) -> Result<(String, String), &'static str> {
+    let (scheme, encoded) = value.split_once(' ').unwrap_or((value, ""));
     if !scheme.eq_ignore_ascii_case("basic") {
-        return None;
+        return Err(NOT_BASIC);
     }
-    let decoded = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
-    let (name, password) = decoded.split_once(':')?;
-    Some((name.to_owned(), password.to_owned()))
+    let decoded = STANDARD.decode(encoded.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    let pair = decoded.as_deref().and_then(|text| text.split_once(':'));
+    let (name, password) = pair.ok_or(NO_PAIR)?;
+    Ok((name.to_owned(), password.to_owned()))
 }
 
 /// The values of all cookies called `name`.
@@ -142,6 +142,9 @@ fn cookies<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'
         (key == name).then_some(value)
     })
 }
+
+const NOT_BASIC: &str = "only Basic authentication is known";
+const NO_PAIR: &str = "what follows Basic must be name:password in Base64, both in UTF-8";
 
 /// How many passwords are looked at, each of which takes a core and some 20 MB for 50 ms.
 pub(crate) const MAX_VERIFYING: usize = 2;
@@ -160,10 +163,13 @@ mod tests {
     fn names_and_passwords_are_read_as_they_are_sent() {
         let basic = |text: &str| format!("Basic {}", STANDARD.encode(text));
         let read = |value: &str| parse_basic(value);
-        assert_eq!(read(&basic("anna:p:ss wörd")), Some(("anna".into(), "p:ss wörd".into())));
-        assert_eq!(read(&basic("anna:").replace("Basic", "bAsIc")), Some(("anna".into(), String::new())));
-        for wrong in ["", "Basic", "Basic ", "Basic *", "Bearer abc", &basic("no colon"), "Basic /w=="] {
-            assert_eq!(read(wrong), None, "{wrong}");
+        assert_eq!(read(&basic("anna:p:ss wörd")), Ok(("anna".into(), "p:ss wörd".into())));
+        assert_eq!(read(&basic("anna:").replace("Basic", "bAsIc")), Ok(("anna".into(), String::new())));
+        for wrong in ["", "Bearer abc", "Digest"] {
+            assert_eq!(read(wrong), Err(NOT_BASIC), "{wrong}");
+        }
+        for wrong in ["Basic", "Basic ", "Basic *", &basic("no colon"), "Basic /w=="] {
+            assert_eq!(read(wrong), Err(NO_PAIR), "{wrong}");
         }
     }
 

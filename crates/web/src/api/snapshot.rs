@@ -14,15 +14,13 @@ use crate::call::Call;
 
 #[derive(Deserialize)]
 struct Query {
-    width: Option<u32>,
+    /// As it is written, so that all that is no width gets the same answer.
+    width: Option<String>,
 }
 
 pub(crate) async fn snapshot(call: Call) -> Result<Response, Problem> {
     let Query { width } = call.query()?;
-    if width.is_some_and(|width| !WIDTHS.contains(&width)) {
-        let message = format!("a width is of {} to {} pixels", WIDTHS.start(), WIDTHS.end());
-        return Err(Problem::new(StatusCode::BAD_REQUEST, message));
-    }
+    let width = width.map(|text| read_width(&text)).transpose()?;
     let Ok(Ok(permit)) = timeout(PATIENCE, call.app.snapping.clone().acquire_owned()).await else {
         return Err(Problem::busy("too many snapshots are being made"));
     };
@@ -47,6 +45,14 @@ pub(crate) async fn snapshot(call: Call) -> Result<Response, Problem> {
     Ok(response)
 }
 
+fn read_width(text: &str) -> Result<u32, Problem> {
+    text.parse().ok().filter(|width| WIDTHS.contains(width)).ok_or_else(|| {
+        let message =
+            format!("width must be a whole number of pixels from {} to {}", WIDTHS.start(), WIDTHS.end());
+        Problem::new(StatusCode::BAD_REQUEST, message)
+    })
+}
+
 fn problem(error: SnapshotError) -> Problem {
     match error {
         SnapshotError::NoKeyFrame { .. } | SnapshotError::Deadline { .. } => {
@@ -67,3 +73,18 @@ const WIDTHS: std::ops::RangeInclusive<u32> = 16..=3840;
 
 /// How long a snapshot may wait for others, and how long it may take.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn widths_are_numbers_within_their_range() {
+        for (text, width) in [("16", 16), ("3840", 3840)] {
+            assert_eq!(read_width(text).ok(), Some(width));
+        }
+        for text in ["", "x", "-1", "0", "15", "3841", "99999999999", "16.5"] {
+            assert!(read_width(text).is_err(), "{text}");
+        }
+    }
+}
