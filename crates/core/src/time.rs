@@ -3,6 +3,8 @@
 //! They are types, so that none is ever taken for another. All arithmetic saturates: time stamps come from
 //! cameras, and a camera may send anything.
 
+mod civil;
+
 use std::fmt;
 use std::ops::{Add, Sub};
 use std::time::Duration;

@@ -5,13 +5,11 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use tracing::{info, warn};
 use valkka::clock::SystemClock;
 use valkka::lock::lock;
 use valkka::time::WallTime;
-
-use crate::rfc3339;
 
 /// Something that happened.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -19,7 +17,7 @@ pub struct Event {
     /// Its number; they grow by one, from 1 at the start of the service.
     pub id: u64,
     /// When it happened, in RFC 3339.
-    #[serde(serialize_with = "rfc3339::serialize")]
+    #[serde(serialize_with = "as_shown")]
     #[schemars(with = "String")]
     pub time: WallTime,
     /// The name of the camera it is about; `None` if it is about the service.
@@ -143,6 +141,10 @@ impl fmt::Debug for Subscription {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Subscription").finish_non_exhaustive()
     }
+}
+
+fn as_shown<S: Serializer>(time: &WallTime, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(time)
 }
 
 #[cfg(test)]

@@ -23,7 +23,6 @@ mod camera;
 mod config;
 mod event;
 mod meter;
-mod rfc3339;
 mod role;
 mod site;
 mod status;

@@ -1,21 +1,19 @@
 //! Moments as people and programs write them (RFC 3339).
 
-use serde::Serializer;
-use valkka::time::WallTime;
+use std::fmt;
 
-/// `time` in UTC with milliseconds, e.g. `2026-11-23T06:41:02.125Z`.
-pub(crate) fn format(time: WallTime) -> String {
-    let millis = time.millis();
-    let (days, of_day) = (millis.div_euclid(DAY_MS), millis.rem_euclid(DAY_MS));
-    let (year, month, day) = civil(days);
-    let (hour, minute) = (of_day / 3_600_000, of_day / 60_000 % 60);
-    let (second, milli) = (of_day / 1000 % 60, of_day % 1000);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z")
-}
+use super::WallTime;
 
-/// For fields of serialised structs.
-pub(crate) fn serialize<S: Serializer>(time: &WallTime, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&format(*time))
+/// In UTC with milliseconds, e.g. `2026-11-23T06:41:02.125Z`.
+impl fmt::Display for WallTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let millis = self.millis();
+        let (days, of_day) = (millis.div_euclid(DAY_MS), millis.rem_euclid(DAY_MS));
+        let (year, month, day) = civil(days);
+        let (hour, minute) = (of_day / 3_600_000, of_day / 60_000 % 60);
+        let (second, milli) = (of_day / 1000 % 60, of_day % 1000);
+        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z")
+    }
 }
 
 /// Year, month and day of the Gregorian calendar, `days` days after 1970-01-01. Years are counted from March, so that
@@ -50,11 +48,11 @@ mod tests {
             (1_795_416_062, "2026-11-23T06:41:02.000Z"),
             (4_107_542_400, "2100-03-01T00:00:00.000Z"),
         ] {
-            assert_eq!(format(WallTime::from_micros(seconds * 1_000_000)), text);
+            assert_eq!(WallTime::from_micros(seconds * 1_000_000).to_string(), text);
         }
-        assert_eq!(format(WallTime::from_micros(125_999)), "1970-01-01T00:00:00.125Z");
+        assert_eq!(WallTime::from_micros(125_999).to_string(), "1970-01-01T00:00:00.125Z");
         for extreme in [i64::MIN, i64::MAX] {
-            assert!(format(WallTime::from_micros(extreme)).ends_with('Z'));
+            assert!(WallTime::from_micros(extreme).to_string().ends_with('Z'));
         }
     }
 }
