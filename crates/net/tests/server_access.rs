@@ -113,6 +113,8 @@ fn each_path_has_its_viewers() {
     assert_eq!(client.ask("DESCRIBE", "/cam1", &[ANNA]).status, 200);
     assert_eq!(client.ask("DESCRIBE", "/cam1", &[]).status, 401);
     assert_eq!(client.ask("SETUP", "/cam2/trackID=0", &[ANNA, TCP]).status, 401);
+    // A stream without a track: whoever may watch it learns what is wrong.
+    assert_eq!(client.ask("SETUP", "/cam1", &[ANNA, TCP]).status, 459);
     let answer = client.ask("SETUP", "/cam1/trackID=0", &[ANNA, TCP]);
     assert_eq!(answer.status, 200);
     let session = format!("Session: {}", answer.header("Session").unwrap().split(';').next().unwrap());

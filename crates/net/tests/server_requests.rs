@@ -48,7 +48,10 @@ fn each_mistake_has_its_status() {
         ("SETUP", "/cam1/trackID=0", &["Transport: RTP/AVP/TCP;interleaved=256-257"], 461),
         ("SETUP", "/cam1/trackID=1", &[TCP], 404),
         ("SETUP", "/cam1/trackID=999", &[TCP], 404),
-        ("SETUP", "/cam1", &[TCP], 404),
+        ("SETUP", "/cam1/trackID=x", &[TCP], 404),
+        ("SETUP", "/trackID=0", &[TCP], 404),
+        ("SETUP", "/cam1", &[TCP], 459),
+        ("SETUP", "/nowhere", &[TCP], 404),
         ("ANNOUNCE", "/cam1", &[], 405),
         ("BREW", "/cam1", &[], 501),
     ];

@@ -200,7 +200,8 @@ impl<'a> Handler<'a> {
     fn subject<'r>(&'r self, request: &'r Request<Vec<u8>>) -> &'r str {
         let key = request.request_uri().map_or("", mount::key);
         match (request.method(), &self.session) {
-            (Method::Setup, _) => track(key).0,
+            // What is no track may be the stream itself, for which the same credentials are right.
+            (Method::Setup, _) => track(key).map_or(key, |(path, _)| path),
             (Method::Describe, _) | (_, None) => key,
             (_, Some(session)) => session.channel().path(),
         }
@@ -232,9 +233,14 @@ impl<'a> Handler<'a> {
     fn set_up(&mut self, request: &Request<Vec<u8>>, user: Option<String>) -> Answer {
         let Some(url) = request.request_uri() else { return status(StatusCode::BadRequest) };
         let key = mount::key(url);
-        let (path, track) = track(key);
-        let found = sdp::track_of(track).zip(self.shared.registry.find(path));
-        let Some((index, channel)) = found else { return status(StatusCode::NotFound) };
+        let Some((path, index)) = track(key) else {
+            return status(match self.shared.registry.find(key) {
+                // Tracks are set up one by one.
+                Some(_) => StatusCode::AggregateOperationNotAllowed,
+                None => StatusCode::NotFound,
+            });
+        };
+        let Some(channel) = self.shared.registry.find(path) else { return status(StatusCode::NotFound) };
         let Some(ssrc) = channel.ssrc(index) else { return status(StatusCode::NotFound) };
         if let Some(session) = &self.session {
             if session.is_playing() {
@@ -365,9 +371,10 @@ fn header<'a>(request: &'a Request<Vec<u8>>, name: &HeaderName) -> Option<&'a st
     request.header(name).map(|value| value.as_str())
 }
 
-/// The path of a stream, and the name of a track of it.
-fn track(key: &str) -> (&str, &str) {
-    key.rsplit_once('/').unwrap_or(("", key))
+/// The path of a stream and the track of it, if `key` is that of a track.
+fn track(key: &str) -> Option<(&str, u8)> {
+    let (path, name) = key.rsplit_once('/').unwrap_or(("", key));
+    Some((path, sdp::track_of(name)?))
 }
 
 /// The address that the tracks' names are appended to. Credentials and queries do not come back.
