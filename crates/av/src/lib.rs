@@ -72,7 +72,7 @@ pub use live_muxer::{LiveFragment, LiveMuxer};
 pub use muxer::{Container, LeftOut, MuxError, Muxer, MuxerOptions};
 pub use picture_decoder::{Damaged, DecoderOptions, PictureDecoder};
 pub use reason::Reason;
-pub use recorder::{Recorder, RecorderEvent, RecorderOptions};
+pub use recorder::{Recorder, RecorderEvent, RecorderOptions, Segment, SegmentNames};
 pub use scaler::{Sampling, ScaleError, Scaler};
 pub use source::AvSource;
 pub use versions::ffmpeg_versions;

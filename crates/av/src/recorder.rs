@@ -1,6 +1,9 @@
 //! Streams into files.
 
+mod behind;
 mod group;
+mod names;
+mod segment;
 mod writer;
 
 use std::fmt;
@@ -17,6 +20,8 @@ use valkka_core::worker::Worker;
 
 use crate::muxer::{Container, LeftOut, MuxError};
 use group::Group;
+use names::Names;
+pub use segment::{Segment, SegmentNames};
 use writer::{State as WriterState, Writer};
 
 /// Records the stream that passes through it into a file, while it is activated.
@@ -27,7 +32,8 @@ use writer::{State as WriterState, Writer};
 /// A recording begins with the last key frame before [`Self::activate`]: the packets since then are kept in memory,
 /// whether anything is recorded or not. It holds the video and audio tracks of one stream, the one that came last. It
 /// goes on through lost connections; when a track is added or its parameters change (another resolution), the file is
-/// finished and the recording goes on in another, `camera-2.mkv` after `camera.mkv`.
+/// finished and the recording goes on in another, `camera-2.mkv` after `camera.mkv`. It can be cut into files by time or
+/// size, too ([`RecorderOptions::segment`]): together these have every packet once.
 ///
 /// Times in the file are those of the moments that frames stand for ([`FrameTime::wall`]), counted from the first
 /// packet or from a moment that is given.
@@ -55,6 +61,8 @@ pub struct RecorderOptions {
     /// Bytes that are kept since the last key frame; of longer groups of pictures nothing is kept, and a recording
     /// begins with the next key frame.
     pub group_bytes: usize,
+    /// When a recording is cut, and what its files are called. `None` is for one file with the very name it is given.
+    pub segment: Option<Segment>,
 }
 
 /// What happens to a recording. It is told from the thread of the recording.
@@ -94,7 +102,7 @@ struct Active {
 
 impl Default for RecorderOptions {
     fn default() -> Self {
-        Self { container: Container::Matroska, capacity: 512, group_bytes: 16 << 20 }
+        Self { container: Container::Matroska, capacity: 512, group_bytes: 16 << 20, segment: None }
     }
 }
 
@@ -113,7 +121,7 @@ impl Recorder {
     }
 
     /// Begins to record into the file at `path`, which is made when there is something to write, and emptied if it is
-    /// there. Time zero of the file is `zero`, or else the first packet. A recording that is going on is ended first; the
+    /// there; or, in segments, into files beside it, of which none is emptied. Time zero of the file is `zero`, or else the first packet. A recording that is going on is ended first; the
     /// new one begins with the same key frame, so that nothing between them is lost.
     ///
     /// What goes wrong with the file is told by [`RecorderEvent::Failed`], and ends the recording.
@@ -128,11 +136,12 @@ impl Recorder {
         let group = state.group.frames().to_vec();
         let writer = Writer {
             container: self.options.container,
-            path: path.into(),
-            files: 0,
+            names: Names::new(path.into(), self.options.segment.as_ref().map(|segment| segment.names)),
+            segment: self.options.segment.clone().unwrap_or_default(),
             zero,
             tracks: state.group.tracks().clone(),
-            state: WriterState::Waiting(Vec::new()),
+            state: WriterState::default(),
+            behind: None,
             slot: state.group.slot(),
             input: input.clone(),
             on_event: self.on_event.clone(),

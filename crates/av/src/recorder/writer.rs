@@ -1,6 +1,5 @@
 //! The part of a recorder that waits for the disk.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +10,10 @@ use valkka_core::queue::{QueueReceiver, QueueSender, RecvError};
 use valkka_core::stream::{Slot, Track};
 use valkka_core::time::WallTime;
 
+use super::behind::Behind;
 use super::group::Tracks;
+use super::names::Names;
+use super::segment::Segment;
 use super::{OnEvent, RecorderEvent};
 use crate::muxer::{Container, MuxError, Muxer, MuxerOptions};
 use crate::timeline::Timeline;
@@ -19,12 +21,13 @@ use crate::timeline::Timeline;
 /// Writes the frames of one recording into its files, on a thread of its own.
 pub(super) struct Writer {
     pub(super) container: Container,
-    /// Of the first file; further ones have a number too.
-    pub(super) path: PathBuf,
-    pub(super) files: u32,
+    pub(super) names: Names,
+    pub(super) segment: Segment,
     pub(super) zero: Option<WallTime>,
     pub(super) tracks: Tracks,
     pub(super) state: State,
+    /// The file before, while packets may come that belong into it.
+    pub(super) behind: Option<Box<Behind>>,
     pub(super) slot: Option<Slot>,
     /// Counts what was dropped because the disk was too slow.
     pub(super) input: QueueSender,
@@ -43,6 +46,10 @@ pub(super) struct File {
     timeline: Timeline,
     /// What it was begun with.
     tracks: Vec<(Track, Arc<CodecParams>)>,
+    /// Where its first packet is.
+    start: Option<Duration>,
+    /// Of the packets so far.
+    bytes: u64,
     /// Whether something has come since that it has no place for.
     outdated: bool,
 }
@@ -51,6 +58,10 @@ impl Writer {
     /// Writes `group` and then what comes, until the queue is closed or something fails.
     pub(super) fn run(mut self, group: Vec<Frame>, frames: &QueueReceiver) {
         if let Err(error) = self.write_all(group, frames) {
+            // Of the file before, nothing has failed yet.
+            if let Err(error) = self.finish_behind() {
+                debug!(%error, "the file before is not closed properly");
+            }
             (self.on_event)(RecorderEvent::Failed(error));
         }
     }
@@ -66,8 +77,14 @@ impl Writer {
                 Err(RecvError::Closed) => break,
             }
         }
-        self.begin_with_held()?;
-        self.finish()
+        while matches!(&self.state, State::Waiting(held) if !held.is_empty()) {
+            self.begin_with_held()?;
+        }
+        self.finish_behind()?;
+        match std::mem::take(&mut self.state) {
+            State::Writing(file) => self.finish(*file),
+            State::Waiting(_) => Ok(()),
+        }
     }
 
     fn take(&mut self, frame: Frame) -> Result<(), MuxError> {
@@ -77,17 +94,19 @@ impl Writer {
         }
         self.tracks.note(&frame);
         match &frame.body {
-            Body::Packet(packet) => match &mut self.state {
-                State::Waiting(_) => self.hold(frame),
-                State::Writing(file) => {
-                    if file.outdated_by(&frame, packet) && self.tracks.begin_with(&frame) {
-                        self.finish()?;
-                        return self.hold(frame);
+            Body::Packet(packet) => {
+                if let Some(behind) = &mut self.behind {
+                    if behind.takes(&frame, packet) {
+                        return behind.file.write(&frame, packet);
                     }
-                    file.write(&frame, packet)
+                    if behind.is_complete() {
+                        self.finish_behind()?;
+                    }
                 }
-            },
+                self.put(frame)
+            }
             Body::Signal(Signal::Online(_)) => {
+                self.finish_behind()?;
                 if let State::Writing(file) = &mut self.state {
                     file.timeline.reconnected();
                 }
@@ -97,8 +116,40 @@ impl Writer {
         }
     }
 
+    /// Writes a packet into the present file, or into the next if that one ends before it.
+    fn put(&mut self, frame: Frame) -> Result<(), MuxError> {
+        let (State::Writing(file), Some(packet)) = (&mut self.state, frame.packet()) else {
+            return self.hold(frame);
+        };
+        let may_begin = self.tracks.begin_with(&frame);
+        if file.outdated_by(&frame, packet) && may_begin {
+            return self.cut(frame);
+        }
+        let Some(place) = file.place(&frame, packet) else { return Ok(()) };
+        let length = file.start.map(|start| place.saturating_sub(start));
+        if may_begin && length.is_some_and(|length| self.segment.ends(file.bytes, length)) {
+            self.cut(frame)?;
+            // Its tracks are those of the file before.
+            return self.begin_with_held();
+        }
+        file.write_at(place, &frame, packet)
+    }
+
+    /// Goes on in another file, which begins with `frame`.
+    fn cut(&mut self, frame: Frame) -> Result<(), MuxError> {
+        self.finish_behind()?;
+        if let State::Writing(file) = std::mem::take(&mut self.state) {
+            self.behind = Some(Box::new(Behind::new(*file, &frame)));
+        }
+        if self.behind.as_ref().is_some_and(|behind| behind.is_complete()) {
+            self.finish_behind()?;
+        }
+        self.hold(frame)
+    }
+
     /// Nothing has come for a while: what there is goes to the disk.
     fn idle(&mut self) -> Result<(), MuxError> {
+        self.finish_behind()?;
         self.begin_with_held()?;
         match &mut self.state {
             State::Writing(file) => file.muxer.flush(),
@@ -132,20 +183,24 @@ impl Writer {
             created: Some(self.zero.unwrap_or(first.time.wall)),
             tracks: tracks.clone(),
         };
-        self.files = self.files.saturating_add(1);
-        let path = if self.files == 1 { self.path.clone() } else { free_name(&self.path, self.files) };
+        let path = self.names.next(first.time.wall);
         let muxer = Muxer::create(&path, &options)?;
         (self.on_event)(RecorderEvent::Started { path, left_out: muxer.left_out().to_vec() });
         let timeline = Timeline::new(self.zero);
-        self.state = State::Writing(Box::new(File { muxer, timeline, tracks, outdated: false }));
+        let file = File { muxer, timeline, tracks, start: None, bytes: 0, outdated: false };
+        self.state = State::Writing(Box::new(file));
         held.into_iter().try_for_each(|frame| self.take(frame))
     }
 
-    /// Ends the file, if there is one.
-    fn finish(&mut self) -> Result<(), MuxError> {
-        let State::Writing(file) = std::mem::replace(&mut self.state, State::Waiting(Vec::new())) else {
-            return Ok(());
-        };
+    /// Ends the file before, if there is one.
+    fn finish_behind(&mut self) -> Result<(), MuxError> {
+        match self.behind.take() {
+            Some(behind) => self.finish(behind.file),
+            None => Ok(()),
+        }
+    }
+
+    fn finish(&self, file: File) -> Result<(), MuxError> {
         let path = file.muxer.path().to_owned();
         file.muxer.finish()?;
         (self.on_event)(RecorderEvent::Finished { path, dropped: self.input.dropped() });
@@ -154,14 +209,26 @@ impl Writer {
 }
 
 impl File {
-    fn write(&mut self, frame: &Frame, packet: &Packet) -> Result<(), MuxError> {
-        if !self.has(frame.track, packet) {
-            return Ok(());
-        }
-        match self.timeline.place(frame.track, &frame.time) {
-            Some(time) => self.muxer.write(frame.track, packet, time),
+    pub(super) fn write(&mut self, frame: &Frame, packet: &Packet) -> Result<(), MuxError> {
+        match self.place(frame, packet) {
+            Some(place) => self.write_at(place, frame, packet),
             None => Ok(()),
         }
+    }
+
+    /// Where it has the next packet, if it has a place for it.
+    fn place(&mut self, frame: &Frame, packet: &Packet) -> Option<Duration> {
+        if self.has(frame.track, packet) { self.timeline.place(frame.track, &frame.time) } else { None }
+    }
+
+    fn write_at(&mut self, place: Duration, frame: &Frame, packet: &Packet) -> Result<(), MuxError> {
+        self.start.get_or_insert(place);
+        self.bytes = self.bytes.saturating_add(packet.payload.len() as u64);
+        self.muxer.write(frame.track, packet, place)
+    }
+
+    pub(super) fn tracks(&self) -> impl Iterator<Item = Track> {
+        self.tracks.iter().map(|(track, _)| *track)
     }
 
     /// Whether something has come that it has no place for: a new track, or new parameters of one.
@@ -170,25 +237,15 @@ impl File {
         self.outdated
     }
 
-    fn has(&self, track: Track, packet: &Packet) -> bool {
+    pub(super) fn has(&self, track: Track, packet: &Packet) -> bool {
         self.tracks.iter().any(|(number, params)| *number == track && params.same_setup(&packet.params))
     }
 }
 
-/// The name of a further file of a recording: `camera-2.mkv` beside `camera.mkv`, with the first number from `number` on
-/// that is free.
-fn free_name(path: &Path, number: u32) -> PathBuf {
-    let named = |number: u32| {
-        let mut name = path.file_stem().unwrap_or_default().to_owned();
-        name.push(format!("-{number}"));
-        if let Some(extension) = path.extension() {
-            name.push(".");
-            name.push(extension);
-        }
-        path.with_file_name(name)
-    };
-    let mut names = (number..number.saturating_add(MAX_NAMES)).map(named);
-    names.find(|path| path.symlink_metadata().is_err()).unwrap_or_else(|| named(number))
+impl Default for State {
+    fn default() -> Self {
+        Self::Waiting(Vec::new())
+    }
 }
 
 /// After so long without a frame, what is held back is written.
@@ -199,24 +256,3 @@ const MAX_WAIT: Duration = Duration::from_millis(500);
 
 /// Packets that are held meanwhile, at most.
 const MAX_HELD: usize = 256;
-
-/// So many names are looked at.
-const MAX_NAMES: u32 = 10_000;
-
-#[cfg(test)]
-mod tests {
-    use valkka_testkit::temp::TempDir;
-
-    use super::*;
-
-    #[test]
-    fn further_files_take_names_that_are_free() {
-        let directory = TempDir::new().unwrap();
-        let first = directory.join("camera.one.mkv");
-        assert_eq!(free_name(&first, 2), directory.join("camera.one-2.mkv"));
-        std::fs::write(directory.join("camera.one-2.mkv"), "").unwrap();
-        std::fs::write(directory.join("camera.one-3.mkv"), "").unwrap();
-        assert_eq!(free_name(&first, 2), directory.join("camera.one-4.mkv"));
-        assert_eq!(free_name(&directory.join("camera"), 3), directory.join("camera-3"));
-    }
-}

@@ -6,6 +6,7 @@ pub(crate) mod boxes;
 pub(crate) mod matroska;
 pub(crate) mod probe;
 pub(crate) mod receiver;
+pub(crate) mod recorder;
 
 use std::path::Path;
 use std::sync::Arc;

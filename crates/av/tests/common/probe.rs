@@ -26,6 +26,15 @@ pub(crate) fn times_ms(file: &Path, stream: usize) -> Vec<i64> {
     of_stream.map(|packet| (packet["pts_time"].parse::<f64>().unwrap() * 1000.0).round() as i64).collect()
 }
 
+/// Check sums of the packets of a stream, as they come.
+pub(crate) fn check_sums(file: &Path, stream: usize) -> Vec<String> {
+    let mut command = process::command("ffprobe").unwrap();
+    command.args(["-v", "error", "-of", "csv=p=0", "-show_data_hash", "sha256"]);
+    command.args(["-show_entries", "packet=data_hash", "-select_streams", &stream.to_string()]).arg(file);
+    let sums = media::run(command).unwrap();
+    sums.lines().filter(|line| line.contains("SHA256")).map(str::to_owned).collect()
+}
+
 /// How many pictures of the first video stream `ffmpeg` decodes, refusing whatever is damaged.
 pub(crate) fn decodes(file: &Path) -> usize {
     let mut command = media::ffmpeg().unwrap();
