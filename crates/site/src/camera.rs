@@ -1,5 +1,6 @@
 //! A camera of a site, with all that hangs on it.
 
+mod description;
 mod journal;
 mod late;
 mod outlets;
@@ -227,12 +228,11 @@ impl SiteCamera {
             source.earlier.with(&source.camera)
         };
         lock(&self.meter).sample(now, totals.frames, totals.bytes);
-        let written = lock(&self.outlets).write_sdp();
-        if let Some(result) = written {
-            let text = match result {
-                Ok(path) => format!("described in {}", path.display()),
-                Err(message) => message,
-            };
+        let told = lock(&self.outlets).write_sdp(&self.title.load(), now).map(|result| match result {
+            Ok(path) => format!("described in {}", path.display()),
+            Err(message) => message,
+        });
+        if let Some(text) = told {
             self.events.note(Some(&self.name), EventKind::Camera, text);
         }
     }

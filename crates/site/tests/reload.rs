@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that fails says where")]
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
@@ -242,9 +243,14 @@ fn a_camera_is_sent_unasked_and_described() {
     let mut sent = config(&cameras.urls());
     let port = 30_000 + (std::process::id() % 10_000) as u16 * 2;
     let send = SendConfig { address: Ipv4Addr::LOCALHOST.into(), port, ttl: 1, sdp: Some(sdp.clone()) };
-    sent.cameras.get_mut("cam1").unwrap().multicast = Some(send);
-    let site = Site::start(sent).unwrap();
-    wait::until(SOON, "the description", || sdp.exists());
+    let cam1 = sent.cameras.get_mut("cam1").unwrap();
+    (cam1.multicast, cam1.title) = (Some(send), "Front door".to_owned());
+    let site = Site::start(sent.clone()).unwrap();
+    let is_called = |title: &str| fs::read_to_string(&sdp).is_ok_and(|sdp| sdp.contains(title));
+    wait::until(SOON, "the description", || is_called("\r\ns=Front door\r\n"));
+    sent.cameras.get_mut("cam1").unwrap().title.clear();
+    site.apply(sent).unwrap();
+    wait::until(SOON, "the description by another name", || is_called("\r\ns=cam1\r\n"));
     let mut ffmpeg = command("ffmpeg").unwrap();
     ffmpeg.args(["-v", "warning", "-protocol_whitelist", "file,udp,rtp", "-i", sdp.to_str().unwrap()]);
     ffmpeg.args(["-an", "-c", "copy", "-flush_packets", "1", "-f", "framecrc", "-"]);

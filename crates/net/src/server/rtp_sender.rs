@@ -51,6 +51,7 @@ pub struct RtpSender {
     destination: RtpDestination,
     outgoing: Arc<Outgoing>,
     tracks: Mutex<Tracks>,
+    name: Mutex<Name>,
     _task: LiveTask,
 }
 
@@ -72,6 +73,13 @@ struct Outgoing {
     sockets: Sockets,
     sent: AtomicU64,
     refused: AtomicU64,
+}
+
+/// What the description calls the stream.
+struct Name {
+    text: String,
+    /// How often it was called otherwise before: each description is to have a version of its own.
+    changes: u64,
 }
 
 /// Which tracks of the stream are sent.
@@ -126,11 +134,23 @@ impl RtpSender {
         self.destination
     }
 
+    /// Calls the stream `name` in its description, in the place of its destination. Control characters are left out.
+    pub fn set_name(&self, name: &str) {
+        let mut current = lock(&self.name);
+        if current.text != name {
+            *current = Name { text: name.to_owned(), changes: current.changes + 1 };
+        }
+    }
+
     /// What receivers must know, in the format of `.sdp` files; `None` before enough of the stream has come to say it.
     pub fn sdp(&self) -> Option<String> {
-        let description = self.outgoing.channel.description();
-        let known = !description.tracks.is_empty();
-        known.then(|| sdp::write(self.outgoing.channel.path(), &description, Some(&self.destination)))
+        let mut description = self.outgoing.channel.description();
+        if description.tracks.is_empty() {
+            return None;
+        }
+        let name = lock(&self.name);
+        description.version += name.changes;
+        Some(sdp::write(&name.text, &description, Some(&self.destination)))
     }
 
     /// Writes that description to the file at `path`, whole or not at all, in the place of what may be there. Returns
@@ -170,7 +190,8 @@ impl Prepared {
         let body = Box::pin(async move {
             tokio::join!(sending.channel.fan_out(), sending.send());
         });
-        RtpSender { destination, outgoing, tracks: Mutex::default(), _task: spawn(body) }
+        let name = Mutex::new(Name { text: outgoing.channel.path().to_owned(), changes: 0 });
+        RtpSender { destination, outgoing, tracks: Mutex::default(), name, _task: spawn(body) }
     }
 }
 

@@ -10,6 +10,8 @@ use super::rtp_sender::RtpDestination;
 /// whose tracks are controlled under the names of [`control`].
 pub(super) fn write(name: &str, description: &Description, destination: Option<&RtpDestination>) -> String {
     let name = name.replace(char::is_control, "");
+    // Where there is none, a single space stands (RFC 8866, section 5.3).
+    let name = if name.is_empty() { " " } else { &name };
     let connection = destination.map_or_else(|| "IN IP4 0.0.0.0".to_owned(), connection);
     let Description { id, version, .. } = description;
     let mut sdp = format!("v=0\r\no=- {id} {version} IN IP4 0.0.0.0\r\ns={name}\r\n");

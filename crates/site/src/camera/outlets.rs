@@ -1,15 +1,15 @@
 //! Where a camera goes to: the RTSP server, and by multicast.
 
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 use valkka::fork::Branch;
 use valkka::net::RtpDestination;
 use valkka::net::RtpSender;
 use valkka::net::server::{Mount, Server};
 
+use super::description::DescriptionFile;
 use super::late::Late;
 use super::{RTSP, SEND, SiteCamera};
 use crate::config::{CameraConfig, SendConfig};
@@ -32,8 +32,7 @@ struct Sent {
     _branch: Branch,
     sender: Arc<RtpSender>,
     config: SendConfig,
-    /// What was written, or could not be.
-    described: Option<String>,
+    description: Option<DescriptionFile>,
 }
 
 impl Outlets {
@@ -78,21 +77,13 @@ impl Outlets {
         failures
     }
 
-    /// Writes the description of what is sent, if it has become known or changed. `None` if there was nothing to do.
-    pub(super) fn write_sdp(&mut self) -> Option<Result<PathBuf, String>> {
+    /// Writes the description of what is sent, which calls it `title`, if it has become known or changed. Returns what is
+    /// worth telling.
+    pub(super) fn write_sdp(&mut self, title: &str, now: Instant) -> Option<Result<&Path, String>> {
         let sent = self.sent.as_mut()?;
-        let path = sent.config.sdp.clone()?;
-        let sdp = sent.sender.sdp()?;
-        if sent.described.as_ref() == Some(&sdp) {
-            return None;
-        }
-        let written = replace_file(&path, &sdp);
-        // Said once, not every second.
-        sent.described = Some(sdp);
-        Some(match written {
-            Ok(()) => Ok(path),
-            Err(error) => Err(format!("the description cannot be written to {}: {error}", path.display())),
-        })
+        let description = sent.description.as_mut()?;
+        sent.sender.set_name(title);
+        description.write(sent.sender.sdp()?, now)
     }
 }
 
@@ -116,38 +107,7 @@ impl Sent {
         let sender = Arc::new(sender);
         let late = Late::new(sender.clone(), camera.keeper.clone());
         let branch = camera.hub.branch(SEND, Arc::new(late)).map_err(|error| fail(&error))?;
-        Ok(Self { _branch: branch, sender, config: config.clone(), described: None })
-    }
-}
-
-/// Writes a file so that whoever reads it sees the old content or the new, never a part.
-fn replace_file(path: &Path, content: &str) -> io::Result<()> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".new");
-    let new = path.with_file_name(name);
-    let replaced = fs::write(&new, content).and_then(|()| fs::rename(&new, path));
-    if replaced.is_err() {
-        // There may be a part of it, where the file system is full. It may not be there either.
-        let _ = fs::remove_file(&new);
-    }
-    replaced
-}
-
-#[cfg(test)]
-mod tests {
-    use valkka_testkit::temp::TempDir;
-
-    use super::*;
-
-    #[test]
-    fn a_file_that_cannot_be_replaced_leaves_nothing_behind() {
-        let directory = TempDir::new().unwrap();
-        let (file, folder) = (directory.join("a.sdp"), directory.join("b.sdp"));
-        replace_file(&file, "v=0").unwrap();
-        replace_file(&file, "v=1").unwrap();
-        assert_eq!(fs::read_to_string(&file).unwrap(), "v=1");
-        fs::create_dir(&folder).unwrap();
-        assert!(replace_file(&folder, "v=0").is_err());
-        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 2);
+        let description = config.sdp.clone().map(DescriptionFile::new);
+        Ok(Self { _branch: branch, sender, config: config.clone(), description })
     }
 }
