@@ -74,8 +74,11 @@ fn a_file_is_checked_before_it_is_used() {
         }
         assert!(!outcome.output.contains("secret"), "{}", outcome.output);
     }
-    let fine = File::new("[web]\nanyone = true\n");
-    assert_eq!(run(&["serve", "--check", fine.name()]).code, Some(0));
+    let fine = File::new(&format!("[web]\nanyone = true\n{}", camera("a", "rtsp://h/1")));
+    let outcome = run(&["serve", "--check", fine.name()]);
+    assert_eq!(outcome.code, Some(0));
+    let said = "it can be used: 1 camera, 0 users, HTTP at 127.0.0.1:8080\n";
+    assert!(outcome.output.contains(said), "{}", outcome.output);
     assert_eq!(run(&["serve", "--check", "/no/such.toml"]).code, Some(1));
     let schema: Value = serde_json::from_str(&run(&["serve", "--schema"]).output).unwrap();
     assert_eq!(schema["title"], "valkka.toml");

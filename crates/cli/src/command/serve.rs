@@ -28,7 +28,7 @@ pub(crate) struct Args {
     #[arg(value_name = "FILE", required_unless_present = "schema")]
     file: Option<PathBuf>,
 
-    /// Say what is wrong with the file, and do nothing
+    /// Say what is wrong with the file, or what is in it, and do nothing
     #[arg(long)]
     check: bool,
 
@@ -69,6 +69,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         for warning in &config.warnings {
             complain(&format_args!("{}: warning", ConfigError::line(Some(&path), warning)))?;
         }
+        output::print(&format!("{}: it can be used: {}\n", path.display(), summary(&config)))?;
         return Ok(ExitCode::SUCCESS);
     }
     warn_of(&config, &file);
@@ -167,6 +168,21 @@ impl Service {
         let lines = self.web.url().into_iter().chain(rtsp);
         lines.fold(String::new(), |text, line| text + &line + "\n")
     }
+}
+
+/// What `config` is about, in one line.
+fn summary(config: &Config) -> String {
+    let count = |number: usize, what: &str| format!("{number} {what}{}", if number == 1 { "" } else { "s" });
+    let mut parts = vec![count(config.cameras.len(), "camera"), count(config.users.len(), "user")];
+    if let Some(rtsp) = &config.rtsp {
+        parts.push(format!("RTSP at {}", rtsp.listen));
+        parts.extend(rtsp.tls.as_ref().map(|tls| format!("RTSPS at {}", tls.listen)));
+    }
+    if let Some(web) = &config.web {
+        let scheme = if web.tls.is_some() { "HTTPS" } else { "HTTP" };
+        parts.push(format!("{scheme} at {}", web.listen));
+    }
+    parts.join(", ")
 }
 
 fn warn_of(config: &Config, file: &ConfigFile) {
