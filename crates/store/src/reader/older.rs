@@ -1,0 +1,112 @@
+//! The records of a block of the older format.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use valkka_core::codec::{AudioParams, Codec, CodecParams, opus};
+use valkka_core::frame::{Body, Frame, FrameTime, Packet};
+use valkka_core::payload::Payload;
+use valkka_core::stream::{Slot, Track};
+use valkka_core::time::{MediaTime, WallTime};
+
+use crate::damage::DamageReason;
+use crate::format::v1::{RecordHeader, codec_of};
+use crate::record::{Record, StreamId};
+
+use super::Found;
+
+/// Joins NAL units to access units. There is nothing to find the next record by where one makes no sense: the rest of the
+/// block is passed over then.
+#[derive(Debug)]
+pub(super) struct OlderRecords {
+    data: Bytes,
+    position: usize,
+    params: BTreeMap<(StreamId, Track), Arc<CodecParams>>,
+}
+
+impl OlderRecords {
+    pub(super) fn new(data: Bytes) -> Self {
+        Self { data, position: 0, params: BTreeMap::new() }
+    }
+
+    pub(super) fn position(&self) -> usize {
+        self.position
+    }
+
+    pub(super) fn next(&mut self) -> Option<Found> {
+        let start = self.position;
+        let header = RecordHeader::decode(&self.data[start..]).filter(|header| header.id != 0)?;
+        let Some((id, track, length)) = sensible(&header, self.data.len() - start) else {
+            let bytes = (self.data.len() - start) as u64;
+            self.position = self.data.len();
+            return Some(Err((start, DamageReason::NoRecord { bytes })));
+        };
+        let mut end = start + RecordHeader::BYTES + length;
+        let Some(codec) = codec_of(header.media_type, header.codec_id) else {
+            self.position = end;
+            return Some(Err((start, DamageReason::Contents)));
+        };
+        let mut payload = self.data[start + RecordHeader::BYTES..end].to_vec();
+        while let Some(length) = self.continuation(&header, codec, end) {
+            let begin = end + RecordHeader::BYTES;
+            end = begin + length;
+            payload.extend_from_slice(&self.data[begin..end]);
+        }
+        self.position = end;
+        let params = self.params_of((id, track), codec, &payload);
+        let Some(params) = params else { return Some(Err((start, DamageReason::NoParameters))) };
+        let wall = WallTime::from_micros(header.time_ms.saturating_mul(1000));
+        let media = MediaTime::from_rate(header.time_ms, 1000);
+        let time = FrameTime { media, arrival: wall, capture: None, wall };
+        let keyframe = codec.is_keyframe(&payload);
+        let packet = Packet { params, payload: Payload::from_vec(payload), keyframe, lost: 0 };
+        let frame = Frame { slot: Slot::default(), track, time, body: Body::Packet(packet) };
+        Some(Ok(Record::Packet { id, frame }))
+    }
+
+    /// The payload length of the record at `at`, if it is of the same access unit as `first`.
+    fn continuation(&self, first: &RecordHeader, codec: Codec, at: usize) -> Option<usize> {
+        let more = RecordHeader::decode(&self.data[at..])?;
+        let same = RecordHeader { payload_bytes: first.payload_bytes, ..more } == *first;
+        let (_, _, length) = sensible(&more, self.data.len() - at)?;
+        (codec == Codec::H264 && same).then_some(length)
+    }
+
+    /// The format holds no parameters: they are those of the last packet that told some, or follow from the codec.
+    fn params_of(
+        &mut self,
+        track: (StreamId, Track),
+        codec: Codec,
+        payload: &[u8],
+    ) -> Option<Arc<CodecParams>> {
+        let known = self.params.get(&track).filter(|params| params.codec == codec);
+        let told = codec.params_in(payload);
+        if let Some(known) = known.filter(|known| told.as_ref().is_none_or(|told| *told == ***known)) {
+            return Some(known.clone());
+        }
+        let audio = |sample_rate_hz, channels| AudioParams { sample_rate_hz, channels };
+        let params = match (told, codec) {
+            (Some(told), _) => told,
+            (None, Codec::PcmMulaw | Codec::PcmAlaw) => audio_params(codec, audio(8000, 1)),
+            (None, Codec::Opus) => audio_params(codec, audio(opus::CLOCK_HZ, 2)),
+            (None, codec) if codec.is_video() => CodecParams::video(codec, Bytes::new()),
+            (None, _) => return None,
+        };
+        let params = Arc::new(params);
+        self.params.insert(track, params.clone());
+        Some(params)
+    }
+}
+
+fn audio_params(codec: Codec, audio: AudioParams) -> CodecParams {
+    CodecParams::audio(codec, audio.sample_rate_hz, audio.channels, Bytes::new())
+}
+
+/// Stream, track and payload length of a record that makes sense in `room` bytes.
+fn sensible(header: &RecordHeader, room: usize) -> Option<(StreamId, Track, usize)> {
+    let length = usize::try_from(header.payload_bytes).ok()?;
+    let fits = length <= room.checked_sub(RecordHeader::BYTES)?;
+    let track = Track::new(u8::try_from(header.subsession).ok()?);
+    (fits && header.time_ms >= 0).then_some((StreamId::new(header.id)?, track, length))
+}
