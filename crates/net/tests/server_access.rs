@@ -152,6 +152,8 @@ fn whoever_may_no_longer_watch_is_ended_and_nobody_else() {
     let session = format!("Session: {}", answer.header("Session").unwrap().split(';').next().unwrap());
     assert_eq!(by_udp.ask("PLAY", "/cam1/", &[ANNA, &session]).status, 200);
     wait::until(SOON, "three viewers", || camera.mount.stats().viewers == 3);
+    // A goodbye has a moment, which nothing has before the first picture.
+    wait::until(SOON, "the first picture", || camera.put.load(Ordering::SeqCst) > 0);
 
     camera.server.revise_access();
     assert_eq!(bert.ask("GET_PARAMETER", "/cam1/", &[BERT]).status, 200);
