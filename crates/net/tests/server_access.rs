@@ -4,7 +4,7 @@
 
 mod served;
 
-use std::net::UdpSocket;
+use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -22,6 +22,8 @@ struct House {
     rights: Mutex<Vec<(&'static str, &'static str)>>,
     /// Passwords that were checked.
     checked: AtomicUsize,
+    /// Who was not let in, and where.
+    refused: Mutex<Vec<(String, String, IpAddr)>>,
 }
 
 impl House {
@@ -57,6 +59,10 @@ impl Gatekeeper for House {
 
     fn still_allows(&self, path: &str, user: &str) -> bool {
         self.may(path, user)
+    }
+
+    fn refused(&self, path: &str, user: &str, peer: IpAddr) {
+        self.refused.lock().unwrap().push((path.to_owned(), user.to_owned(), peer));
     }
 }
 
@@ -108,6 +114,10 @@ fn each_path_has_its_viewers() {
         let mut client = Client::connect(camera.addr());
         assert_eq!(client.ask("DESCRIBE", path, headers).status, status, "{path} {headers:?}");
     }
+    // Whoever has given no name is not known to have been refused.
+    let refused = [("cam1", "bert"), ("cam2", "anna"), ("nowhere", "anna")];
+    let refused = refused.map(|(path, user)| (path.into(), user.into(), Ipv4Addr::LOCALHOST.into()));
+    assert_eq!(*house.refused.lock().unwrap(), refused);
     // In one connection, each request for its own path; what plays has been paid for.
     let mut client = Client::connect(camera.addr());
     assert_eq!(client.ask("DESCRIBE", "/cam1", &[ANNA]).status, 200);

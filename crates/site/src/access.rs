@@ -1,6 +1,7 @@
 //! Who may watch what over RTSP.
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -74,11 +75,7 @@ impl Gatekeeper for Access {
 
     fn allows(&self, path: &str, user: &str, password: &str) -> bool {
         let found = self.users().verify(user, password);
-        let allowed = found.is_some_and(|user| user.may(Role::Viewer, path));
-        if !allowed {
-            self.note_refusal(user, &format!("the RTSP server for {}", shown(path)));
-        }
-        allowed
+        found.is_some_and(|user| user.may(Role::Viewer, path))
     }
 
     fn digest_secret(&self, path: &str, user: &str) -> Option<String> {
@@ -90,6 +87,10 @@ impl Gatekeeper for Access {
     fn still_allows(&self, path: &str, user: &str) -> bool {
         self.anyone.load(Ordering::Acquire)
             || self.users.load().get(user).is_some_and(|user| user.may(Role::Viewer, path))
+    }
+
+    fn refused(&self, path: &str, user: &str, peer: IpAddr) {
+        self.note_refusal(user, &format!("the RTSP server for {}, from {peer}", shown(path)));
     }
 }
 
@@ -106,6 +107,7 @@ const REFUSALS_WITHIN: Duration = Duration::from_secs(60);
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::net::Ipv4Addr;
 
     use super::*;
     use crate::config::UserConfig;
@@ -157,7 +159,7 @@ mod tests {
     fn a_flood_of_refusals_leaves_the_log_as_it_is() {
         let access = access(&[]);
         for _ in 0..100 {
-            assert!(!access.allows(&"x".repeat(1000), "front\n", ""));
+            access.refused("front\n", &"x".repeat(1000), Ipv4Addr::LOCALHOST.into());
         }
         let events = access.events.recent(0);
         assert_eq!(events.len(), REFUSALS);

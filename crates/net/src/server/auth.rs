@@ -5,6 +5,7 @@
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -22,6 +23,7 @@ use super::peer::Peer;
 pub(super) struct Authenticator {
     checks: Arc<Checks>,
     /// Where the requests come from.
+    addr: IpAddr,
     peer: Arc<Peer>,
     /// Good for this connection only, so that what was overheard elsewhere is of no use here.
     nonce: String,
@@ -52,10 +54,10 @@ struct Known {
 }
 
 impl Authenticator {
-    /// Lets in whom `checks` lets in of those who connect from `peer`.
-    pub(super) fn new(checks: Arc<Checks>, peer: Arc<Peer>) -> Self {
+    /// Lets in whom `checks` lets in of those who connect from `addr`, of which `peer` is known.
+    pub(super) fn new(checks: Arc<Checks>, addr: IpAddr, peer: Arc<Peer>) -> Self {
         let nonce = format!("{:016x}{:016x}", random(), random());
-        Self { checks, peer, nonce, failures: 0, has_let_in: false, known: Vec::new() }
+        Self { checks, addr, peer, nonce, failures: 0, has_let_in: false, known: Vec::new() }
     }
 
     /// Checks the Authorization header of a request of `method` about `path`.
@@ -65,17 +67,21 @@ impl Authenticator {
             return Verdict::Allowed(None);
         }
         let Some(authorization) = authorization else { return Verdict::Challenge };
-        let user = match Authorization::parse(authorization) {
-            Some(Authorization::Basic { user, password }) => self.basic(path, user, password).await,
+        let (user, name) = match Authorization::parse(authorization) {
+            Some(Authorization::Basic { user, password }) => {
+                (self.basic(path, user.clone(), password).await, Some(user))
+            }
             Some(Authorization::Digest(proof))
                 if asks == Asks::BasicOrDigest && proof.nonce() == self.nonce =>
             {
                 let secret = self.secret(path, proof.user()).await;
                 let proves =
                     |secret: Option<String>| secret.is_some_and(|secret| proof.proves(&secret, method));
-                secret.map(|secret| proves(secret).then(|| proof.user().to_owned()))
+                let user = proof.user().to_owned();
+                (secret.map(|secret| proves(secret).then(|| user.clone())), Some(user))
             }
-            _ => Ok(None),
+            // An answer to the challenge of an earlier connection tells nothing of who sends it.
+            _ => (Ok(None), None),
         };
         match user {
             Ok(Some(user)) => {
@@ -83,6 +89,9 @@ impl Authenticator {
                 Verdict::Allowed(Some(user))
             }
             Ok(None) => {
+                if let Some(name) = name {
+                    self.checks.gatekeeper.refused(path, &name, self.addr);
+                }
                 self.peer.failed();
                 self.failures += 1;
                 if self.failures < MAX_FAILURES { Verdict::Challenge } else { Verdict::TooManyFailures }
@@ -233,6 +242,8 @@ const CHECK_TIMEOUT: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+    use std::sync::Mutex;
     use std::sync::atomic::AtomicUsize;
 
     use http_auth::{PasswordClient, PasswordParams};
@@ -242,7 +253,11 @@ mod tests {
 
     fn authenticator() -> Authenticator {
         let credentials = Credentials { username: "ad\"min".into(), password: "p:ss wörd".into() };
-        Authenticator::new(Arc::new(Checks::new(Arc::new(credentials))), Arc::new(Peer::new()))
+        authenticator_of(Arc::new(Checks::new(Arc::new(credentials))))
+    }
+
+    fn authenticator_of(checks: Arc<Checks>) -> Authenticator {
+        Authenticator::new(checks, Ipv4Addr::LOCALHOST.into(), Arc::new(Peer::new()))
     }
 
     fn answer(challenge: &str, method: &str, password: &str) -> String {
@@ -277,6 +292,49 @@ mod tests {
             assert_eq!(authenticator.check("cam1", "SETUP", Some("Basic")).await, Verdict::Challenge);
             assert_eq!(authenticator.check("cam1", "SETUP", Some(&wrong)).await, Verdict::TooManyFailures);
         }
+    }
+
+    /// The one of `authenticator`, with the names of those who were not let in.
+    struct Diary(Credentials, Mutex<Vec<String>>);
+
+    impl Gatekeeper for Diary {
+        fn asks(&self, path: &str) -> Asks {
+            self.0.asks(path)
+        }
+
+        fn allows(&self, path: &str, user: &str, password: &str) -> bool {
+            self.0.allows(path, user, password)
+        }
+
+        fn digest_secret(&self, path: &str, user: &str) -> Option<String> {
+            self.0.digest_secret(path, user)
+        }
+
+        fn still_allows(&self, path: &str, user: &str) -> bool {
+            self.0.still_allows(path, user)
+        }
+
+        fn refused(&self, _path: &str, user: &str, _peer: IpAddr) {
+            self.1.lock().unwrap().push(user.to_owned());
+        }
+    }
+
+    #[tokio::test]
+    async fn who_is_refused_is_told_with_either_way_to_prove_it() {
+        let credentials = Credentials { username: "ad\"min".into(), password: "p:ss wörd".into() };
+        let diary = Arc::new(Diary(credentials, Mutex::default()));
+        let mut authenticator = authenticator_of(Arc::new(Checks::new(diary.clone())));
+        let challenges = authenticator.challenges("cam1");
+        for challenge in &challenges {
+            let [right, wrong] = ["p:ss wörd", "secret"].map(|it| answer(challenge, "PLAY", it));
+            authenticator.check("cam1", "PLAY", Some(&right)).await;
+            authenticator.check("cam1", "PLAY", Some(&wrong)).await;
+        }
+        authenticator.check("cam1", "PLAY", None).await;
+        authenticator_of(Arc::new(Checks::new(diary.clone())))
+            .check("cam1", "PLAY", Some(&answer(&challenges[0], "PLAY", "p:ss wörd")))
+            .await;
+        assert_eq!(*diary.1.lock().unwrap(), ["ad\"min", "ad\"min"]);
     }
 
     #[tokio::test]
@@ -321,8 +379,7 @@ mod tests {
     #[tokio::test]
     async fn what_was_right_is_asked_once_for_each_path() {
         let slow = Arc::new(Slow::default());
-        let mut authenticator =
-            Authenticator::new(Arc::new(Checks::new(slow.clone())), Arc::new(Peer::new()));
+        let mut authenticator = authenticator_of(Arc::new(Checks::new(slow.clone())));
         assert_eq!(authenticator.challenges("east").len(), 1);
         assert_eq!(authenticator.check("open", "PLAY", None).await, Verdict::Allowed(None));
         let anna = Verdict::Allowed(Some("anna".into()));
@@ -352,7 +409,7 @@ mod tests {
         let checks = Arc::new(Checks::new(slow.clone()));
         let tasks: Vec<_> = (0..20)
             .map(|_| {
-                let mut authenticator = Authenticator::new(checks.clone(), Arc::new(Peer::new()));
+                let mut authenticator = authenticator_of(checks.clone());
                 tokio::spawn(async move { authenticator.check("east", "PLAY", Some("Basic YW5uYTph")).await })
             })
             .collect();

@@ -1,6 +1,7 @@
 //! Who may watch what.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use valkka_core::url::Credentials;
 
@@ -12,8 +13,8 @@ use super::authorization::{md5_hex, same};
 /// does not know should ask for the same as one that it guards, or whoever has no credentials can find out which
 /// paths there are.
 ///
-/// [`Self::asks`] and [`Self::still_allows`] are called in the server's thread, which serves all viewers: they must
-/// answer at once. [`Self::allows`] and [`Self::digest_secret`] may take their time, as slow hashes do: they are called
+/// [`Self::asks`], [`Self::still_allows`] and [`Self::refused`] are called in the server's thread, which serves all viewers:
+/// they must answer at once. [`Self::allows`] and [`Self::digest_secret`] may take their time, as slow hashes do: they are called
 /// off that thread, at most two at a time per server and one at a time per address of a peer, and what they let in is
 /// remembered as long as the connection lasts and until [`Server::revise_access`](super::Server::revise_access).
 pub trait Gatekeeper: Send + Sync {
@@ -30,6 +31,12 @@ pub trait Gatekeeper: Send + Sync {
 
     /// Whether `user`, let in earlier, may still watch `path`.
     fn still_allows(&self, path: &str, user: &str) -> bool;
+
+    /// Told of everybody who was not let in: `user`, as the viewer at `peer` called himself, has no rights for `path` or
+    /// has not proved who he is. Called in the server's thread. Nothing is done about it unless a gatekeeper wants to.
+    fn refused(&self, path: &str, user: &str, peer: IpAddr) {
+        let _ = (path, user, peer);
+    }
 }
 
 /// What the viewers of a path are asked for.

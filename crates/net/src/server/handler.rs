@@ -58,8 +58,8 @@ impl<'a> Handler<'a> {
         activity: Arc<Activity>,
         outgoing: mpsc::Sender<Outgoing>,
     ) -> Self {
-        let authenticator = Authenticator::new(shared.checks.clone(), peer);
         let ends = Ends { peer: canonical(ends.peer), local: canonical(ends.local), ..ends };
+        let authenticator = Authenticator::new(shared.checks.clone(), ends.peer.ip(), peer);
         Self { shared, ends, authenticator, session: None, activity, outgoing }
     }
 
