@@ -5,6 +5,8 @@
 
 mod civil;
 
+pub use civil::ParseTimeError;
+
 use std::fmt;
 use std::ops::{Add, Sub};
 use std::time::Duration;
