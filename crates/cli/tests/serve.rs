@@ -166,6 +166,22 @@ fn it_reads_its_file_anew_and_ends_in_order() {
 }
 
 #[test]
+fn a_password_file_is_read_anew_when_it_changes() {
+    let _watchdog = Watchdog::start(SOON * 3);
+    let password = "user = \"anna\"\npassword_file = \"front.password\"\n";
+    let file = File::new(&format!(
+        "[web]\nlisten = \"127.0.0.1:0\"\nanyone = true\n{}{password}",
+        camera("front", "rtsp://127.0.0.1:1/1")
+    ));
+    fs::write(file.directory.join("front.password"), "one\n").unwrap();
+    let daemon = start(&["serve", file.name()]);
+    line_with(&daemon, "everything is started");
+    fs::write(file.directory.join("front.password"), "two\n").unwrap();
+    line_with(&daemon, "a file that it names, has changed");
+    line_with(&daemon, "applied");
+}
+
+#[test]
 fn an_address_that_is_taken_is_an_error_at_the_start() {
     let file = File::new("[rtsp]\nanyone = true\nlisten = \"127.0.0.1:0\"\n");
     let first = start(&["serve", file.name()]);

@@ -6,10 +6,14 @@ mod file;
 mod load;
 mod problem;
 mod read;
+mod record;
+mod size;
 mod tree;
 
 pub use certificate::Certificate;
 pub use problem::{ConfigError, Position, Problem};
+pub use record::{RecordConfig, RecordMode, RecordingConfig};
+pub(crate) use size::Size;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -30,10 +34,14 @@ pub struct Config {
     pub rtsp: Option<RtspConfig>,
     /// The web server; `None` for none.
     pub web: Option<WebConfig>,
+    /// Where cameras are recorded to; `None` if they are not.
+    pub record: Option<RecordConfig>,
     /// Cameras by name: 1 to 64 letters, digits, `-` and `_`. The name is the path of the camera, too.
     pub cameras: BTreeMap<String, CameraConfig>,
     /// Users by name.
     pub users: BTreeMap<String, UserConfig>,
+    /// The other files that it was made of: passwords and certificates with their keys.
+    pub files: Vec<PathBuf>,
     /// What is odd about the file that it was read from, but does not keep it from being used.
     pub warnings: Vec<Problem>,
 }
@@ -95,6 +103,8 @@ pub struct CameraConfig {
     pub serve: bool,
     /// Where it is sent to, unasked.
     pub multicast: Option<SendConfig>,
+    /// How it is recorded, if anything is.
+    pub record: RecordingConfig,
 }
 
 /// Where a camera is sent to by RTP, unasked.
@@ -153,9 +163,16 @@ impl Default for WebConfig {
 }
 
 impl CameraConfig {
-    /// A camera that is received from `url`, and served.
+    /// A camera that is received from `url`, served, and always recorded if anything is.
     pub fn new(url: StreamUrl) -> Self {
-        Self { url, title: String::new(), transport: Transport::Auto, serve: true, multicast: None }
+        Self {
+            url,
+            title: String::new(),
+            transport: Transport::Auto,
+            serve: true,
+            multicast: None,
+            record: RecordingConfig::default(),
+        }
     }
 }
 

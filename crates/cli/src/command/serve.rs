@@ -57,7 +57,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     };
     // From before it is read, so that no change is missed.
-    let file = ConfigFile::new(&path);
+    let mut file = ConfigFile::new(&path);
     let config = match Config::load(&path) {
         Ok(config) => config,
         Err(error) => {
@@ -73,6 +73,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     warn_of(&config, &file);
+    file.names(&config.files);
     let (interrupt, hangup) = Interrupt::listen_as_service()?;
     let manager = ServiceManager::from_environment();
     let site = Arc::new(Site::start(config).context("cannot start")?);
@@ -117,6 +118,7 @@ impl Service {
         match Config::load(self.file.path()) {
             Ok(config) => {
                 warn_of(&config, &self.file);
+                self.file.names(&config.files);
                 match self.site.apply(config) {
                     Ok(_) => self.web.go_on(),
                     Err(error) => error!("the configuration is not applied: {error}"),
@@ -133,7 +135,7 @@ impl Service {
     /// Looks after everything; once a second.
     fn look(&mut self) {
         if self.file.has_changed() {
-            info!(file = %self.file.path().display(), "the configuration has changed");
+            info!(file = %self.file.path().display(), "the configuration, or a file that it names, has changed");
             self.reload();
         }
         let cameras = self.site.cameras();

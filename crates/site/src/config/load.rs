@@ -58,7 +58,7 @@ impl Config {
         let tree = Tree::parse(text).map_err(fail)?;
         let (file, mut problems) = tree.read::<file::File>();
         let known = Known { cameras: tree.names("cameras"), users: tree.names("users") };
-        let mut reader = Reader { directory, problems: Vec::new(), warnings: Vec::new() };
+        let mut reader = Reader { directory, files: Vec::new(), problems: Vec::new(), warnings: Vec::new() };
         let mut config = reader.config(file);
         reader.problems.extend(check::check(&config, &known));
         reader.problems.iter_mut().chain(&mut reader.warnings).for_each(|problem| tree.place(problem));
@@ -83,6 +83,8 @@ impl Config {
 /// Makes values of what is written, and notes what makes none.
 struct Reader<'a> {
     directory: &'a Path,
+    /// What was read.
+    files: Vec<PathBuf>,
     problems: Vec<Problem>,
     warnings: Vec<Problem>,
 }
@@ -100,7 +102,8 @@ impl Reader<'_> {
         let user =
             |user: file::User| UserConfig { password: user.password, digest: user.digest, roles: user.roles };
         let users = file.users.into_iter().map(|(name, written)| (name, user(written))).collect();
-        Config { rtsp, web, cameras, users, warnings: Vec::new() }
+        let files = std::mem::take(&mut self.files);
+        Config { rtsp, web, cameras, users, files, warnings: Vec::new() }
     }
 
     fn rtsp(&mut self, rtsp: file::Rtsp) -> RtspConfig {
@@ -180,6 +183,7 @@ impl Reader<'_> {
             self.problem(&place, "there is a user in the address, too: one of them must go");
         }
         let place = ["cameras", name, "password_file"];
+        self.files.push(path.clone());
         let text = read_bounded(&path, MAX_PASSWORD_FILE)
             .map_err(|error| format!("cannot read {}: {error}", path.display()));
         let text = text.and_then(|bytes| {
@@ -201,7 +205,9 @@ impl Reader<'_> {
     }
 
     fn certificate(&mut self, place: &[&str], certificate: &Path, key: &Path) -> Option<Certificate> {
-        let certificate = Certificate::new(self.resolve(certificate), self.resolve(key));
+        let (certificate, key) = (self.resolve(certificate), self.resolve(key));
+        self.files.extend([certificate.clone(), key.clone()]);
+        let certificate = Certificate::new(certificate, key);
         let checked = certificate.and_then(|certificate| match certificate.identity() {
             Ok(_) => Ok(certificate),
             Err(error) => Err(io::Error::other(error)),
