@@ -13,7 +13,6 @@ mod tree;
 pub use certificate::Certificate;
 pub use problem::{ConfigError, Position, Problem};
 pub use record::{RecordConfig, RecordMode, RecordingConfig};
-pub(crate) use size::Size;
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -30,8 +30,8 @@ mod users;
 
 pub use camera::SiteCamera;
 pub use config::{
-    CameraConfig, Certificate, Config, ConfigError, MulticastConfig, Position, Problem, RtspConfig,
-    RtspTlsConfig, SendConfig, UserConfig, WebConfig,
+    CameraConfig, Certificate, Config, ConfigError, MulticastConfig, Position, Problem, RecordConfig,
+    RecordMode, RecordingConfig, RtspConfig, RtspTlsConfig, SendConfig, UserConfig, WebConfig,
 };
 pub use event::{Event, EventKind, EventLog, Subscription};
 pub use role::Role;

@@ -4,9 +4,10 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use valkka::source::Transport;
-use valkka_site::{Certificate, Config, Role, Users, hash_password};
+use valkka_site::{Certificate, Config, RecordMode, RecordingConfig, Role, Users, hash_password};
 use valkka_testkit::temp::TempDir;
 
 /// Of the password "x".
@@ -40,7 +41,8 @@ fn what_the_example_shows_as_a_choice_is_one() {
     let all: String = text
         .lines()
         .map(|line| {
-            line.strip_prefix("# ").filter(|line| line.contains(" = ")).unwrap_or(line).to_owned() + "\n"
+            let is_choice = |line: &&str| line.contains(" = ") || line.starts_with('[');
+            line.strip_prefix("# ").filter(is_choice).unwrap_or(line).to_owned() + "\n"
         })
         .collect();
     let directory = TempDir::new().unwrap();
@@ -58,6 +60,34 @@ fn what_the_example_shows_as_a_choice_is_one() {
     let rtsp = config.rtsp.unwrap();
     assert!(rtsp.anyone && rtsp.tls.is_some() && rtsp.multicast.is_some());
     assert!(config.web.unwrap().tls.is_some());
+    let record = config.record.unwrap();
+    assert_eq!((record.store, record.size), (PathBuf::from("/var/lib/valkka/store"), Some(500_000_000_000)));
+    let yard = &config.cameras["yard"].record;
+    assert_eq!((front.record.mode, yard.mode), (RecordMode::Always, RecordMode::Motion));
+    assert_eq!((yard.keep, yard.quota), (Some(Duration::from_secs(7 * 24 * 60 * 60)), Some(50_000_000_000)));
+}
+
+#[test]
+fn cameras_are_recorded_as_the_section_says_unless_they_say_otherwise() {
+    let text = "[record]\nstore = \"a\"\nsize = \"10 GB\"\nmode = \"motion\"\nbefore = 20\ndays = 30\n\
+                [cameras.a]\nurl = \"rtsp://h/1\"\nrecord = { mode = \"events\", after = 0, quota = \"2 GB\" }\n\
+                [cameras.b]\nurl = \"rtsp://h/2\"";
+    let config = parse(text).unwrap();
+    let record = config.record.unwrap();
+    assert_eq!((record.store, record.min_free), (PathBuf::from("/nowhere/a"), 1_000_000_000));
+    let days = |days: u64| Some(Duration::from_secs(days * 24 * 60 * 60));
+    let b = RecordingConfig {
+        mode: RecordMode::Motion,
+        before: Duration::from_secs(20),
+        keep: days(30),
+        ..RecordingConfig::default()
+    };
+    assert_eq!(config.cameras["b"].record, b);
+    let a =
+        RecordingConfig { mode: RecordMode::Events, after: Duration::ZERO, quota: Some(2_000_000_000), ..b };
+    assert_eq!(config.cameras["a"].record, a);
+    // Without the section, a camera may say what would be anyway.
+    parse("[cameras.a]\nurl = \"rtsp://h/1\"\nrecord = { mode = \"off\" }").unwrap();
 }
 
 #[test]
@@ -161,6 +191,37 @@ fn every_mistake_is_told_with_its_place() {
             &["1:1: nonsense: unknown field", "3:5: cameras.a: invalid type: integer `1`"],
         ),
         ("[cameras.a\nurl = \"rtsp://user:secret@h\nx", &["1:11: "]),
+        ("[record]\nsize = \"1 GB\"", &["1:1: record: missing field `store`"]),
+        (
+            "[record]\nstore = \"a\"\nsize = \"huge\"",
+            &["3:8: record.size: invalid value: string \"huge\", expected a number of bytes, such as"],
+        ),
+        (
+            "[record]\nstore = \"a\"\nsize = \"2 MiB\"",
+            &["3:1: record.size: it makes 2 blocks of 1048576 bytes"],
+        ),
+        (
+            "[record]\nstore = \"a\"\nblock_size = 1000",
+            &["3:1: record.block_size: 1000 bytes are not 1 MiB to"],
+        ),
+        ("[record]\nstore = \"a\"\nmode = \"never\"", &["3:8: record.mode: unknown variant `never`"]),
+        (
+            "[record]\nstore = \"a\"\nbefore = 61\nafter = -1\ndays = 0\nsensitivity = 101",
+            &[
+                "3:1: record.before: 61 is no whole number from 0 to 60",
+                "4:9: record.after: invalid value: integer `-1`, expected a whole number from 0 to 65535",
+                "5:1: record.days: 0 is no whole number from 1 to",
+                "6:1: record.sensitivity: 101 is no whole number from 1 to 100",
+            ],
+        ),
+        (
+            "[cameras.a]\nurl = \"rtsp://h/1\"\nrecord = { days = 7 }",
+            &["3:1: cameras.a.record: there is no [record] that says where to"],
+        ),
+        (
+            "[record]\nstore = \"a\"\n[cameras.a]\nurl = \"rtsp://h/1\"\nrecord = { before = 99 }",
+            &["5:12: cameras.a.record.before: 99 is no whole number from 0 to 60"],
+        ),
     ];
     for (text, expected) in CASES {
         let problems = parse(text).expect_err(text);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use super::problem::{ConfigError, Problem};
-use super::{CameraConfig, Config, SendConfig, UserConfig};
+use super::{CameraConfig, Config, RecordMode, RecordingConfig, SendConfig, UserConfig};
 use crate::users::{self, ALL};
 
 /// The names that a file has, also of what could not be made sense of, so that one mistake is not told twice.
@@ -32,6 +32,7 @@ pub(super) fn check(config: &Config, known: &Known) -> Vec<Problem> {
     let mut checker = Checker { known, problems: Vec::new() };
     checker.listeners(config);
     checker.services(config);
+    checker.record(config);
     checker.cameras(&config.cameras);
     for (name, user) in &config.users {
         checker.user(name, user);
@@ -49,8 +50,9 @@ pub(super) fn doubts(config: &Config) -> Vec<Problem> {
         doubt(&[], "there is no camera in it");
     }
     let sent = config.cameras.values().any(|camera| camera.multicast.is_some());
-    if config.rtsp.is_none() && config.web.is_none() && !sent {
-        doubt(&[], "nothing is served: there is neither [rtsp] nor [web], and no camera is sent unasked");
+    if config.rtsp.is_none() && config.web.is_none() && config.record.is_none() && !sent {
+        let message = "nothing is served or recorded: there is no [rtsp], [web] or [record], and no camera is sent unasked";
+        doubt(&[], message);
     }
     for (name, _) in config.users.iter().filter(|(_, user)| user.roles.is_empty()) {
         doubt(&["users", name], "without a role for any camera: this user may see nothing");
@@ -109,6 +111,28 @@ impl Checker<'_> {
                 self.problem(&[place[0], place[1], "address"], message);
             }
             self.port(&place, multicast.port);
+        }
+    }
+
+    /// A store has room for all cameras that are recorded.
+    fn record(&mut self, config: &Config) {
+        let Some(record) = &config.record else { return };
+        let recorded = config.cameras.values().filter(|camera| camera.record.mode != RecordMode::Off).count();
+        if record.store.as_os_str().is_empty() {
+            self.problem(&["record", "store"], "it names no directory");
+        }
+        if let Err((key, message)) = record.check_size(recorded) {
+            self.problem(&["record", key], message);
+        }
+        for (name, camera) in &config.cameras {
+            let RecordingConfig { before, after, sensitivity, .. } = camera.record;
+            if before > RecordingConfig::MAX_BEFORE
+                || after > RecordingConfig::MAX_AFTER
+                || !(1..=100).contains(&sensitivity)
+            {
+                let message = "before is 60 seconds at most, after 3600, and sensitivity 1 to 100";
+                self.problem(&["cameras", name, "record"], message);
+            }
         }
     }
 

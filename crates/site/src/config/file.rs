@@ -8,6 +8,8 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::record::RecordMode;
+use super::size::Size;
 use crate::role::Role;
 
 /// The configuration of `valkka serve`.
@@ -19,6 +21,8 @@ pub(super) struct File {
     pub(super) rtsp: Option<Rtsp>,
     /// The web server; without this section there is none.
     pub(super) web: Option<Web>,
+    /// Where and how cameras are recorded; without this section, none is.
+    pub(super) record: Option<Record>,
     /// Cameras by name: 1 to 64 letters, digits, "-" and "_". rtsp://…/NAME serves the camera.
     #[serde(default)]
     pub(super) cameras: BTreeMap<String, Camera>,
@@ -91,6 +95,58 @@ pub(super) struct WebTls {
     pub(super) key: PathBuf,
 }
 
+/// Where cameras are recorded to, and how, unless they say otherwise.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Record {
+    /// The directory of the store; it is made if it is not there, and the one that it is to be in must be there.
+    pub(super) store: PathBuf,
+    /// How much is reserved when the store is made, e.g. "500 GB"; a store that is there keeps its size.
+    pub(super) size: Option<Size>,
+    /// The blocks of a new store, 1 MiB to 1 GiB; chosen by its size if not given. What is deleted goes by blocks.
+    pub(super) block_size: Option<Size>,
+    /// What a new store must leave free on the disk, "1 GB" if not given.
+    pub(super) min_free: Option<Size>,
+    /// When cameras are recorded, always if not given.
+    pub(super) mode: Option<RecordMode>,
+    /// Seconds from before an event that are recorded with it, 5 if not given.
+    #[schemars(range(max = 60))]
+    pub(super) before: Option<u16>,
+    /// Seconds for which recording goes on after an event, 10 if not given.
+    #[schemars(range(max = 3600))]
+    pub(super) after: Option<u16>,
+    /// What is kept of a camera at most, e.g. "50 GB"; as much as there is room for, if not given.
+    pub(super) quota: Option<Size>,
+    /// For how many days recordings are kept at most; as long as there is room, if not given.
+    #[schemars(range(min = 1))]
+    pub(super) days: Option<u16>,
+    /// How little movement counts as such, from 1 to 100; 50 if not given.
+    #[schemars(range(min = 1, max = 100))]
+    pub(super) sensitivity: Option<u8>,
+}
+
+/// How a camera is recorded; what is not given is as in [record].
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Recording {
+    /// When it is recorded.
+    pub(super) mode: Option<RecordMode>,
+    /// Seconds from before an event that are recorded with it.
+    #[schemars(range(max = 60))]
+    pub(super) before: Option<u16>,
+    /// Seconds for which recording goes on after an event.
+    #[schemars(range(max = 3600))]
+    pub(super) after: Option<u16>,
+    /// What is kept of it at most, e.g. "50 GB".
+    pub(super) quota: Option<Size>,
+    /// For how many days its recordings are kept at most.
+    #[schemars(range(min = 1))]
+    pub(super) days: Option<u16>,
+    /// How little movement counts as such, from 1 to 100.
+    #[schemars(range(min = 1, max = 100))]
+    pub(super) sensitivity: Option<u8>,
+}
+
 /// A camera.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -112,6 +168,8 @@ pub(super) struct Camera {
     pub(super) serve: bool,
     /// Where it is sent to by RTP, unasked.
     pub(super) multicast: Option<Send>,
+    /// How it is recorded, where that differs from [record].
+    pub(super) record: Option<Recording>,
 }
 
 /// How packets of a camera travel.

@@ -6,6 +6,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use valkka::source;
 use valkka::url::{Credentials, StreamUrl};
@@ -13,10 +14,11 @@ use valkka::url::{Credentials, StreamUrl};
 use super::check::{self, Known};
 use super::problem::{ConfigError, Problem};
 use super::read::read_bounded;
+use super::size::Size;
 use super::tree::Tree;
 use super::{
-    CameraConfig, Certificate, Config, MulticastConfig, RtspConfig, RtspTlsConfig, SendConfig, UserConfig,
-    WebConfig, file,
+    CameraConfig, Certificate, Config, MulticastConfig, RecordConfig, RecordMode, RecordingConfig,
+    RtspConfig, RtspTlsConfig, SendConfig, UserConfig, WebConfig, file,
 };
 
 impl Config {
@@ -93,9 +95,10 @@ impl Reader<'_> {
     fn config(&mut self, file: file::File) -> Config {
         let rtsp = file.rtsp.map(|rtsp| self.rtsp(rtsp));
         let web = file.web.map(|web| self.web(web));
+        let (record, recording) = file.record.map(|record| self.record(record)).unzip();
         let mut cameras = BTreeMap::new();
         for (name, camera) in file.cameras {
-            if let Some(camera) = self.camera(&name, camera) {
+            if let Some(camera) = self.camera(&name, camera, recording.as_ref()) {
                 cameras.insert(name, camera);
             }
         }
@@ -103,7 +106,7 @@ impl Reader<'_> {
             |user: file::User| UserConfig { password: user.password, digest: user.digest, roles: user.roles };
         let users = file.users.into_iter().map(|(name, written)| (name, user(written))).collect();
         let files = std::mem::take(&mut self.files);
-        Config { rtsp, web, cameras, users, files, warnings: Vec::new() }
+        Config { rtsp, web, record, cameras, users, files, warnings: Vec::new() }
     }
 
     fn rtsp(&mut self, rtsp: file::Rtsp) -> RtspConfig {
@@ -128,7 +131,59 @@ impl Reader<'_> {
         WebConfig { listen: listen.unwrap_or(WebConfig::LISTEN), anyone: web.anyone, tls }
     }
 
-    fn camera(&mut self, name: &str, camera: file::Camera) -> Option<CameraConfig> {
+    /// Where to record, and how cameras are recorded that do not say otherwise.
+    fn record(&mut self, record: file::Record) -> (RecordConfig, RecordingConfig) {
+        let file::Record { mode, before, after, quota, days, sensitivity, .. } = record;
+        let said = file::Recording { mode, before, after, quota, days, sensitivity };
+        let recording = self.recording(&["record"], said, RecordingConfig::default());
+        let bytes = |size: Option<Size>| size.map(|Size(bytes)| bytes);
+        let config = RecordConfig {
+            store: self.resolve(&record.store),
+            size: bytes(record.size),
+            block_size: bytes(record.block_size),
+            min_free: bytes(record.min_free).unwrap_or(RecordConfig::MIN_FREE),
+        };
+        (config, recording)
+    }
+
+    /// How a camera is recorded: as `otherwise` where nothing else is said.
+    fn recording(
+        &mut self,
+        place: &[&str],
+        said: file::Recording,
+        otherwise: RecordingConfig,
+    ) -> RecordingConfig {
+        // What is out of its range is told, and as if it had not been said.
+        let mut bounded = |key: &str, value: Option<u16>, min: u16, max: u16| {
+            let (fits, value) = (value.is_none_or(|value| (min..=max).contains(&value)), value?);
+            if !fits {
+                let message = format!("{value} is no whole number from {min} to {max}");
+                self.problem(&[place, &[key]].concat(), message);
+            }
+            fits.then_some(u64::from(value))
+        };
+        let max_seconds = |limit: Duration| u16::try_from(limit.as_secs()).unwrap_or(u16::MAX);
+        let before = bounded("before", said.before, 0, max_seconds(RecordingConfig::MAX_BEFORE));
+        let after = bounded("after", said.after, 0, max_seconds(RecordingConfig::MAX_AFTER));
+        let days = bounded("days", said.days, 1, u16::MAX);
+        let sensitivity = bounded("sensitivity", said.sensitivity.map(u16::from), 1, 100);
+        RecordingConfig {
+            mode: said.mode.unwrap_or(otherwise.mode),
+            before: before.map_or(otherwise.before, Duration::from_secs),
+            after: after.map_or(otherwise.after, Duration::from_secs),
+            quota: said.quota.map(|Size(bytes)| bytes).or(otherwise.quota),
+            keep: days.map(|days| Duration::from_secs(days * 24 * 60 * 60)).or(otherwise.keep),
+            sensitivity: sensitivity.map_or(otherwise.sensitivity, |value| value as u8),
+        }
+    }
+
+    /// A camera, which is recorded as `recording` says unless it says otherwise itself.
+    fn camera(
+        &mut self,
+        name: &str,
+        camera: file::Camera,
+        recording: Option<&RecordingConfig>,
+    ) -> Option<CameraConfig> {
         let url = match camera.url.parse::<StreamUrl>() {
             Ok(url) => Some(match url.file() {
                 Some(file) => self
@@ -159,7 +214,14 @@ impl Reader<'_> {
             file::Transport::Tcp => source::Transport::Tcp,
             file::Transport::Multicast => source::Transport::Multicast,
         };
-        Some(CameraConfig { url, title: camera.title, transport, serve: camera.serve, multicast })
+        let said = camera.record;
+        if recording.is_none() && said.as_ref().is_some_and(|said| said.mode != Some(RecordMode::Off)) {
+            let message = "there is no [record] that says where to";
+            self.problem(&["cameras", name, "record"], message);
+        }
+        let otherwise = recording.copied().unwrap_or_default();
+        let record = self.recording(&["cameras", name, "record"], said.unwrap_or_default(), otherwise);
+        Some(CameraConfig { url, title: camera.title, transport, serve: camera.serve, multicast, record })
     }
 
     /// What to log in to a camera with, unless its address says it.

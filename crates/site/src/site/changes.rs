@@ -18,6 +18,8 @@ pub struct Changes {
     pub users: bool,
     /// Whether the RTSP server is otherwise.
     pub rtsp: bool,
+    /// Whether recordings go elsewhere.
+    pub record: bool,
     /// Whether the web server is otherwise. Whoever runs it must look to it.
     pub web: bool,
 }
@@ -36,6 +38,7 @@ impl Changes {
             removed: missing(&new.cameras, &old.cameras),
             users: old.users != new.users,
             rtsp: old.rtsp != new.rtsp,
+            record: old.record != new.record,
             web: old.web != new.web,
         }
     }
@@ -58,7 +61,13 @@ impl fmt::Display for Changes {
                 parts.push(format!("{what} {}{more}", shown.join(", ")));
             }
         }
-        for (what, differs) in [("users", self.users), ("RTSP server", self.rtsp), ("web server", self.web)] {
+        let others = [
+            ("users", self.users),
+            ("RTSP server", self.rtsp),
+            ("store of recordings", self.record),
+            ("web server", self.web),
+        ];
+        for (what, differs) in others {
             if differs {
                 parts.push(format!("{what} changed"));
             }

@@ -1,0 +1,147 @@
+//! What is to be recorded, and where to.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Where recordings are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordConfig {
+    /// The directory of the store. If there is none, one is made; the directory that it is to be in must be there.
+    pub store: PathBuf,
+    /// Bytes that are reserved when the store is made; `None` if it is not to be made. A store that is there keeps its size.
+    pub size: Option<u64>,
+    /// Bytes of a block of a new store; `None` for [`Self::block_bytes`] to choose.
+    pub block_size: Option<u64>,
+    /// Bytes that a new store must leave free on its file system, else it is not made.
+    pub min_free: u64,
+}
+
+/// How a camera is recorded, if there is a [`RecordConfig`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecordingConfig {
+    /// When.
+    pub mode: RecordMode,
+    /// How much from before an event is recorded with it, from its key frame on. At most [`Self::MAX_BEFORE`].
+    pub before: Duration,
+    /// For how long recording goes on after an event. At most [`Self::MAX_AFTER`].
+    pub after: Duration,
+    /// Bytes that are kept of this camera at most; `None` for as many as the store has room for.
+    pub quota: Option<u64>,
+    /// For how long recordings are kept at most; `None` for as long as the store has room for.
+    pub keep: Option<Duration>,
+    /// How little movement counts, from 1 to 100.
+    pub sensitivity: u8,
+}
+
+/// When a camera is recorded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum RecordMode {
+    /// Never.
+    Off,
+    /// Always.
+    #[default]
+    Always,
+    /// When something moves, and on events.
+    Motion,
+    /// On events that the API is told of.
+    Events,
+}
+
+impl RecordConfig {
+    /// What is left free if nothing else is said: 1 GB.
+    pub const MIN_FREE: u64 = 1_000_000_000;
+
+    /// A store in the directory `store`, of so many bytes if it is to be made.
+    pub fn new(store: impl Into<PathBuf>, size: Option<u64>) -> Self {
+        Self { store: store.into(), size, block_size: None, min_free: Self::MIN_FREE }
+    }
+
+    /// Bytes of a block of a new store of `size` bytes for so many cameras: each has a block to itself at any time, and
+    /// what is deleted goes by blocks.
+    pub fn block_bytes(&self, size: u64, cameras: usize) -> u64 {
+        let blocks = (cameras as u64).saturating_mul(GOOD_BLOCKS_PER_CAMERA).max(GOOD_BLOCKS);
+        self.block_size.unwrap_or_else(|| (size / blocks).clamp(MIN_BLOCK, MAX_BLOCK))
+    }
+
+    /// Why a new store cannot hold recordings of so many cameras, in words.
+    pub(crate) fn check_size(&self, cameras: usize) -> Result<(), (&'static str, String)> {
+        if let Some(block) = self.block_size
+            && !(MIN_BLOCK..=MAX_CHOSEN_BLOCK).contains(&block)
+        {
+            return Err(("block_size", format!("{block} bytes are not 1 MiB to 1 GiB")));
+        }
+        let Some(size) = self.size else { return Ok(()) };
+        let (block, needed) =
+            (self.block_bytes(size, cameras), cameras.max(1) as u64 * MIN_BLOCKS_PER_CAMERA);
+        if size / block >= needed {
+            return Ok(());
+        }
+        let message = format!(
+            "it makes {} blocks of {block} bytes, and {cameras} cameras need {needed}, four each",
+            size / block,
+        );
+        Err(("size", message))
+    }
+}
+
+impl RecordingConfig {
+    /// The longest time from before an event: it is kept in memory.
+    pub const MAX_BEFORE: Duration = Duration::from_secs(60);
+    /// The longest time after an event.
+    pub const MAX_AFTER: Duration = Duration::from_secs(3600);
+}
+
+impl Default for RecordingConfig {
+    /// Always, and kept as long as there is room.
+    fn default() -> Self {
+        Self {
+            mode: RecordMode::default(),
+            before: Duration::from_secs(5),
+            after: Duration::from_secs(10),
+            quota: None,
+            keep: None,
+            sensitivity: 50,
+        }
+    }
+}
+
+/// A store has so many blocks, or so many per camera, if it is large enough.
+const GOOD_BLOCKS: u64 = 256;
+const GOOD_BLOCKS_PER_CAMERA: u64 = 16;
+/// One that is written, and some to keep.
+const MIN_BLOCKS_PER_CAMERA: u64 = 4;
+const MIN_BLOCK: u64 = 1 << 20;
+const MAX_BLOCK: u64 = 64 << 20;
+const MAX_CHOSEN_BLOCK: u64 = 1 << 30;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_follow_the_size_and_the_cameras() {
+        let record = RecordConfig::new("store", None);
+        let block = |size, cameras| record.block_bytes(size, cameras) >> 20;
+        assert_eq!((block(100 << 30, 4), block(1 << 30, 4), block(64 << 20, 4)), (64, 4, 1));
+        assert_eq!(block(100 << 30, 400), 16);
+        assert_eq!(RecordConfig { block_size: Some(8 << 20), ..record }.block_bytes(1 << 40, 4), 8 << 20);
+    }
+
+    #[test]
+    fn a_store_that_is_too_small_is_refused_in_words() {
+        let of = |size, cameras| RecordConfig::new("store", Some(size)).check_size(cameras);
+        assert_eq!((of(16 << 20, 4), of(1 << 40, 1000)), (Ok(()), Ok(())));
+        let (key, message) = of(15 << 20, 4).unwrap_err();
+        assert_eq!(key, "size");
+        assert!(
+            message.starts_with("it makes 15 blocks of 1048576 bytes, and 4 cameras need 16"),
+            "{message}"
+        );
+        let odd = RecordConfig { block_size: Some(4096), ..RecordConfig::new("store", None) };
+        assert_eq!(odd.check_size(1).unwrap_err().0, "block_size");
+    }
+}
