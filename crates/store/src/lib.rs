@@ -24,16 +24,24 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! The bytes are described in `docs/store-format.md`, and written and read in [`mod@format`]. Nothing here opens a file.
+//! The bytes are described in `docs/store-format.md`, and written and read in [`mod@format`].
 #![forbid(unsafe_code)]
 
 mod damage;
+mod directory;
+mod error;
 pub mod format;
 mod geometry;
+pub mod medium;
 mod reader;
 mod record;
+mod store;
+mod table;
 
 pub use damage::{Damage, DamageReason};
+pub use error::StoreError;
 pub use geometry::{BadGeometry, Geometry};
 pub use reader::BlockReader;
 pub use record::{Gap, Record, StreamId};
+pub use store::{Store, StoreFiles, StoreOptions, StreamSummary};
+pub use table::Format;

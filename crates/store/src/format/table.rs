@@ -11,17 +11,21 @@ use super::fields::{micros, seal, unseal};
 pub struct TableHeader {
     /// Of the store that it is the table of.
     pub geometry: Geometry,
+    /// All blocks of the store have a sequence of at least this one. It grows when a table is begun anew over old data, so
+    /// that those are never taken for newer ones.
+    pub first_sequence: u64,
 }
 
 impl TableHeader {
     /// The length of its bytes.
     pub const BYTES: usize = 4096;
-    const MAGIC: [u8; 8] = *b"VALKTAB\x02";
+    /// The first bytes of every table of this format.
+    pub const MAGIC: [u8; 8] = *b"VALKTAB\x02";
 
     /// Its bytes.
     pub fn encode(&self) -> [u8; Self::BYTES] {
         let (bytes, blocks) = (self.geometry.block_bytes(), self.geometry.blocks());
-        seal(&[&Self::MAGIC, &bytes.to_le_bytes(), &blocks.to_le_bytes()])
+        seal(&[&Self::MAGIC, &bytes.to_le_bytes(), &blocks.to_le_bytes(), &self.first_sequence.to_le_bytes()])
     }
 
     /// Reads what `data` starts with.
@@ -30,7 +34,8 @@ impl TableHeader {
         let magic = fields.bytes(Self::MAGIC.len())? == Self::MAGIC;
         let (bytes, blocks) = (fields.u64()?, fields.u64()?);
         let geometry = Geometry::new(bytes, blocks).ok()?;
-        (magic && geometry.block_bytes() == bytes).then_some(Self { geometry })
+        let first_sequence = fields.u64()?;
+        (magic && geometry.block_bytes() == bytes).then_some(Self { geometry, first_sequence })
     }
 }
 
@@ -155,7 +160,7 @@ mod tests {
 
     #[test]
     fn a_header_tells_the_geometry() {
-        let header = TableHeader { geometry: Geometry::new(1 << 20, 300).unwrap() };
+        let header = TableHeader { geometry: Geometry::new(1 << 20, 300).unwrap(), first_sequence: 77 };
         let bytes = header.encode();
         assert_eq!(TableHeader::decode(&bytes), Some(header));
         for bit in (0..bytes.len() * 8).step_by(7).chain(0..256) {

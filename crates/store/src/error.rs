@@ -1,0 +1,112 @@
+//! Why a store could not be made, opened, read or written.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::geometry::BadGeometry;
+
+/// Why something about a store failed. The messages name the file or the directory.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The system refused something.
+    #[error("cannot {action} {path}: {source}", path = path.display())]
+    Io {
+        /// What was tried, e.g. "read".
+        action: &'static str,
+        /// The file, device or directory.
+        path: PathBuf,
+        /// Why it failed.
+        source: io::Error,
+    },
+    /// The directory has no `valkkafs.json`.
+    #[error("{path} holds no recordings: valkkafs.json is missing", path = .0.display())]
+    NoStore(PathBuf),
+    /// A file of the new store is there already.
+    #[error("{path} exists: it is not overwritten", path = .0.display())]
+    Exists(PathBuf),
+    /// `valkkafs.json` makes no sense.
+    #[error("{path}: {reason}", path = path.display())]
+    Manifest {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// No store can have this size.
+    #[error(transparent)]
+    Geometry(#[from] BadGeometry),
+    /// The data or the table have another size than the store.
+    #[error("{path} has {found} bytes where {wanted} are needed", path = path.display())]
+    Size {
+        /// The file or device.
+        path: PathBuf,
+        /// Its size in bytes.
+        found: u64,
+        /// The smallest size that would do.
+        wanted: u64,
+    },
+    /// The table is of a store of another size.
+    #[error("{path} is the table of {found} blocks, not of {wanted}", path = path.display())]
+    OtherTable {
+        /// The table.
+        path: PathBuf,
+        /// Blocks by the table.
+        found: u64,
+        /// Blocks of the store.
+        wanted: u64,
+    },
+    /// There is too little room on the file system.
+    #[error(
+        "{path} has {free} bytes free: {wanted} are needed, and {kept} are to stay free",
+        path = path.display()
+    )]
+    NoSpace {
+        /// The directory.
+        path: PathBuf,
+        /// Bytes free.
+        free: u64,
+        /// Bytes that the store would take.
+        wanted: u64,
+        /// Bytes that are to be left.
+        kept: u64,
+    },
+    /// No partition has the identifier that `valkkafs.json` names.
+    #[error("no partition has the identifier {0}")]
+    NoPartition(String),
+    /// There is no such block.
+    #[error("block {block} does not exist: the store has {blocks}")]
+    NoBlock {
+        /// The number asked for.
+        block: u64,
+        /// How many there are.
+        blocks: u64,
+    },
+    /// Another writer has the store.
+    #[error("{path} is being written by another writer", path = .0.display())]
+    Locked(PathBuf),
+    /// The stream has a lane already.
+    #[error("\"{0}\" is being recorded already")]
+    LaneTaken(String),
+    /// A stream needs a name, and not too long a one.
+    #[error("a stream cannot be named by {0} bytes: 1 to {max} are possible", max = crate::format::MAX_NAME_BYTES)]
+    Name(usize),
+    /// Each lane needs a block of its own.
+    #[error("{lanes} streams cannot be recorded into {blocks} blocks: each needs one of its own")]
+    TooFewBlocks {
+        /// How many lanes there would be.
+        lanes: u64,
+        /// How many blocks there are.
+        blocks: u64,
+    },
+    /// Not everything was on disk at the deadline.
+    #[error("not everything was written in time: {0}")]
+    Late(String),
+}
+
+impl StoreError {
+    /// For `map_err`.
+    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io { action, path: path.to_owned(), source }
+    }
+}

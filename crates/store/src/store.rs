@@ -1,0 +1,258 @@
+//! A store: its blocks and what is in them.
+
+mod create;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use valkka_core::clock::SystemClock;
+use valkka_core::lock::lock;
+use valkka_core::time::WallTime;
+
+use crate::directory::Manifest;
+use crate::error::StoreError;
+use crate::format::{BlockHeader, BlockState, Row};
+use crate::geometry::Geometry;
+use crate::medium::{FileMedium, Medium, read_all};
+use crate::reader::BlockReader;
+use crate::record::StreamId;
+use crate::table::{Format, Table};
+
+pub use create::{StoreFiles, StoreOptions};
+
+/// A store of recordings, for reading; a [`Writer`](crate::Writer) writes into it. It can be shared by any threads, and be
+/// opened by any number of processes, also while one of them writes.
+///
+/// What another process writes is seen after [`Self::refresh`]; what a writer of this very object writes, at once when it
+/// is on disk.
+pub struct Store {
+    geometry: Geometry,
+    data: Arc<dyn Medium>,
+    table: Table,
+    directory: Option<Directory>,
+    /// The names of the streams.
+    names: Mutex<BTreeMap<StreamId, String>>,
+    /// Whether a writer of this process writes through this object.
+    is_writing: AtomicBool,
+}
+
+/// Where a store's `valkkafs.json` is, and what it said when it was last read or written.
+#[derive(Debug)]
+struct Directory {
+    path: PathBuf,
+    manifest: Mutex<Manifest>,
+}
+
+/// What a store has of one stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamSummary {
+    /// Its number.
+    pub id: StreamId,
+    /// Its name; empty if it has none.
+    pub name: String,
+    /// The moment of its first frame; `None` if there is none.
+    pub first: Option<WallTime>,
+    /// The moment of its last frame.
+    pub last: Option<WallTime>,
+    /// Bytes of the blocks that hold it alone, as far as they are used.
+    pub bytes: u64,
+}
+
+impl Store {
+    /// Makes an empty store of the current format in `dir`, which is made if it is missing, and reserves its room on the
+    /// disk. That takes as long as writing all of it where the file system cannot reserve.
+    ///
+    /// # Errors
+    /// If `dir` holds a store already, there is too little room, and those of the system. What was begun is removed then.
+    pub fn create(dir: &Path, options: &StoreOptions) -> Result<Arc<Self>, StoreError> {
+        create::create(dir, options)?;
+        Self::open(dir)
+    }
+
+    /// Opens the store in `dir` by its `valkkafs.json`. Of the data, at most what was not closed properly is read.
+    ///
+    /// # Errors
+    /// If there is none, its files are missing or too small, and those of the system.
+    pub fn open(dir: &Path) -> Result<Arc<Self>, StoreError> {
+        let manifest = Manifest::load(dir)?;
+        let geometry = manifest.geometry()?;
+        let data = open_medium(&manifest.data_path(dir)?)?;
+        let table = open_medium(&manifest.table_path(dir))?;
+        let directory = Directory { path: dir.to_owned(), manifest: Mutex::new(manifest) };
+        let store = Self::from_parts(data, Table::open(table, geometry)?, geometry, Some(directory))?;
+        store.refresh()?;
+        Ok(Arc::new(store))
+    }
+
+    /// Opens a store that has no `valkkafs.json`. With `init`, or if there is no table, it gets an empty one of the current
+    /// format; the data file is made and extended if it is missing or too short.
+    ///
+    /// # Errors
+    /// If the files cannot be read, or made, and if the table is of another size.
+    pub fn open_files(files: &StoreFiles, geometry: Geometry, init: bool) -> Result<Arc<Self>, StoreError> {
+        let init = create::prepare(files, geometry, init)?;
+        Self::from_media(open_medium(&files.data)?, open_medium(&files.table)?, geometry, init)
+    }
+
+    /// Opens a store on any media. With `init` it gets an empty table of the current format.
+    ///
+    /// # Errors
+    /// If the media are too small or cannot be read, or written.
+    pub fn from_media(
+        data: Arc<dyn Medium>,
+        table: Arc<dyn Medium>,
+        geometry: Geometry,
+        init: bool,
+    ) -> Result<Arc<Self>, StoreError> {
+        let table = if init {
+            Table::create(table, geometry, SystemClock.now())?
+        } else {
+            Table::open(table, geometry)?
+        };
+        let store = Self::from_parts(data, table, geometry, None)?;
+        store.refresh()?;
+        Ok(Arc::new(store))
+    }
+
+    fn from_parts(
+        data: Arc<dyn Medium>,
+        table: Table,
+        geometry: Geometry,
+        directory: Option<Directory>,
+    ) -> Result<Self, StoreError> {
+        let found = data.size().map_err(StoreError::io("read", data.place()))?;
+        // The older program leaves its file shorter than it will be.
+        if found < geometry.data_bytes() && table.format() == Format::V2 {
+            let (path, wanted) = (data.place().to_owned(), geometry.data_bytes());
+            return Err(StoreError::Size { path, found, wanted });
+        }
+        let (names, is_writing) = (Mutex::default(), AtomicBool::new(false));
+        Ok(Self { geometry, data, table, directory, names, is_writing })
+    }
+
+    /// The size and number of its blocks.
+    pub fn geometry(&self) -> Geometry {
+        self.geometry
+    }
+
+    /// The format of its table, and of what is written into it.
+    pub fn format(&self) -> Format {
+        self.table.format()
+    }
+
+    /// Its directory, if it has one.
+    pub fn directory(&self) -> Option<&Path> {
+        self.directory.as_ref().map(|directory| directory.path.as_path())
+    }
+
+    /// The streams that have a name or blocks of their own, by number.
+    pub fn streams(&self) -> Vec<StreamSummary> {
+        let mut streams: BTreeMap<StreamId, StreamSummary> = BTreeMap::new();
+        let summary = |id, name| StreamSummary { id, name, first: None, last: None, bytes: 0 };
+        for (&id, name) in lock(&self.names).iter() {
+            streams.insert(id, summary(id, name.clone()));
+        }
+        for row in self.table.rows().iter().filter(|row| row.state != BlockState::Free) {
+            let Some(id) = StreamId::new(row.lane) else { continue };
+            let stream = streams.entry(id).or_insert_with(|| summary(id, String::new()));
+            stream.first = [stream.first, row.first].into_iter().flatten().min();
+            stream.last = stream.last.max(row.last);
+            stream.bytes += u64::from(row.used_bytes);
+        }
+        streams.into_values().collect()
+    }
+
+    /// The stream called `name`.
+    pub fn stream(&self, name: &str) -> Option<StreamId> {
+        lock(&self.names).iter().find(|(_, known)| *known == name).map(|(&id, _)| id)
+    }
+
+    /// Reads the table and the names again, which another process may have written. Does nothing while this process
+    /// writes.
+    ///
+    /// # Errors
+    /// If they cannot be read; the store stays as it is then.
+    pub fn refresh(&self) -> Result<(), StoreError> {
+        if self.is_writing.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let rows = self.table.load()?;
+        if let Some(directory) = &self.directory {
+            let manifest = Manifest::load(&directory.path)?;
+            let named = manifest.streams.iter();
+            *lock(&self.names) =
+                named.filter_map(|(&id, name)| Some((StreamId::new(id)?, name.clone()))).collect();
+            *lock(&directory.manifest) = manifest;
+        }
+        *self.table.write_rows() = rows;
+        Ok(())
+    }
+
+    /// What the table says of `block`; `None` if there is no such block. Of a block that is being written it tells what is
+    /// on disk already.
+    pub fn row(&self, block: u64) -> Option<Row> {
+        self.table.rows().get(usize::try_from(block).ok()?).copied()
+    }
+
+    /// What the table says of all blocks, in their order.
+    pub fn rows(&self) -> Vec<Row> {
+        self.table.rows().clone()
+    }
+
+    /// The records of `block`. It is read as a whole; of one that is being written, what is on disk already.
+    ///
+    /// # Errors
+    /// If there is no such block, and those of the system.
+    pub fn block(&self, block: u64) -> Result<BlockReader, StoreError> {
+        let (Some(range), Some(row)) = (self.geometry.range(block), self.row(block)) else {
+            return Err(StoreError::NoBlock { block, blocks: self.geometry.blocks() });
+        };
+        let sequence = (row.sequence > 0).then_some(row.sequence);
+        if row.state == BlockState::Free {
+            return Ok(BlockReader::new(block, Bytes::new(), None));
+        }
+        let whole = (range.end - range.start) as usize;
+        let bytes = match row.state {
+            BlockState::Open if sequence.is_some() => {
+                (row.used_bytes as usize).clamp(BlockHeader::BYTES, whole)
+            }
+            _ => whole,
+        };
+        let mut data = vec![0; bytes];
+        self.read(block, 0, &mut data)?;
+        Ok(BlockReader::new(block, Bytes::from(data), sequence))
+    }
+
+    /// Fills `data` with what lies at `offset` in `block`. Behind the end of the data there are zeros.
+    ///
+    /// # Errors
+    /// If there is no such block or it is shorter than that, and those of the system.
+    pub(crate) fn read(&self, block: u64, offset: u64, data: &mut [u8]) -> Result<(), StoreError> {
+        let no_block = || StoreError::NoBlock { block, blocks: self.geometry.blocks() };
+        let range = self.geometry.range(block).ok_or_else(no_block)?;
+        let start = range.start.saturating_add(offset);
+        if start.saturating_add(data.len() as u64) > range.end {
+            return Err(no_block());
+        }
+        let failed = || StoreError::io("read", self.data.place());
+        let there = self.data.size().map_err(failed())?.saturating_sub(start).min(data.len() as u64);
+        let (there, missing) = data.split_at_mut(there as usize);
+        missing.fill(0);
+        read_all(&*self.data, start, there).map_err(failed())
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (place, format) = (self.data.place(), self.format());
+        f.debug_struct("Store").field("data", &place).field("format", &format).finish_non_exhaustive()
+    }
+}
+
+fn open_medium(path: &Path) -> Result<Arc<dyn Medium>, StoreError> {
+    Ok(Arc::new(FileMedium::open(path).map_err(StoreError::io("open", path))?))
+}
