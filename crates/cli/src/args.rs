@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{ArgAction, Parser, Subcommand};
 
-use crate::command::{camera, completions, demo, man, passwd, probe, serve, view, watch};
+use crate::command::{camera, completions, demo, man, passwd, probe, record, serve, view, watch};
 use crate::logging::Log;
 
 /// Video surveillance: many cameras, each connected to once and decoded once, in many windows
@@ -25,6 +25,7 @@ pub(crate) enum Command {
     View(view::Args),
     Probe(probe::Args),
     Camera(camera::Args),
+    Record(record::Args),
     Serve(serve::Args),
     Passwd(passwd::Args),
     Demo(demo::Args),
@@ -37,7 +38,7 @@ impl Command {
     /// What its log is like.
     pub(crate) fn log(&self) -> Log {
         match self {
-            Self::Demo(_) => Log::BesideTable,
+            Self::Demo(_) | Self::Record(_) => Log::BesideTable,
             Self::Serve(args) => Log::OfService(args.log_format()),
             _ => Log::Warnings,
         }
@@ -48,6 +49,7 @@ impl Command {
             Self::View(args) => view::run(args),
             Self::Probe(args) => probe::run(args),
             Self::Camera(args) => camera::run(args),
+            Self::Record(args) => record::run(args),
             Self::Serve(args) => serve::run(args),
             Self::Passwd(args) => passwd::run(&args),
             Self::Demo(args) => demo::run(args),

@@ -6,6 +6,7 @@ pub(crate) mod demo;
 pub(crate) mod man;
 pub(crate) mod passwd;
 pub(crate) mod probe;
+pub(crate) mod record;
 pub(crate) mod serve;
 pub(crate) mod view;
 pub(crate) mod watch;

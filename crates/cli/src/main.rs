@@ -11,8 +11,10 @@ mod command;
 mod companion;
 mod config_file;
 mod exit;
+mod in_place;
 mod interrupt;
 mod logging;
+mod named_address;
 mod output;
 mod password;
 mod second_process;
@@ -20,6 +22,7 @@ mod service_manager;
 mod stdin;
 mod table;
 mod terminal;
+mod units;
 mod web_service;
 
 use std::process::ExitCode;

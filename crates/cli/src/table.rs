@@ -1,22 +1,20 @@
 //! The live table of cameras, and what a run came to.
 
-use std::io::{self, IsTerminal, Write};
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use valkka::summary::{CameraSummary, Latency, Summary};
 use valkka::{Camera, StreamState, usage};
 
+use crate::in_place::InPlace;
 use crate::{output, terminal};
 
 /// Prints the state of cameras again and again: in place on a terminal, else one below the other.
 #[derive(Debug)]
 pub(crate) struct LiveTable {
-    in_place: bool,
-    /// Lines printed last time, to go back up over.
-    lines: usize,
+    lines: InPlace,
     previous: Option<Snapshot>,
-    interval: Duration,
 }
 
 /// Counters at one moment.
@@ -40,30 +38,20 @@ struct Counters {
 impl LiveTable {
     /// A table on standard error, so that standard output is free for results.
     pub(crate) fn new() -> Self {
-        // Log lines between two tables would be overwritten.
-        let in_place = io::stderr().is_terminal() && !tracing::enabled!(tracing::Level::WARN);
-        // In a log file, one table a second would drown everything else.
-        let interval = Duration::from_secs(if in_place { 1 } else { 5 });
-        Self { in_place, lines: 0, previous: None, interval }
+        Self { lines: InPlace::new(Duration::from_secs(5)), previous: None }
     }
 
     /// Prints the table if it is time. `shared` is how many pictures of each camera a second process has seen.
     pub(crate) fn tick(&mut self, cameras: &[Arc<Camera>], shared: &[u64]) -> io::Result<()> {
-        let due = self.previous.as_ref().is_none_or(|previous| previous.at.elapsed() >= self.interval);
-        if !due {
+        if !self.lines.is_due() {
             return Ok(());
         }
         let now = Snapshot::take(cameras, shared);
-        if let Some(previous) = &self.previous {
-            let text = render(cameras, previous, &now, terminal::size(io::stderr()));
-            let mut out = io::stderr().lock();
-            if self.in_place && self.lines > 0 {
-                // Up, and clear to the end of the screen (ECMA-48 CUU, ED).
-                write!(out, "\x1b[{}A\x1b[J", self.lines)?;
+        match &self.previous {
+            Some(previous) => {
+                self.lines.show(&render(cameras, previous, &now, terminal::size(io::stderr())))?;
             }
-            write!(out, "{text}")?;
-            out.flush()?;
-            self.lines = text.lines().count();
+            None => self.lines.pass(),
         }
         self.previous = Some(now);
         Ok(())
@@ -189,7 +177,8 @@ fn rows(size: Option<(usize, usize)>) -> usize {
     size.map_or(usize::MAX, |(_, rows)| rows.saturating_sub(3).max(1))
 }
 
-fn state_word(state: &StreamState) -> &'static str {
+/// What a state is called in tables.
+pub(crate) fn state_word(state: &StreamState) -> &'static str {
     match state {
         StreamState::Connecting => "connecting",
         StreamState::Online(_) => "online",
@@ -206,7 +195,7 @@ fn ages(latency: Latency) -> String {
 }
 
 /// The end of `text`, for that is where the names of cameras differ.
-fn clip(text: &str, most: usize) -> String {
+pub(crate) fn clip(text: &str, most: usize) -> String {
     let length = text.chars().count();
     if length <= most {
         return text.to_owned();

@@ -2,6 +2,8 @@
 #![allow(dead_code, reason = "each test uses some of it")]
 #![allow(clippy::unwrap_used, reason = "a test that fails says where")]
 
+pub(crate) mod media;
+
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;

@@ -1,0 +1,179 @@
+//! `valkka record`: streams into files.
+
+mod files;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, bail, ensure};
+use clap::ValueEnum;
+use valkka::av::{Container, Segment, SegmentNames};
+use valkka::source::{SourceOptions, Transport};
+use valkka::url::StreamUrl;
+use valkka::{CameraOptions, Reconnect};
+
+use crate::address::Address;
+use crate::exit::cannot_start;
+use crate::interrupt::Interrupt;
+use crate::named_address::{self, NamedAddress};
+use crate::units::{parse_length, parse_size};
+use files::Target;
+
+/// Record streams into files, as they come: nothing is decoded or encoded
+///
+/// A camera that goes away is waited for, and the recording goes on. Ctrl-C ends it; what was cut off by anything worse can
+/// be played all the same, up to its last second. The path of each file is printed when it is whole.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// rtsp://USER:PASSWORD@HOST:PORT/PATH, rtsps://…, the path of an .sdp file, or a camera of this machine: /dev/video0
+    #[arg(
+        value_name = "URL",
+        required_unless_present = "cameras",
+        conflicts_with = "cameras",
+        requires = "file"
+    )]
+    url: Option<Address>,
+
+    /// Where it is recorded: FILE.mkv takes everything, FILE.mp4 no G.711
+    #[arg(value_name = "FILE", conflicts_with = "cameras")]
+    file: Option<PathBuf>,
+
+    /// Cameras to record, each by its name and address
+    #[arg(long = "camera", value_name = "NAME=URL", num_args = 1.., requires = "dir")]
+    cameras: Vec<NamedAddress>,
+
+    /// The directory for the files of these cameras, NAME-2026-11-23T06-41-02.125Z.mkv; it is made if it is missing
+    #[arg(long, value_name = "DIR", requires = "cameras")]
+    dir: Option<PathBuf>,
+
+    /// Begin another file whenever one is this long, e.g. 10m; by default 1h with --dir
+    #[arg(long, value_name = "LENGTH", value_parser = parse_length)]
+    segment: Option<Duration>,
+
+    /// Begin another file whenever one is this large, e.g. 500M
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    segment_size: Option<u64>,
+
+    /// How files are laid out; by default as the name of FILE says, else mkv
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+
+    /// Record over FILE if it is there
+    #[arg(long)]
+    overwrite: bool,
+
+    /// Leave after this long, e.g. 30s, 10m or 1h30m
+    #[arg(long, value_name = "LENGTH", value_parser = parse_length)]
+    duration: Option<Duration>,
+
+    /// How the packets are to travel: auto, udp, tcp or multicast
+    #[arg(long, default_value = "auto")]
+    transport: Transport,
+
+    /// Connect again when a stream brings nothing for this long
+    #[arg(long, value_name = "LENGTH", default_value = "5s", value_parser = parse_length)]
+    silence: Duration,
+}
+
+/// How a file is laid out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// Matroska
+    Mkv,
+    /// MP4 in fragments
+    Mp4,
+}
+
+impl Format {
+    /// As the name of `file` says.
+    pub(crate) fn of(file: &Path) -> anyhow::Result<Self> {
+        let extension = file.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+        Self::from_str(extension, true).map_err(|_| {
+            anyhow::anyhow!("{}: a file is called .mkv or .mp4, unless --format is given", file.display())
+        })
+    }
+
+    /// The name that files have.
+    pub(crate) fn extension(self) -> &'static str {
+        match self {
+            Self::Mkv => "mkv",
+            Self::Mp4 => "mp4",
+        }
+    }
+
+    /// As the library calls it.
+    pub(crate) fn container(self) -> Container {
+        match self {
+            Self::Mkv => Container::Matroska,
+            Self::Mp4 => Container::Mp4,
+        }
+    }
+}
+
+pub(crate) fn run(mut args: Args) -> anyhow::Result<ExitCode> {
+    let interrupt = Interrupt::listen()?;
+    match args.targets() {
+        Ok(targets) => files::run(targets, args.duration, &interrupt),
+        Err(error) => Ok(cannot_start(&format_args!("{error:#}"))),
+    }
+}
+
+impl Args {
+    /// What is recorded into which files.
+    fn targets(&mut self) -> anyhow::Result<Vec<Target>> {
+        if let Some(dir) = &self.dir {
+            std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
+            let format = self.format.unwrap_or(Format::Mkv);
+            let segment = Segment {
+                duration: self.segment.or(self.segment_size.is_none().then_some(HOUR)),
+                bytes: self.segment_size,
+                names: SegmentNames::Time,
+            };
+            let cameras = named_address::parse_all(std::mem::take(&mut self.cameras))?;
+            let target = |(name, url): (String, StreamUrl)| Target {
+                path: dir.join(format!("{name}.{}", format.extension())),
+                camera: self.camera(name),
+                url,
+                container: format.container(),
+                segment: Some(segment.clone()),
+            };
+            return Ok(cameras.into_iter().map(target).collect());
+        }
+        let (Some(url), Some(path)) = (self.url.take(), self.file.take()) else {
+            bail!("neither a stream and a file nor cameras and a directory are given");
+        };
+        let format = self.format.map_or_else(|| Format::of(&path), Ok)?;
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        ensure!(parent.is_dir(), "{} is no directory", parent.display());
+        let is_cut = self.segment.is_some() || self.segment_size.is_some();
+        ensure!(
+            is_cut || self.overwrite || !path.exists(),
+            "{} is there already (--overwrite)",
+            path.display()
+        );
+        let names = SegmentNames::Number;
+        let segment = is_cut.then_some(Segment { duration: self.segment, bytes: self.segment_size, names });
+        let camera = self.camera(String::new());
+        Ok(vec![Target { url: url.parsed()?, camera, path, container: format.container(), segment }])
+    }
+
+    /// How a camera of this name is received.
+    fn camera(&self, name: String) -> CameraOptions {
+        let source = SourceOptions {
+            transport: self.transport,
+            silence_timeout: self.silence,
+            ..SourceOptions::default()
+        };
+        CameraOptions { name, source, reconnect: Reconnect::PROMPT, ..CameraOptions::default() }
+    }
+}
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+const EXAMPLES: &str = "\
+Examples:
+  valkka record rtsp://192.168.1.20/stream1 front.mkv
+  valkka record rtsp://192.168.1.20/stream1 front.mkv --segment 10m     # front-000001.mkv, front-000002.mkv …
+  valkka record --dir /srv/video --camera front=rtsp://192.168.1.20/stream1 gate=rtsp://192.168.1.21/live";
