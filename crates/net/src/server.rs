@@ -42,6 +42,7 @@ mod authorization;
 mod channel;
 mod connection;
 mod connections;
+mod datagrams;
 mod describe;
 mod flow;
 mod gatekeeper;

@@ -1,17 +1,17 @@
 //! Sends by UDP, from a pair of adjacent ports per track.
 
-use std::io::{self, IoSlice};
+use std::io;
 use std::net::{SocketAddr, UdpSocket as StdSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::net::{MMsgHdr, SendAncillaryBuffer, SendFlags, sendmmsg};
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
 use tokio::time::sleep;
 use tracing::trace;
 
 use super::activity::Activity;
+use super::datagrams::send_some;
 use super::reception::Reception;
 use super::viewer::Viewer;
 use crate::rtp::{Unit, UnitKind, is_rtcp};
@@ -155,15 +155,6 @@ async fn send_all(socket: &UdpSocket, mut packets: &[&[u8]]) -> u64 {
         }
     }
     refused
-}
-
-/// Sends as many of `packets` as one system call takes.
-fn send_some(socket: &UdpSocket, packets: &[&[u8]]) -> io::Result<usize> {
-    let slices: Vec<_> = packets.iter().map(|packet| [IoSlice::new(packet)]).collect();
-    let mut controls: Vec<_> = packets.iter().map(|_| SendAncillaryBuffer::default()).collect();
-    let mut messages: Vec<_> =
-        slices.iter().zip(&mut controls).map(|(slice, control)| MMsgHdr::new(slice, control)).collect();
-    Ok(sendmmsg(socket, &mut messages, SendFlags::DONTWAIT)?)
 }
 
 /// Packets that are sent without a pause. With Linux's default receive buffer (212 992 bytes) a socket holds some
