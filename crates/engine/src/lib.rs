@@ -35,6 +35,7 @@ pub mod gop;
 pub mod graph;
 mod opener;
 mod placeholder;
+pub mod playback;
 pub mod probe;
 mod slots;
 pub mod snapshot;
