@@ -7,8 +7,9 @@
 //! - An [`AvSource`] receives what libavformat can: RTSP over UDP, multicast and TLS, and session descriptions.
 //! - A [`Capture`] receives a camera of this machine.
 //! - A [`FileReader`] reads the frames of a file as a source would deliver them, from any position.
-//! - A [`Recorder`] writes the stream that passes through it into a file, on a thread of its own; a [`Muxer`] does so on the
-//!   caller's. A [`LiveMuxer`] makes fragmented MP4 for browsers, a [`Fragmenter`] as a filter, of video alone.
+//! - A [`Recorder`] writes the stream that passes through it into a file, on a thread of its own; a [`FileWriter`] does so
+//!   on the caller's, and so does a [`Muxer`], packet by packet. A [`LiveMuxer`] makes fragmented MP4 for browsers, a
+//!   [`Fragmenter`] as a filter, of video alone.
 //! - An [`Encoder`] makes packets of generated pictures, [`jpeg`] a file of a single one.
 //!
 //! FFmpeg is reached through a small C shim of our own; all unsafe code is in `ffi`. FFmpeg's log goes to `tracing`:
@@ -72,7 +73,9 @@ pub use live_muxer::{LiveFragment, LiveMuxer};
 pub use muxer::{Container, LeftOut, MuxError, Muxer, MuxerOptions};
 pub use picture_decoder::{Damaged, DecoderOptions, PictureDecoder};
 pub use reason::Reason;
-pub use recorder::{Recorder, RecorderEvent, RecorderOptions, Segment, SegmentNames};
+pub use recorder::{
+    FileWriter, FileWriterOptions, Recorder, RecorderEvent, RecorderOptions, Segment, SegmentNames,
+};
 pub use scaler::{Sampling, ScaleError, Scaler};
 pub use source::AvSource;
 pub use versions::ffmpeg_versions;

@@ -1,6 +1,7 @@
 //! Streams into files.
 
 mod behind;
+mod file_writer;
 mod group;
 mod names;
 mod segment;
@@ -19,6 +20,7 @@ use valkka_core::time::WallTime;
 use valkka_core::worker::Worker;
 
 use crate::muxer::{Container, LeftOut, MuxError};
+pub use file_writer::{FileWriter, FileWriterOptions};
 use group::Group;
 use names::Names;
 pub use segment::{Segment, SegmentNames};
@@ -143,7 +145,7 @@ impl Recorder {
             state: WriterState::default(),
             behind: None,
             slot: state.group.slot(),
-            input: input.clone(),
+            input: Some(input.clone()),
             on_event: self.on_event.clone(),
         };
         let worker = Worker::spawn(&self.name, None, move |stop| {

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use valkka_av::{Container, RecorderOptions, Segment, SegmentNames};
+use valkka_av::{Container, FileWriter, FileWriterOptions, RecorderOptions, Segment, SegmentNames};
 use valkka_core::codec::Codec;
 use valkka_core::frame::{Frame, Signal};
 use valkka_core::sink::Sink as _;
@@ -240,6 +240,27 @@ fn what_was_cut_off_anywhere_can_be_played() {
             // The last second may be missing; torn pictures, ffmpeg may show more than once.
             let what = format!("{extension} cut at {place} of {}: {decoded} of {written}", data.len());
             assert!(decoded > 0 && decoded + 26 >= written, "{what}");
+        }
+    }
+}
+
+#[test]
+fn on_the_callers_thread_the_same_files_are_made() {
+    require!(media::available());
+    let _watchdog = Watchdog::start(LIMIT);
+    let directory = TempDir::new().unwrap();
+    let frames = footage(100);
+    let files = record(&directory.join("a.mkv"), Container::Matroska, Some(of(5)), &frames);
+    let options = FileWriterOptions { container: Container::Matroska, segment: Some(of(5)), zero: None };
+    let (tx, made) = std::sync::mpsc::channel();
+    let mut writer = FileWriter::new(directory.join("b.mkv"), options, move |event| drop(tx.send(event)));
+    frames.into_iter().for_each(|frame| writer.write(frame).unwrap());
+    writer.finish().unwrap();
+    let made = finished(&made);
+    assert_eq!((files.len(), made.len()), (3, 3));
+    for (a, b) in files.iter().zip(&made) {
+        for stream in [VIDEO, AUDIO] {
+            assert_eq!(check_sums(a, stream), check_sums(b, stream));
         }
     }
 }

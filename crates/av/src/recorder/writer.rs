@@ -29,8 +29,8 @@ pub(super) struct Writer {
     /// The file before, while packets may come that belong into it.
     pub(super) behind: Option<Box<Behind>>,
     pub(super) slot: Option<Slot>,
-    /// Counts what was dropped because the disk was too slow.
-    pub(super) input: QueueSender,
+    /// Counts what was dropped because the disk was too slow, if frames come by a queue.
+    pub(super) input: Option<QueueSender>,
     pub(super) on_event: OnEvent,
 }
 
@@ -77,6 +77,11 @@ impl Writer {
                 Err(RecvError::Closed) => break,
             }
         }
+        self.end()
+    }
+
+    /// Writes what is held, and ends the files.
+    pub(super) fn end(&mut self) -> Result<(), MuxError> {
         while matches!(&self.state, State::Waiting(held) if !held.is_empty()) {
             self.begin_with_held()?;
         }
@@ -87,7 +92,8 @@ impl Writer {
         }
     }
 
-    fn take(&mut self, frame: Frame) -> Result<(), MuxError> {
+    /// Takes the next frame of the stream.
+    pub(super) fn take(&mut self, frame: Frame) -> Result<(), MuxError> {
         if *self.slot.get_or_insert(frame.slot) != frame.slot {
             debug!(slot = %frame.slot, "another stream than the one that is recorded is passed over");
             return Ok(());
@@ -203,7 +209,8 @@ impl Writer {
     fn finish(&self, file: File) -> Result<(), MuxError> {
         let path = file.muxer.path().to_owned();
         file.muxer.finish()?;
-        (self.on_event)(RecorderEvent::Finished { path, dropped: self.input.dropped() });
+        let dropped = self.input.as_ref().map_or(0, QueueSender::dropped);
+        (self.on_event)(RecorderEvent::Finished { path, dropped });
         Ok(())
     }
 }
