@@ -30,6 +30,7 @@ mod camera;
 mod decoding;
 mod engine;
 mod error;
+pub mod export;
 pub mod fragments;
 pub mod gop;
 pub mod graph;
