@@ -15,6 +15,8 @@
 mod load;
 mod peer;
 mod reader;
+#[path = "../report.rs"]
+mod report;
 mod row;
 mod worker;
 
@@ -22,6 +24,7 @@ use std::collections::BTreeMap;
 use std::env;
 use std::io;
 
+use report::{median, show};
 use row::{ROWS, Result as Figures};
 
 fn main() -> io::Result<()> {
@@ -61,17 +64,12 @@ fn print(rows: &[&row::Row], results: &BTreeMap<&str, Vec<Figures>>) {
         "| Work | CPU ms/frame | × floor | frames lost or late | age p50 / p99 ms | memory MiB (not files) | wanted |"
     );
     println!("|---|---|---|---|---|---|---|");
-    let median = |name: &str, pick: fn(&Figures) -> Option<f64>| {
-        let mut values: Vec<f64> = results.get(name)?.iter().filter_map(pick).collect();
-        values.sort_by(f64::total_cmp);
-        values.get(values.len() / 2).copied()
-    };
+    let median =
+        |name: &str, pick: fn(&Figures) -> Option<f64>| median(results.get(name)?.iter().filter_map(pick));
     let floor = median(row::FLOOR, |figures| figures.cpu_ms_per_frame);
     for row in rows {
         let cpu = median(row.name, |figures| figures.cpu_ms_per_frame);
         let ratio = cpu.zip(floor).filter(|_| row.decodes).map(|(cpu, floor)| cpu / floor);
-        let show =
-            |value: Option<f64>, digits| value.map_or("–".into(), |value| format!("{value:.digits$}"));
         let ages = median(row.name, |figures| figures.age_p50_ms)
             .zip(median(row.name, |figures| figures.age_p99_ms));
         let memory = median(row.name, |figures| figures.rss_mib);

@@ -14,6 +14,8 @@ mod client;
 mod floor;
 mod load;
 mod patience;
+#[path = "../report.rs"]
+mod report;
 mod row;
 mod server;
 mod stream;
@@ -26,6 +28,7 @@ use std::io;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use patience::Waits;
+use report::{median, show};
 use row::{Figures, ROWS};
 
 fn main() -> io::Result<()> {
@@ -78,9 +81,10 @@ fn print_rows(rows: &[&row::Row], results: &BTreeMap<&str, Vec<Figures>>) {
     );
     println!("|---|---|---|---|---|---|---|---|---|");
     for row in rows {
-        let of = |pick: fn(&Figures) -> f64| median(results.get(row.name), pick);
+        let of = |pick: fn(&Figures) -> f64| median(results.get(row.name)?.iter().map(pick));
         let cpu = of(|figures| figures.cpu_ms_per_frame);
-        let floor = row.floor.and_then(|name| median(results.get(name), |figures| figures.cpu_ms_per_frame));
+        let floor = row.floor.and_then(|name| results.get(name));
+        let floor = floor.and_then(|floor| median(floor.iter().map(|figures| figures.cpu_ms_per_frame)));
         println!(
             "| {} | {} | {} | {} | {} | {} | {} | {} | {} |",
             row.name,
@@ -108,7 +112,7 @@ fn print_waits(rows: &[&patience::Row], results: &BTreeMap<&str, Vec<Waits>>) {
             let results = results.get(row.name);
             let pair = results.and_then(|results| {
                 let half = |n: usize| {
-                    middle(results.iter().map(|waits| if n == 0 { pick(waits).0 } else { pick(waits).1 }))
+                    median(results.iter().map(|waits| if n == 0 { pick(waits).0 } else { pick(waits).1 }))
                 };
                 half(0).zip(half(1))
             });
@@ -123,19 +127,4 @@ fn print_waits(rows: &[&patience::Row], results: &BTreeMap<&str, Vec<Waits>>) {
             row.wanted,
         );
     }
-}
-
-fn median(results: Option<&Vec<Figures>>, pick: fn(&Figures) -> f64) -> Option<f64> {
-    middle(results?.iter().map(pick))
-}
-
-/// The median of what is a number.
-fn middle(values: impl Iterator<Item = f64>) -> Option<f64> {
-    let mut values: Vec<f64> = values.filter(|value| value.is_finite()).collect();
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied()
-}
-
-fn show(value: Option<f64>, digits: usize) -> String {
-    value.map_or("–".into(), |value| format!("{value:.digits$}"))
 }
