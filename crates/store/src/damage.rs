@@ -1,6 +1,7 @@
 //! What is wrong with a block, and where.
 
 use std::fmt;
+use std::io;
 
 /// Bytes of a block that are not what was written. Reading goes on behind them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -33,6 +34,8 @@ pub enum DamageReason {
     NoParameters,
     /// The check sum of the index is wrong; the records are not affected.
     Index,
+    /// The system cannot read the bytes.
+    Unreadable(io::ErrorKind),
 }
 
 impl fmt::Display for DamageReason {
@@ -44,6 +47,7 @@ impl fmt::Display for DamageReason {
             Self::Contents => f.write_str("a record holds what is not understood"),
             Self::NoParameters => f.write_str("the codec parameters of a packet are missing"),
             Self::Index => f.write_str("the index of the block is damaged"),
+            Self::Unreadable(kind) => write!(f, "it cannot be read: {kind}"),
         }
     }
 }

@@ -99,6 +99,9 @@ pub enum StoreError {
         /// How many blocks there are.
         blocks: u64,
     },
+    /// A disk was put in the place of the one that was being written, and its streams have other numbers.
+    #[error("{path} is of another store than before", path = .0.display())]
+    OtherStore(PathBuf),
     /// Not everything was on disk at the deadline.
     #[error("not everything was written in time: {0}")]
     Late(String),

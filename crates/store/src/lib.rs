@@ -35,8 +35,11 @@ mod geometry;
 pub mod medium;
 mod reader;
 mod record;
+mod recovery;
 mod store;
 mod table;
+mod times;
+mod writer;
 
 pub use damage::{Damage, DamageReason};
 pub use error::StoreError;
@@ -45,3 +48,4 @@ pub use reader::BlockReader;
 pub use record::{Gap, Record, StreamId};
 pub use store::{Store, StoreFiles, StoreOptions, StreamSummary};
 pub use table::Format;
+pub use writer::{Lane, Retention, Writer, WriterEvent, WriterOptions, WriterState, WriterStats};

@@ -18,7 +18,7 @@ use crate::format::{
 };
 use crate::record::{Record, StreamId};
 
-use older::OlderRecords;
+pub(crate) use older::{AccessUnit, OlderRecords};
 
 /// Iterates over the records of one block, in the order in which they were written.
 ///
@@ -42,6 +42,11 @@ impl BlockReader {
             None => Records::Older(OlderRecords::new(data)),
         };
         Self { block, records }
+    }
+
+    /// Reads `data`, the bytes of the block of this number, which is of the older format.
+    pub fn older(block: u64, data: Bytes) -> Self {
+        Self { block, records: Records::Older(OlderRecords::new(data)) }
     }
 
     /// The sequence of the block; `None` if it is of the older format.
@@ -104,8 +109,11 @@ struct CurrentRecords {
     position: usize,
     /// Where the records end at the latest.
     end: usize,
-    params: BTreeMap<(StreamId, Track), Arc<CodecParams>>,
+    params: KnownParams,
 }
+
+/// The parameters that were told last, by stream and track.
+pub(crate) type KnownParams = BTreeMap<(StreamId, Track), Arc<CodecParams>>;
 
 impl CurrentRecords {
     fn new(data: Bytes, sequence: u64) -> Self {
@@ -135,7 +143,7 @@ impl CurrentRecords {
         if !header.fits(&payload) {
             return Some(Err((start, DamageReason::Payload)));
         }
-        Some(self.record(&header, &payload).map_err(|reason| (start, reason)))
+        Some(decode_record(&header, &payload, &mut self.params).map_err(|reason| (start, reason)))
     }
 
     /// Goes to the next record behind `start`, where there is none. What lies behind the last record of a block that is
@@ -153,41 +161,45 @@ impl CurrentRecords {
         let bytes = (self.position - start) as u64;
         (bytes > 0).then_some(Err((start, DamageReason::NoRecord { bytes })))
     }
+}
 
-    fn record(&mut self, header: &RecordHeader, payload: &[u8]) -> Result<Record, DamageReason> {
-        let (id, track) = (header.id, header.track);
-        match header.kind {
-            RecordKind::Packet => {
-                let codec = header.codec.ok_or(DamageReason::Contents)?;
-                let params = params_of(&mut self.params, (id, track), codec, payload)?;
-                let packet = Packet {
-                    params,
-                    payload: Payload::copy_from_slice(payload),
-                    keyframe: header.keyframe,
-                    lost: header.lost,
-                };
-                let time =
-                    FrameTime { media: header.media, arrival: header.wall, capture: None, wall: header.wall };
-                let frame = Frame { slot: Slot::default(), track, time, body: Body::Packet(packet) };
-                Ok(Record::Packet { id, frame })
-            }
-            RecordKind::Params => {
-                let codec = header.codec.ok_or(DamageReason::Contents)?;
-                let (name, params) = decode_params(codec, payload).ok_or(DamageReason::Contents)?;
-                let params = Arc::new(params);
-                self.params.insert((id, track), params.clone());
-                Ok(Record::Params { id, track, name, params })
-            }
-            RecordKind::Gap => {
-                Ok(Record::Gap { id, gap: decode_gap(payload).ok_or(DamageReason::Contents)? })
-            }
+/// The record of a whole header and payload; `known` are the parameters told before it, and afterwards.
+pub(crate) fn decode_record(
+    header: &RecordHeader,
+    payload: &[u8],
+    known: &mut KnownParams,
+) -> Result<Record, DamageReason> {
+    let (id, track) = (header.id, header.track);
+    match header.kind {
+        RecordKind::Packet => {
+            let codec = header.codec.ok_or(DamageReason::Contents)?;
+            let packet = Packet {
+                params: params_of(known, (id, track), codec, payload)?,
+                payload: Payload::copy_from_slice(payload),
+                keyframe: header.keyframe,
+                lost: header.lost,
+            };
+            let time =
+                FrameTime { media: header.media, arrival: header.wall, capture: None, wall: header.wall };
+            let frame = Frame { slot: Slot::default(), track, time, body: Body::Packet(packet) };
+            Ok(Record::Packet { id, frame })
         }
+        RecordKind::Params => {
+            let codec = header.codec.ok_or(DamageReason::Contents)?;
+            let (name, params) = decode_params(codec, payload).ok_or(DamageReason::Contents)?;
+            // A new `Arc` would say that they changed.
+            let same = known.get(&(id, track)).filter(|known| ***known == params);
+            let params = same.cloned().unwrap_or_else(|| Arc::new(params));
+            known.insert((id, track), params.clone());
+            Ok(Record::Params { id, track, name, params })
+        }
+        RecordKind::Gap => Ok(Record::Gap { id, gap: decode_gap(payload).ok_or(DamageReason::Contents)? }),
     }
 }
 
 /// The parameters for a packet: those told before it; or else, as far as the codec allows, those that it tells itself.
 fn params_of(
-    known: &mut BTreeMap<(StreamId, Track), Arc<CodecParams>>,
+    known: &mut KnownParams,
     track: (StreamId, Track),
     codec: Codec,
     payload: &[u8],

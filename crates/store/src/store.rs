@@ -15,11 +15,12 @@ use valkka_core::time::WallTime;
 
 use crate::directory::Manifest;
 use crate::error::StoreError;
-use crate::format::{BlockHeader, BlockState, Row};
+use crate::format::{BlockHeader, BlockState, Footer, Row};
 use crate::geometry::Geometry;
 use crate::medium::{FileMedium, Medium, read_all};
 use crate::reader::BlockReader;
 use crate::record::StreamId;
+use crate::recovery::{self, Effort};
 use crate::table::{Format, Table};
 
 pub use create::{StoreFiles, StoreOptions};
@@ -180,7 +181,12 @@ impl Store {
         if self.is_writing.load(Ordering::Acquire) {
             return Ok(());
         }
-        let rows = self.table.load()?;
+        self.load()
+    }
+
+    /// Reads table and names, and of blocks that are being written how far that is.
+    pub(crate) fn load(&self) -> Result<(), StoreError> {
+        let mut rows = self.table.load()?;
         if let Some(directory) = &self.directory {
             let manifest = Manifest::load(&directory.path)?;
             let named = manifest.streams.iter();
@@ -188,8 +194,31 @@ impl Store {
                 named.filter_map(|(&id, name)| Some((StreamId::new(id)?, name.clone()))).collect();
             *lock(&directory.manifest) = manifest;
         }
-        *self.table.write_rows() = rows;
+        for (block, row) in rows.iter_mut().enumerate().filter(|(_, row)| row.state == BlockState::Open) {
+            *row = recovery::look(self, block as u64, row, Effort::Little)?;
+        }
+        let changed = *self.table.rows() != rows;
+        if changed {
+            *self.table.write_rows() = rows;
+        }
         Ok(())
+    }
+
+    /// Another number whenever [`Self::rows`] may have changed since.
+    pub(crate) fn version(&self) -> u64 {
+        self.table.version()
+    }
+
+    /// How many bytes of `block` there are to read: where this process writes it, those that are on disk.
+    pub(crate) fn readable_bytes(&self, block: u64) -> u64 {
+        let whole = self.geometry.block_bytes();
+        let is_writing = self.is_writing.load(Ordering::Acquire);
+        match self.row(block) {
+            Some(row) if is_writing && row.state == BlockState::Open && row.sequence > 0 => {
+                u64::from(row.used_bytes).clamp(BlockHeader::BYTES as u64, whole)
+            }
+            _ => whole,
+        }
     }
 
     /// What the table says of `block`; `None` if there is no such block. Of a block that is being written it tells what is
@@ -224,7 +253,99 @@ impl Store {
         };
         let mut data = vec![0; bytes];
         self.read(block, 0, &mut data)?;
-        Ok(BlockReader::new(block, Bytes::from(data), sequence))
+        // One that was not completed properly has no end but the row's: what lies behind it was never acknowledged.
+        let is_whole = |sequence| Footer::decode(&data).is_some_and(|footer| footer.sequence == sequence);
+        if sequence.is_some_and(|sequence| !is_whole(sequence)) {
+            data.truncate((row.used_bytes as usize).max(BlockHeader::BYTES));
+        }
+        let data = Bytes::from(data);
+        Ok(if row.is_older {
+            BlockReader::older(block, data)
+        } else {
+            BlockReader::new(block, data, sequence)
+        })
+    }
+
+    pub(crate) fn data(&self) -> &Arc<dyn Medium> {
+        &self.data
+    }
+
+    pub(crate) fn table(&self) -> &Table {
+        &self.table
+    }
+
+    /// Takes the store for the one writer that there may be.
+    pub(crate) fn begin_writing(&self) -> Result<(), StoreError> {
+        let locked = || StoreError::Locked(self.table.medium().place().to_owned());
+        if self.is_writing.swap(true, Ordering::AcqRel) {
+            return Err(locked());
+        }
+        self.relock().inspect_err(|_| self.is_writing.store(false, Ordering::Release))
+    }
+
+    /// As [`Self::begin_writing`], after the table was opened anew.
+    pub(crate) fn relock(&self) -> Result<(), StoreError> {
+        let table = self.table.medium();
+        match table.lock() {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(StoreError::Locked(table.place().to_owned())),
+            Err(error) => Err(StoreError::io("write", table.place())(error)),
+        }
+    }
+
+    /// Gives back what [`Self::begin_writing`] took.
+    pub(crate) fn end_writing(&self) {
+        self.table.medium().unlock();
+        self.is_writing.store(false, Ordering::Release);
+    }
+
+    /// The block that `valkkafs.json` names as the next one.
+    pub(crate) fn told_block(&self) -> Option<u64> {
+        self.directory.as_ref().map(|directory| lock(&directory.manifest).current_block)
+    }
+
+    /// The name of `id`; empty if it has none.
+    pub(crate) fn name_of(&self, id: StreamId) -> String {
+        lock(&self.names).get(&id).cloned().unwrap_or_default()
+    }
+
+    /// The stream called `name`, which gets a number if it has none; [`Self::save_manifest`] writes it down.
+    pub(crate) fn name_stream(&self, name: &str) -> StreamId {
+        let mut names = lock(&self.names);
+        if let Some((&id, _)) = names.iter().find(|(_, known)| *known == name) {
+            return id;
+        }
+        let named = names.keys().next_back().map_or(0, |id| id.number());
+        let recorded = self.table.rows().iter().map(|row| row.lane).max().unwrap_or(0);
+        let id = StreamId::new(named.max(recorded).wrapping_add(1)).unwrap_or(StreamId::FIRST);
+        names.insert(id, name.to_owned());
+        id
+    }
+
+    /// Makes sure that the stream of `lane` is called `name`, in a store that may be another one than before.
+    pub(crate) fn keep_name(&self, lane: u64, name: &str) -> Result<(), StoreError> {
+        let Some(id) = StreamId::new(lane) else { return Ok(()) };
+        let mut names = lock(&self.names);
+        if names.iter().any(|(&known, called)| (known == id) != (called == name)) {
+            return Err(StoreError::OtherStore(self.data.place().to_owned()));
+        }
+        names.insert(id, name.to_owned());
+        Ok(())
+    }
+
+    /// Writes `valkkafs.json` if streams were named, or `is_due`.
+    pub(crate) fn save_manifest(&self, current_block: u64, is_due: bool) -> Result<(), StoreError> {
+        let Some(directory) = &self.directory else { return Ok(()) };
+        let streams: BTreeMap<u64, String> =
+            lock(&self.names).iter().map(|(id, name)| (id.number(), name.clone())).collect();
+        let mut manifest = lock(&directory.manifest);
+        if manifest.streams == streams && (!is_due || manifest.current_block == current_block) {
+            return Ok(());
+        }
+        let changed = Manifest { streams, current_block, ..manifest.clone() };
+        changed.save(&directory.path)?;
+        *manifest = changed;
+        Ok(())
     }
 
     /// Fills `data` with what lies at `offset` in `block`. Behind the end of the data there are zeros.

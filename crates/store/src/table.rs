@@ -1,6 +1,7 @@
 //! The table of blocks, as it is on disk and in memory.
 
 use std::io::{self, IoSlice};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use valkka_core::time::WallTime;
@@ -28,6 +29,8 @@ pub(crate) struct Table {
     first_sequence: u64,
     /// As many as there are blocks.
     rows: RwLock<Vec<Row>>,
+    /// Counts the changes of the rows.
+    version: AtomicU64,
 }
 
 impl Table {
@@ -56,7 +59,7 @@ impl Table {
         let written = write_all(&*medium, 0, &mut [IoSlice::new(&bytes)]).and_then(|()| medium.sync());
         written.map_err(StoreError::io("write", medium.place()))?;
         let rows = RwLock::new(vec![Row::default(); geometry.blocks() as usize]);
-        Ok(Self { medium, format: Format::V2, geometry, first_sequence, rows })
+        Ok(Self { medium, format: Format::V2, geometry, first_sequence, rows, version: AtomicU64::new(0) })
     }
 
     /// Reads the table on `medium`, which tells by its first bytes in which format it is.
@@ -66,21 +69,15 @@ impl Table {
         read_all(&*medium, 0, &mut head).map_err(StoreError::io("read", medium.place()))?;
         let format = if head.starts_with(&TableHeader::MAGIC) { Format::V2 } else { Format::V1 };
         check_size(&*medium, Self::bytes(format, geometry))?;
-        let header = TableHeader::decode(&head);
-        if let Some(header) = header.filter(|header| header.geometry != geometry) {
-            let (path, found, wanted) =
-                (medium.place().to_owned(), header.geometry.blocks(), geometry.blocks());
-            return Err(StoreError::OtherTable { path, found, wanted });
-        }
         // A damaged header costs nothing as long as the size is known.
-        let first_sequence = header.map_or(0, |header| header.first_sequence);
-        let table = Self { medium, format, geometry, first_sequence, rows: RwLock::default() };
+        let first_sequence = TableHeader::decode(&head).map_or(0, |header| header.first_sequence);
+        let (rows, version) = (RwLock::default(), AtomicU64::new(0));
+        let table = Self { medium, format, geometry, first_sequence, rows, version };
         let rows = table.load()?;
         *table.write_rows() = rows;
         Ok(table)
     }
 
-    #[allow(dead_code, reason = "for the writer")]
     pub(crate) fn medium(&self) -> &Arc<dyn Medium> {
         &self.medium
     }
@@ -93,6 +90,14 @@ impl Table {
     pub(crate) fn load(&self) -> Result<Vec<Row>, StoreError> {
         let mut bytes = vec![0; Self::bytes(self.format, self.geometry) as usize];
         read_all(&*self.medium, 0, &mut bytes).map_err(StoreError::io("read", self.medium.place()))?;
+        let (path, wanted) = (self.medium.place(), self.geometry);
+        match TableHeader::decode(&bytes) {
+            Some(header) if self.format == Format::V1 || header.geometry != wanted => {
+                let (found, wanted) = (header.geometry.blocks(), wanted.blocks());
+                return Err(StoreError::OtherTable { path: path.to_owned(), found, wanted });
+            }
+            _ => (),
+        }
         Ok(match self.format {
             Format::V1 => {
                 let rows = bytes.chunks_exact(v1::Row::BYTES);
@@ -112,7 +117,16 @@ impl Table {
 
     /// The rows in memory, to be changed.
     pub(crate) fn write_rows(&self) -> RwLockWriteGuard<'_, Vec<Row>> {
-        self.rows.write().unwrap_or_else(PoisonError::into_inner)
+        let rows = self.rows.write().unwrap_or_else(PoisonError::into_inner);
+        self.version.fetch_add(1, Ordering::Release);
+        rows
+    }
+
+    /// Another number whenever the rows in memory may have changed since.
+    pub(crate) fn version(&self) -> u64 {
+        // Behind whoever changes them.
+        let _rows = self.rows();
+        self.version.load(Ordering::Acquire)
     }
 
     /// The sequence that no block has had.
@@ -121,7 +135,6 @@ impl Table {
         newest.saturating_add(1).max(self.first_sequence).max(1)
     }
 
-    #[allow(dead_code, reason = "for the writer")]
     /// Writes `row` to the disk, of a block that exists; not to memory. It survives a power cut after the next
     /// [`Self::sync`].
     pub(crate) fn write(&self, block: u64, row: &Row) -> io::Result<()> {
@@ -135,7 +148,6 @@ impl Table {
         }
     }
 
-    #[allow(dead_code, reason = "for the writer")]
     pub(crate) fn sync(&self) -> io::Result<()> {
         self.medium.sync()
     }
@@ -152,6 +164,7 @@ const DAMAGED: Row = Row {
     used_bytes: 0,
     state: BlockState::Open,
     has_gaps: false,
+    is_older: false,
 };
 
 fn check_size(medium: &dyn Medium, wanted: u64) -> Result<(), StoreError> {
@@ -173,11 +186,11 @@ fn row_of(older: v1::Row) -> Row {
         first: keyframe.or(last),
         last: last.or(keyframe),
         state: if used { BlockState::Closed } else { BlockState::Free },
+        is_older: true,
         ..Row::default()
     }
 }
 
-#[allow(dead_code, reason = "for the writer")]
 /// What of `row` the older format tells.
 fn older_row(row: &Row) -> v1::Row {
     let millis = |time: Option<WallTime>| time.map_or(0, WallTime::millis);

@@ -106,7 +106,12 @@ impl Footer {
 
     /// Reads what the whole `block` ends with; `None` too if index and records could not lie in it.
     pub fn decode(block: &[u8]) -> Option<Self> {
-        let mut fields = unseal(block.get(block.len().checked_sub(Self::BYTES)?..)?, Self::BYTES)?;
+        Self::decode_last(block.get(block.len().checked_sub(Self::BYTES)?..)?, block.len() as u64)
+    }
+
+    /// Reads `last`, the last bytes of a block of `block_bytes` bytes; `None` too if index and records could not lie in it.
+    pub fn decode_last(last: &[u8], block_bytes: u64) -> Option<Self> {
+        let mut fields = unseal(last, Self::BYTES)?;
         let magic = fields.bytes(Self::MAGIC.len())? == Self::MAGIC;
         let footer = Self {
             sequence: fields.u64()?,
@@ -116,15 +121,19 @@ impl Footer {
             last: fields.maybe_time()?,
             index_crc: fields.u32()?,
         };
-        let tail = Self::tail_bytes(footer.count as usize);
-        let fits = tail.saturating_add(footer.used_bytes as usize) <= block.len();
+        let tail = Self::tail_bytes(footer.count as usize) as u64;
+        let fits = tail.saturating_add(footer.used_bytes.into()) <= block_bytes;
         (magic && footer.sequence > 0 && fits).then_some(footer)
     }
 
     /// The index before it in the same `block`; `None` if it is damaged.
     pub fn index(&self, block: &[u8]) -> Option<Vec<IndexEntry>> {
         let start = block.len().checked_sub(Self::tail_bytes(self.count as usize))?;
-        let index = block.get(start..block.len() - Self::BYTES)?;
+        self.entries(block.get(start..block.len() - Self::BYTES)?)
+    }
+
+    /// The entries of `index`, the bytes before the footer; `None` if they are damaged.
+    pub fn entries(&self, index: &[u8]) -> Option<Vec<IndexEntry>> {
         (crc32fast::hash(index) == self.index_crc)
             .then(|| index.chunks_exact(IndexEntry::BYTES).map(IndexEntry::decode).collect())?
     }

@@ -62,6 +62,8 @@ pub struct Row {
     pub state: BlockState,
     /// Whether there are gaps in it.
     pub has_gaps: bool,
+    /// Whether it is in the older format.
+    pub is_older: bool,
 }
 
 /// What becomes of a block.
@@ -100,7 +102,7 @@ impl Row {
             &micros(self.first).to_le_bytes(),
             &micros(self.last).to_le_bytes(),
             &self.used_bytes.to_le_bytes(),
-            &[state, self.has_gaps.into()],
+            &[state, u8::from(self.has_gaps) | u8::from(self.is_older) << 1],
         ])
     }
 
@@ -110,7 +112,7 @@ impl Row {
             return Some(Self::default());
         }
         let mut fields = unseal(data, Self::BYTES)?;
-        Some(Self {
+        let row = Self {
             sequence: fields.u64()?,
             lane: fields.u64()?,
             first_keyframe: fields.maybe_time()?,
@@ -124,8 +126,10 @@ impl Row {
                 2 => BlockState::Closed,
                 _ => return None,
             },
-            has_gaps: fields.u8()? & 1 != 0,
-        })
+            ..Self::default()
+        };
+        let flags = fields.u8()?;
+        Some(Self { has_gaps: flags & 1 != 0, is_older: flags & 2 != 0, ..row })
     }
 }
 
@@ -145,7 +149,7 @@ mod tests {
             has_gaps: true,
             ..Row::default()
         };
-        for row in [row, Row { state: BlockState::Open, ..row }, Row::default()] {
+        for row in [row, Row { state: BlockState::Open, is_older: true, ..row }, Row::default()] {
             let bytes = row.encode();
             assert_eq!(Row::decode(&bytes), Some(row));
             assert_eq!(Row::decode(&bytes[..63]), None);

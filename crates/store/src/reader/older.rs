@@ -1,10 +1,10 @@
 //! The records of a block of the older format.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use valkka_core::codec::{AudioParams, Codec, CodecParams, opus};
+use valkka_core::codec::h264::{self, NalType};
+use valkka_core::codec::{AudioParams, Codec, CodecParams, nal, opus};
 use valkka_core::frame::{Body, Frame, FrameTime, Packet};
 use valkka_core::payload::Payload;
 use valkka_core::stream::{Slot, Track};
@@ -14,27 +14,37 @@ use crate::damage::DamageReason;
 use crate::format::v1::{RecordHeader, codec_of};
 use crate::record::{Record, StreamId};
 
-use super::Found;
+use super::{Found, KnownParams};
 
 /// Joins NAL units to access units. There is nothing to find the next record by where one makes no sense: the rest of the
 /// block is passed over then.
 #[derive(Debug)]
-pub(super) struct OlderRecords {
+pub(crate) struct OlderRecords {
     data: Bytes,
     position: usize,
-    params: BTreeMap<(StreamId, Track), Arc<CodecParams>>,
+    params: KnownParams,
 }
 
 impl OlderRecords {
-    pub(super) fn new(data: Bytes) -> Self {
-        Self { data, position: 0, params: BTreeMap::new() }
+    pub(crate) fn new(data: Bytes) -> Self {
+        Self::with_params(data, KnownParams::new())
     }
 
-    pub(super) fn position(&self) -> usize {
+    /// With the parameters that were told before.
+    pub(crate) fn with_params(data: Bytes, params: KnownParams) -> Self {
+        Self { data, position: 0, params }
+    }
+
+    /// The parameters that were told last.
+    pub(crate) fn into_params(self) -> KnownParams {
+        self.params
+    }
+
+    pub(crate) fn position(&self) -> usize {
         self.position
     }
 
-    pub(super) fn next(&mut self) -> Option<Found> {
+    pub(crate) fn next(&mut self) -> Option<Found> {
         let start = self.position;
         let header = RecordHeader::decode(&self.data[start..]).filter(|header| header.id != 0)?;
         let Some((id, track, length)) = sensible(&header, self.data.len() - start) else {
@@ -48,10 +58,15 @@ impl OlderRecords {
             return Some(Err((start, DamageReason::Contents)));
         };
         let mut payload = self.data[start + RecordHeader::BYTES..end].to_vec();
+        let mut unit = AccessUnit::new(&payload);
         while let Some(length) = self.continuation(&header, codec, end) {
             let begin = end + RecordHeader::BYTES;
+            let more = &self.data[begin..begin + length];
+            if !unit.takes(more) {
+                break;
+            }
             end = begin + length;
-            payload.extend_from_slice(&self.data[begin..end]);
+            payload.extend_from_slice(more);
         }
         self.position = end;
         let params = self.params_of((id, track), codec, &payload);
@@ -96,6 +111,42 @@ impl OlderRecords {
         let params = Arc::new(params);
         self.params.insert(track, params.clone());
         Some(params)
+    }
+}
+
+/// Tells which NAL units of the same time belong together: where a camera is fast, or its times are coarse, two access
+/// units may have the same millisecond.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AccessUnit {
+    has_slice: bool,
+}
+
+impl AccessUnit {
+    /// One that begins with the NAL units in `payload`.
+    pub(crate) fn new(payload: &[u8]) -> Self {
+        Self { has_slice: has_slice(payload) }
+    }
+
+    /// Whether the NAL units in `payload` go on with it. It is not changed by those that do not.
+    pub(crate) fn takes(&mut self, payload: &[u8]) -> bool {
+        if self.has_slice && nal::annex_b(payload).next().is_some_and(begins_another) {
+            return false;
+        }
+        self.has_slice |= has_slice(payload);
+        true
+    }
+}
+
+fn has_slice(payload: &[u8]) -> bool {
+    nal::annex_b(payload).any(|unit| NalType::of(unit).is_some_and(NalType::is_slice))
+}
+
+/// Whether such a unit behind a slice is of the next access unit (ITU-T H.264, 7.4.1.2.3 and 7.4.1.2.4).
+fn begins_another(unit: &[u8]) -> bool {
+    match NalType::of(unit) {
+        Some(NalType::AUD | NalType::SPS | NalType::PPS | NalType::SEI) => true,
+        Some(NalType(kind)) if (14..=18).contains(&kind) => true,
+        _ => h264::first_macroblock(unit) == Some(0),
     }
 }
 

@@ -1,0 +1,244 @@
+//! Writing into a store.
+//!
+//! ```text
+//! put ─▶ a bounded queue per lane ─▶ the committer, at most once per commit interval for all lanes together:
+//!        rows of blocks that are begun ─▶ sync of the table ─▶ records ─▶ sync of the data ─▶ acknowledged
+//! ```
+
+mod batch;
+mod block;
+mod committer;
+mod cycle;
+mod gate;
+mod intake;
+mod lane;
+mod lane_writer;
+mod shared;
+mod space;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use valkka_core::time::WallTime;
+use valkka_core::worker::Worker;
+
+use crate::error::StoreError;
+use crate::format::MAX_NAME_BYTES;
+use crate::record::StreamId;
+use crate::recovery;
+use crate::store::Store;
+
+use committer::Committer;
+use shared::Shared;
+
+pub use lane::Lane;
+
+/// Writes into a store, which has one writer at a time; readers, any number, in this process and in others.
+///
+/// Frames are put into its [`Lane`]s from any threads. A thread of its own writes them, for all lanes together, and has
+/// the disk sync them: what was acknowledged ([`Self::commit`]) outlasts a killed process and a power cut. Where the disk
+/// fails or does not keep up, nobody waits for it: frames are dropped, the gap is recorded with its reason, and writing
+/// goes on by itself.
+///
+/// Dropping it closes the blocks and commits. That takes as long as the disk does, but at most
+/// [`JOIN_TIMEOUT`](valkka_core::worker::JOIN_TIMEOUT); lanes that are left take nothing any more.
+pub struct Writer {
+    store: Arc<Store>,
+    shared: Arc<Shared>,
+    /// Stops first, when the writer is dropped.
+    worker: Option<Worker>,
+}
+
+/// How a [`Writer`] writes.
+#[derive(Clone)]
+pub struct WriterOptions {
+    /// The name of its thread.
+    pub name: String,
+    /// How old frames get before they are on disk, as long as the disk keeps up: what a power cut may cost. The shorter,
+    /// the more is written that was written before, for disks write whole pages.
+    pub commit_interval: Duration,
+    /// How many bytes of one stream wait for the disk before frames are dropped.
+    pub max_queued_bytes: usize,
+    /// Is told what happens, on the writer's thread and on those that put frames. It must not wait, and it must not drop
+    /// the writer.
+    pub on_event: Arc<dyn Fn(WriterEvent) + Send + Sync>,
+}
+
+/// What happens while a store is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WriterEvent {
+    /// A block is complete and on disk.
+    BlockClosed {
+        /// Its number.
+        block: u64,
+        /// The stream that has it to itself; `None` if it may hold many.
+        lane: Option<StreamId>,
+    },
+    /// The disk does not take what is written. It is tried again until it does.
+    Failing {
+        /// Why, in words.
+        reason: String,
+    },
+    /// The disk takes it again.
+    Recovered {
+        /// Since when it did not.
+        since: WallTime,
+    },
+    /// Frames of a stream were dropped; those that follow are written again.
+    Dropped {
+        /// The stream.
+        id: StreamId,
+        /// How many.
+        frames: u64,
+        /// Why, in words.
+        reason: String,
+    },
+}
+
+/// How a writer is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WriterState {
+    /// It writes, or has nothing to write.
+    Writing,
+    /// The disk does not take what is written.
+    Failing {
+        /// Why, in words.
+        reason: String,
+        /// Since when.
+        since: WallTime,
+    },
+}
+
+/// What a writer has done so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WriterStats {
+    /// Frames on disk.
+    pub frames: u64,
+    /// Bytes of their payloads.
+    pub recorded_bytes: u64,
+    /// Bytes that the disk had to write for them, in whole pages of 4096.
+    pub written_bytes: u64,
+    /// How often the disk was told to sync.
+    pub syncs: u64,
+    /// Frames that were dropped.
+    pub dropped: u64,
+    /// Bytes that wait to be written.
+    pub queued_bytes: u64,
+    /// Blocks that were completed.
+    pub blocks: u64,
+}
+
+/// How much of a stream is kept. The oldest blocks of a stream that has more are given up, whole blocks at a time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Retention {
+    /// Bytes of its blocks, the one that is being written included, of which there is at least that one.
+    pub max_bytes: Option<u64>,
+    /// The age of their last frame.
+    pub max_age: Option<Duration>,
+}
+
+impl Default for WriterOptions {
+    /// At most a second is lost.
+    fn default() -> Self {
+        Self {
+            name: "committer".to_owned(),
+            commit_interval: Duration::from_millis(900),
+            max_queued_bytes: 4 << 20,
+            on_event: Arc::new(|_| ()),
+        }
+    }
+}
+
+impl fmt::Debug for WriterOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WriterOptions")
+            .field("name", &self.name)
+            .field("commit_interval", &self.commit_interval)
+            .field("max_queued_bytes", &self.max_queued_bytes)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Writer {
+    /// Takes the store for writing, completes the blocks that the last writer left open, and starts to write.
+    ///
+    /// # Errors
+    /// If another writer has it, in this process or another; if it may not be written; and those of the system.
+    pub fn open(store: Arc<Store>, options: WriterOptions) -> Result<Self, StoreError> {
+        store.begin_writing()?;
+        // From here on, what fails gives the store back.
+        let shared = Arc::new(Shared::new(store.clone(), options));
+        let mut writer = Self { store: store.clone(), shared: shared.clone(), worker: None };
+        store.load()?;
+        recovery::complete(&store)?;
+        let committer = Committer::new(store.clone(), shared.clone());
+        let name = shared.options.name.clone();
+        let worker = Worker::spawn(&name, None, move |stop| committer.run(&stop));
+        writer.worker = Some(worker.map_err(StoreError::io("start a thread for", store.data().place()))?);
+        Ok(writer)
+    }
+
+    /// The store, for reading.
+    pub fn store(&self) -> &Arc<Store> {
+        &self.store
+    }
+
+    /// A lane for the stream called `name`, whose number is found by it, or given to it.
+    ///
+    /// # Errors
+    /// If it has a lane already, or no name, or there are not enough blocks.
+    pub fn lane(&self, name: &str, retention: Retention) -> Result<Lane, StoreError> {
+        if name.is_empty() || name.len() > MAX_NAME_BYTES {
+            return Err(StoreError::Name(name.len()));
+        }
+        Lane::of_stream(&self.shared, name, retention)
+    }
+
+    /// A lane for many streams, whose records follow each other in the same blocks.
+    pub fn mixed_lane(&self) -> Lane {
+        Lane::mixed(&self.shared)
+    }
+
+    /// The block that is begun next.
+    pub fn current_block(&self) -> u64 {
+        self.shared.current_block()
+    }
+
+    /// Has `block` begun next, whatever is in it, if it exists and is not being written then.
+    pub fn set_current_block(&self, block: u64) {
+        self.shared.set_current_block(block);
+    }
+
+    /// Returns once all that was put before is on disk.
+    ///
+    /// # Errors
+    /// If it is not at `deadline`; the reason is told.
+    pub fn commit(&self, deadline: Instant) -> Result<(), StoreError> {
+        self.shared.commit(deadline)
+    }
+
+    /// How it is.
+    pub fn state(&self) -> WriterState {
+        self.shared.state()
+    }
+
+    /// What it has done.
+    pub fn stats(&self) -> WriterStats {
+        self.shared.stats()
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        drop(self.worker.take());
+        self.store.end_writing();
+    }
+}
+
+impl fmt::Debug for Writer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Writer").field("store", &self.store).field("state", &self.state()).finish()
+    }
+}

@@ -1,0 +1,91 @@
+//! Blocks that are being filled.
+
+mod current;
+mod older;
+
+use valkka_core::frame::{Frame, Packet};
+
+use crate::format::Row;
+use crate::record::{Gap, StreamId};
+
+use super::batch::Batch;
+
+pub(super) use current::CurrentBlock;
+pub(super) use older::OlderBlock;
+
+/// A block that is being filled.
+#[derive(Debug)]
+pub(super) enum OpenBlock {
+    Current(CurrentBlock),
+    Older(OlderBlock),
+}
+
+/// What is to be written of one packet.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Entry<'a> {
+    pub(super) id: StreamId,
+    /// Of the stream.
+    pub(super) name: &'a str,
+    pub(super) frame: &'a Frame,
+    /// That of the frame.
+    pub(super) packet: &'a Packet,
+    /// What stands before it.
+    pub(super) gap: Option<&'a Gap>,
+}
+
+/// What became of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Put {
+    Done,
+    /// There is no room for it in the block; nothing was written.
+    Full,
+    /// There is no room for it in any block.
+    TooLarge,
+    /// The format does not know such a packet.
+    Unknown,
+}
+
+impl OpenBlock {
+    /// Its number.
+    pub(super) fn number(&self) -> u64 {
+        match self {
+            Self::Current(block) => block.number(),
+            Self::Older(block) => block.number(),
+        }
+    }
+
+    /// Its sequence; 0 in the older format.
+    pub(super) fn sequence(&self) -> u64 {
+        match self {
+            Self::Current(block) => block.sequence(),
+            Self::Older(_) => 0,
+        }
+    }
+
+    /// Appends a packet, with what has to stand before it.
+    pub(super) fn put(&mut self, batch: &mut Batch, entry: &Entry<'_>) -> Put {
+        match self {
+            Self::Current(block) => block.put(batch, entry),
+            Self::Older(block) => block.put(batch, entry),
+        }
+    }
+
+    /// What the table is to say of it once all that was put is on disk. Called at the end of each batch.
+    pub(super) fn row(&mut self, batch: &mut Batch) -> Row {
+        match self {
+            Self::Current(block) => block.row(),
+            Self::Older(block) => {
+                block.mark_end(batch);
+                block.row()
+            }
+        }
+    }
+
+    /// Completes it, and returns what the table is to say of it then.
+    pub(super) fn close(self, batch: &mut Batch) -> Row {
+        match self {
+            Self::Current(block) => block.close(batch),
+            Self::Older(mut block) => block.close(batch),
+        }
+    }
+}

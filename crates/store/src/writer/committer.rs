@@ -1,0 +1,276 @@
+//! The thread that writes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use tracing::{debug, trace};
+use valkka_core::worker::StopToken;
+
+use crate::error::StoreError;
+use crate::format::Row;
+use crate::record::StreamId;
+use crate::recovery;
+use crate::store::Store;
+
+use super::WriterEvent;
+use super::batch::PAGE_BYTES;
+use super::cycle::Cycle;
+use super::lane_writer::{Desk, LaneWriter};
+use super::shared::Shared;
+use super::space::Space;
+
+/// Writes what was put, in cycles.
+pub(super) struct Committer {
+    store: Arc<Store>,
+    shared: Arc<Shared>,
+    space: Space,
+    lanes: BTreeMap<u64, LaneWriter>,
+    failed: Option<Failed>,
+    /// Rows that were written, and may not be on disk yet. They only save time when the store is opened.
+    unsynced: BTreeMap<u64, Row>,
+    /// Whether they have to be written again.
+    is_unsynced_lost: bool,
+    table_synced: Instant,
+    expired: Instant,
+}
+
+/// A cycle that the disk did not take.
+struct Failed {
+    cycle: Cycle,
+    reason: String,
+    retry: Instant,
+    pause: Duration,
+    /// Whether data or table were opened anew: nothing of what was being written is known to be there.
+    is_reopened: bool,
+}
+
+impl Committer {
+    pub(super) fn new(store: Arc<Store>, shared: Arc<Shared>) -> Self {
+        let space = Space::new(store.clone());
+        shared.tell_current_block(space.next());
+        let now = Instant::now();
+        Self {
+            store,
+            shared,
+            space,
+            lanes: BTreeMap::new(),
+            failed: None,
+            unsynced: BTreeMap::new(),
+            is_unsynced_lost: false,
+            table_synced: now,
+            expired: now,
+        }
+    }
+
+    /// Writes until `stop` says stop; then what was put before, once, and completes the blocks.
+    pub(super) fn run(mut self, stop: &StopToken) {
+        let shared = self.shared.clone();
+        stop.on_stop(move || shared.wake());
+        while !stop.is_stopped() {
+            let pause = if self.unsynced.is_empty() { IDLE } else { TABLE_INTERVAL };
+            let retry = self.failed.as_ref().map(|failed| failed.retry);
+            self.shared.wait(stop, Instant::now() + pause, retry);
+            if !stop.is_stopped() {
+                self.cycle(false);
+            }
+        }
+        self.cycle(true);
+        self.shared.end();
+    }
+
+    /// One commit cycle: first what the disk did not take, then what was put since.
+    fn cycle(&mut self, is_last: bool) {
+        if let Some(failed) = self.failed.take() {
+            self.retry(failed);
+        }
+        if self.failed.is_none() {
+            let cycle = self.gather(is_last);
+            self.write(cycle, is_last, None);
+        }
+    }
+
+    /// Brings all that was put into blocks.
+    fn gather(&mut self, is_last: bool) -> Cycle {
+        let mut cycle = Cycle { ticket: self.shared.begin_cycle(), ..Cycle::default() };
+        for intake in self.shared.intakes() {
+            let last = || {
+                let rows = self.store.table().rows();
+                rows.iter().filter(|row| row.lane == intake.lane).filter_map(|row| row.last).max()
+            };
+            self.lanes.entry(intake.lane).or_insert_with(|| LaneWriter::new(intake.clone(), last()));
+        }
+        let count = self.lanes.len() as u64;
+        let (store, shared) = (self.store.clone(), self.shared.clone());
+        let name_of = |id: StreamId| store.name_of(id);
+        let mut desk = Desk { shared: &shared, space: &mut self.space, cycle: &mut cycle, name_of: &name_of };
+        for lane in self.lanes.values_mut() {
+            lane.take(lane.intake.take(), &mut desk);
+            let is_stale = lane.sequence().is_some_and(|sequence| desk.space.is_stale(sequence, count));
+            if is_last || is_stale || !lane.intake.has_owner() {
+                lane.close(&mut desk);
+            }
+            lane.end_cycle(&mut desk);
+        }
+        self.lanes.retain(|_, lane| !lane.is_over());
+        if !cycle.begun.is_empty() || self.expired.elapsed() >= IDLE {
+            self.expired = Instant::now();
+            let retentions = self.lanes.iter().map(|(lane, writer)| (*lane, writer.intake.retention()));
+            self.space.expire(&retentions.collect(), &mut cycle);
+        }
+        self.shared.tell_current_block(self.space.next());
+        cycle
+    }
+
+    /// Writes `cycle`, which is kept for later if the disk does not take it. `pause` is how long it was waited before, if it
+    /// was tried before.
+    fn write(&mut self, cycle: Cycle, is_last: bool, pause: Option<Duration>) {
+        self.shared.begin_writing();
+        let written = self.try_write(&cycle, is_last);
+        self.shared.end_writing();
+        match written {
+            Ok(()) => self.acknowledge(cycle),
+            Err(error) => {
+                self.is_unsynced_lost = true;
+                let reason = error.to_string();
+                self.fail(Failed {
+                    cycle,
+                    reason,
+                    retry: Instant::now(),
+                    pause: pause.unwrap_or(FIRST_PAUSE),
+                    is_reopened: false,
+                });
+            }
+        }
+    }
+
+    /// What must be on disk before something else is written and synced before it. Whatever fails, all of it can be done
+    /// again.
+    fn try_write(&mut self, cycle: &Cycle, is_last: bool) -> Result<(), StoreError> {
+        let (data, table) = (self.store.data().clone(), self.store.table());
+        for medium in [&data, table.medium()] {
+            medium.check().map_err(StoreError::io("write to", medium.place()))?;
+        }
+        // For programs of the older format, and for people: the current format needs it for the names only.
+        self.store.save_manifest(self.shared.current_block(), !cycle.closed.is_empty())?;
+        let failed = || StoreError::io("write", table.medium().place());
+        if self.is_unsynced_lost {
+            self.unsynced.iter().try_for_each(|(&block, row)| table.write(block, row)).map_err(failed())?;
+        }
+        cycle.begun.iter().try_for_each(|(&block, row)| table.write(block, row)).map_err(failed())?;
+        let is_due = is_last || self.table_synced.elapsed() >= TABLE_INTERVAL;
+        if !cycle.begun.is_empty() || (is_due && !self.unsynced.is_empty()) {
+            table.sync().map_err(failed())?;
+            self.count_pages(self.unsynced.keys().chain(cycle.begun.keys()));
+            self.unsynced.clear();
+            self.is_unsynced_lost = false;
+            self.table_synced = Instant::now();
+        }
+        if !cycle.batch.is_empty() {
+            cycle
+                .batch
+                .write(&*data)
+                .and_then(|()| data.sync())
+                .map_err(StoreError::io("write", data.place()))?;
+            add(&self.shared.counts.syncs, 1);
+            add(&self.shared.counts.written_bytes, cycle.batch.page_bytes());
+        }
+        Ok(())
+    }
+
+    /// Tells everybody that what `cycle` holds is on disk.
+    fn acknowledge(&mut self, cycle: Cycle) {
+        let table = self.store.table();
+        {
+            let mut rows = table.write_rows();
+            for (&block, row) in &cycle.rows {
+                rows[block as usize] = *row;
+            }
+        }
+        let written = cycle.rows.iter().try_for_each(|(&block, row)| table.write(block, row));
+        if let Err(error) = written {
+            debug!(%error, "rows are written again with the next cycle");
+            self.is_unsynced_lost = true;
+        }
+        self.unsynced.extend(&cycle.rows);
+        self.space.end_cycle();
+        self.shared.tell_current_block(self.space.next());
+        self.lanes.values_mut().for_each(LaneWriter::commit);
+        let counts = &self.shared.counts;
+        add(&counts.frames, cycle.frames);
+        add(&counts.recorded_bytes, cycle.recorded_bytes);
+        add(&counts.blocks, cycle.closed.len() as u64);
+        trace!(frames = cycle.frames, bytes = cycle.recorded_bytes, "committed");
+        self.shared.end_cycle(cycle.ticket);
+        for (block, lane) in cycle.closed {
+            let lane = StreamId::new(lane);
+            (self.shared.options.on_event)(WriterEvent::BlockClosed { block, lane });
+        }
+    }
+
+    /// Tries again what the disk did not take.
+    fn retry(&mut self, mut failed: Failed) {
+        let media = [self.store.data().clone(), self.store.table().medium().clone()];
+        let reopened = media.iter().try_for_each(|medium| {
+            failed.is_reopened |= medium.reopen().map_err(StoreError::io("open", medium.place()))?;
+            Ok(())
+        });
+        let ready = match reopened {
+            Ok(()) if failed.is_reopened => self.begin_anew(&failed),
+            reopened => reopened,
+        };
+        match ready {
+            Err(error) => {
+                failed.reason = error.to_string();
+                self.fail(failed);
+            }
+            Ok(()) if failed.is_reopened => (),
+            Ok(()) => self.write(failed.cycle, false, Some(failed.pause)),
+        }
+    }
+
+    /// The disk was gone and is back, as it was when it went, or another one is there.
+    fn begin_anew(&mut self, failed: &Failed) -> Result<(), StoreError> {
+        self.store.relock()?;
+        self.store.load()?;
+        recovery::complete(&self.store)?;
+        for lane in self.lanes.values_mut() {
+            self.store.keep_name(lane.intake.lane, &lane.intake.name)?;
+            lane.reset(&failed.reason);
+        }
+        self.space = Space::new(self.store.clone());
+        self.unsynced.clear();
+        self.is_unsynced_lost = false;
+        add(&self.shared.counts.dropped, failed.cycle.frames);
+        self.shared.lose_commits(&failed.reason);
+        Ok(())
+    }
+
+    /// Waits before the next attempt, longer each time.
+    fn fail(&mut self, failed: Failed) {
+        self.shared.fail(&failed.reason);
+        let retry = Instant::now() + failed.pause;
+        let pause = (failed.pause * 2).min(MAX_PAUSE);
+        self.failed = Some(Failed { retry, pause, ..failed });
+    }
+
+    /// Counts what a sync of the table wrote.
+    fn count_pages<'a>(&self, blocks: impl Iterator<Item = &'a u64>) {
+        let pages: BTreeSet<u64> = blocks.map(|&block| Row::offset(block) / PAGE_BYTES).collect();
+        add(&self.shared.counts.syncs, 1);
+        add(&self.shared.counts.written_bytes, pages.len() as u64 * PAGE_BYTES);
+    }
+}
+
+fn add(count: &AtomicU64, number: u64) {
+    count.fetch_add(number, Ordering::Relaxed);
+}
+
+/// How long to wait after the first failure, and at most.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const MAX_PAUSE: Duration = Duration::from_secs(5);
+/// How often the table is synced only to save time when the store is opened: what was written after it is read then.
+const TABLE_INTERVAL: Duration = Duration::from_secs(4);
+/// How often it is looked what is too old, if nothing else happens.
+const IDLE: Duration = Duration::from_secs(10);

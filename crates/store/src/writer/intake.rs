@@ -1,0 +1,151 @@
+//! What was put into a lane and is not yet being written.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::mem;
+use std::sync::Mutex;
+
+use valkka_core::frame::Frame;
+use valkka_core::lock::lock;
+use valkka_core::time::WallTime;
+
+use crate::record::StreamId;
+
+use super::Retention;
+use super::gate::{Dropped, Gate};
+
+/// The queue of a lane. It is bounded in bytes, and nobody waits for it.
+#[derive(Debug)]
+pub(super) struct Intake {
+    /// The stream that has it to itself, or 0.
+    pub(super) lane: u64,
+    /// Of the stream; empty if there are many.
+    pub(super) name: String,
+    capacity: usize,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    items: VecDeque<Item>,
+    /// Of the payloads in `items`, and of what they come with.
+    bytes: usize,
+    gates: BTreeMap<StreamId, Gate>,
+    retention: Retention,
+    /// How many [`Lane`](super::Lane)s put into it.
+    owners: usize,
+}
+
+/// One thing that was put.
+#[derive(Debug)]
+pub(super) enum Item {
+    /// A frame that holds a packet.
+    Frame(StreamId, Frame),
+    /// Nothing comes for a while; of one stream or of all in the lane.
+    Gap {
+        id: Option<StreamId>,
+        at: WallTime,
+        reason: String,
+    },
+    /// So many frames of the stream did not find room.
+    Dropped(StreamId, Dropped),
+    CloseBlock,
+}
+
+/// What became of a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Taken {
+    /// It is in the queue, which has reached so many bytes.
+    Queued(usize),
+    Dropped,
+}
+
+impl Intake {
+    pub(super) fn new(lane: u64, name: &str, capacity: usize) -> Self {
+        Self { lane, name: name.to_owned(), capacity, state: Mutex::default() }
+    }
+
+    /// Somebody puts into it from now on.
+    pub(super) fn join(&self, retention: Retention) {
+        let mut state = lock(&self.state);
+        state.owners += 1;
+        state.retention = retention;
+    }
+
+    /// Somebody no longer does.
+    pub(super) fn leave(&self) {
+        let mut state = lock(&self.state);
+        state.owners = state.owners.saturating_sub(1);
+    }
+
+    /// Whether somebody puts into it, or something is left in it.
+    pub(super) fn is_in_use(&self) -> bool {
+        let state = lock(&self.state);
+        state.owners > 0 || !state.items.is_empty()
+    }
+
+    pub(super) fn has_owner(&self) -> bool {
+        lock(&self.state).owners > 0
+    }
+
+    pub(super) fn retention(&self) -> Retention {
+        lock(&self.state).retention
+    }
+
+    pub(super) fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        lock(&self.state).bytes
+    }
+
+    /// Queues a frame of `id`. If there is no room for it, it is dropped, and with it what follows up to the next key
+    /// frame; `reason` says why there is no room.
+    pub(super) fn put(&self, id: StreamId, frame: &Frame, reason: impl FnOnce() -> String) -> Taken {
+        let Some(packet) = frame.packet() else { return Taken::Dropped };
+        let state = &mut *lock(&self.state);
+        if state.gates.len() >= MAX_STREAMS && !state.gates.contains_key(&id) {
+            return Taken::Dropped;
+        }
+        let gate = state.gates.entry(id).or_default();
+        if !gate.admits(packet) {
+            return Taken::Dropped;
+        }
+        let bytes = state.bytes + cost(frame);
+        if bytes > self.capacity {
+            gate.shut(reason);
+            return Taken::Dropped;
+        }
+        if let Some(dropped) = gate.open() {
+            state.items.push_back(Item::Dropped(id, dropped));
+        }
+        state.items.push_back(Item::Frame(id, frame.clone()));
+        state.bytes = bytes;
+        Taken::Queued(bytes)
+    }
+
+    /// Queues something else than a frame.
+    pub(super) fn note(&self, item: Item) {
+        let mut state = lock(&self.state);
+        if state.items.len() < MAX_ITEMS {
+            state.items.push_back(item);
+        }
+    }
+
+    /// Takes all that is in the queue.
+    pub(super) fn take(&self) -> VecDeque<Item> {
+        let mut state = lock(&self.state);
+        state.bytes = 0;
+        mem::take(&mut state.items)
+    }
+}
+
+/// What a frame costs: its bytes, and what the queue keeps of it.
+fn cost(frame: &Frame) -> usize {
+    frame.packet().map_or(0, |packet| packet.payload.len()) + size_of::<Item>()
+}
+
+/// Of a lane with many streams.
+const MAX_STREAMS: usize = 4096;
+/// Beyond it, gaps are not told: nobody has so many of them between two commits.
+const MAX_ITEMS: usize = 1 << 20;

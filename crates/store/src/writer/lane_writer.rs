@@ -1,0 +1,217 @@
+//! What the committer knows of a lane.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use valkka_core::frame::Frame;
+use valkka_core::time::WallTime;
+
+use crate::format::MAX_REASON_BYTES;
+use crate::record::{Gap, StreamId};
+
+use super::WriterEvent;
+use super::block::{Entry, OpenBlock, Put};
+use super::cycle::Cycle;
+use super::gate::{Dropped, Gate};
+use super::intake::{Intake, Item};
+use super::shared::Shared;
+use super::space::Space;
+
+/// Brings what was put into a lane into its blocks.
+#[derive(Debug)]
+pub(super) struct LaneWriter {
+    pub(super) intake: Arc<Intake>,
+    /// The moment of the last frame that the lane had before this writer.
+    earlier: Option<WallTime>,
+    open: Option<OpenBlock>,
+    /// Bounded as the streams in the queue are.
+    streams: BTreeMap<StreamId, Stream>,
+}
+
+/// A stream of the lane.
+#[derive(Debug, Default)]
+struct Stream {
+    name: String,
+    gate: Gate,
+    gap: Option<PendingGap>,
+    /// The moment of the last frame that was put into a block, and of the last one that is on disk.
+    last: Option<WallTime>,
+    committed: Option<WallTime>,
+}
+
+/// A gap whose end is not known.
+#[derive(Clone, Debug)]
+struct PendingGap {
+    /// When it began, if there was no frame before it.
+    at: Option<WallTime>,
+    reason: String,
+}
+
+/// What lanes write with.
+pub(super) struct Desk<'a> {
+    pub(super) shared: &'a Shared,
+    pub(super) space: &'a mut Space,
+    pub(super) cycle: &'a mut Cycle,
+    /// Names of streams in lanes for many.
+    pub(super) name_of: &'a dyn Fn(StreamId) -> String,
+}
+
+impl LaneWriter {
+    pub(super) fn new(intake: Arc<Intake>, earlier: Option<WallTime>) -> Self {
+        Self { intake, earlier, open: None, streams: BTreeMap::new() }
+    }
+
+    /// The sequence of the block that is being filled.
+    pub(super) fn sequence(&self) -> Option<u64> {
+        self.open.as_ref().map(OpenBlock::sequence)
+    }
+
+    /// Whether nobody puts into it any more.
+    pub(super) fn is_over(&self) -> bool {
+        self.open.is_none() && !self.intake.is_in_use()
+    }
+
+    /// Brings `items` into blocks.
+    pub(super) fn take(&mut self, items: VecDeque<Item>, desk: &mut Desk<'_>) {
+        for item in items {
+            match item {
+                Item::Frame(id, frame) => self.put(id, &frame, desk),
+                Item::Gap { id: Some(id), at, reason } => {
+                    self.stream(id, desk).interrupt(Some(at), &reason);
+                }
+                Item::Gap { id: None, at, reason } => {
+                    self.streams.values_mut().for_each(|stream| stream.interrupt(Some(at), &reason));
+                }
+                Item::Dropped(id, dropped) => {
+                    self.stream(id, desk).interrupt(None, &reason_of(&dropped));
+                    desk.tell_dropped(id, dropped);
+                }
+                Item::CloseBlock => self.close(desk),
+            }
+        }
+    }
+
+    /// Adds what the table is to say of the block that is being filled. Called once at the end of a cycle.
+    pub(super) fn end_cycle(&mut self, desk: &mut Desk<'_>) {
+        if let Some(open) = &mut self.open {
+            desk.cycle.rows.insert(open.number(), open.row(&mut desk.cycle.batch));
+        }
+    }
+
+    /// Completes the block that is being filled, if there is one.
+    pub(super) fn close(&mut self, desk: &mut Desk<'_>) {
+        if let Some(open) = self.open.take() {
+            desk.space.close(open, desk.cycle);
+        }
+    }
+
+    /// All that was put into blocks is on disk.
+    pub(super) fn commit(&mut self) {
+        self.streams.values_mut().for_each(|stream| stream.committed = stream.last);
+    }
+
+    /// What is not on disk is lost, and so is the block that is being filled.
+    pub(super) fn reset(&mut self, reason: &str) {
+        self.open = None;
+        for stream in self.streams.values_mut().filter(|stream| stream.last.is_some()) {
+            stream.last = stream.committed.or(stream.last);
+            stream.interrupt(None, reason);
+        }
+    }
+
+    fn stream(&mut self, id: StreamId, desk: &Desk<'_>) -> &mut Stream {
+        self.streams.entry(id).or_insert_with(|| {
+            let name =
+                if self.intake.name.is_empty() { (desk.name_of)(id) } else { self.intake.name.clone() };
+            let mut stream =
+                Stream { name, last: self.earlier, committed: self.earlier, ..Stream::default() };
+            if self.earlier.is_some() {
+                stream.interrupt(None, "the recorder was not running");
+            }
+            stream
+        })
+    }
+
+    fn put(&mut self, id: StreamId, frame: &Frame, desk: &mut Desk<'_>) {
+        let Some(packet) = frame.packet() else { return };
+        let lane = self.intake.lane;
+        self.stream(id, desk);
+        let Some(stream) = self.streams.get_mut(&id) else { return };
+        if !stream.gate.admits(packet) {
+            return desk.shared.count_dropped();
+        }
+        if let Some(dropped) = stream.gate.open() {
+            stream.interrupt(None, &reason_of(&dropped));
+            desk.tell_dropped(id, dropped);
+        }
+        let wall = frame.time.wall;
+        let gap = stream.gap.as_ref().map(|gap| Gap {
+            from: stream.last.or(gap.at).unwrap_or(wall).min(wall),
+            to: wall,
+            reason: gap.reason.clone(),
+        });
+        let entry = Entry { id, name: &stream.name, frame, packet, gap: gap.as_ref() };
+        let outcome = loop {
+            let Some(open) = &mut self.open else {
+                self.open = desk.space.begin(lane, desk.shared.take_wanted_block(), desk.cycle);
+                if self.open.is_none() {
+                    break Err("every block is being written".to_owned());
+                }
+                continue;
+            };
+            match open.put(&mut desk.cycle.batch, &entry) {
+                Put::Done => break Ok(()),
+                Put::Full => {
+                    if let Some(open) = self.open.take() {
+                        desk.space.close(open, desk.cycle);
+                    }
+                }
+                Put::TooLarge => {
+                    let bytes = packet.payload.len();
+                    break Err(format!("a frame of {bytes} bytes is too large for a block"));
+                }
+                Put::Unknown => break Err(format!("{:?} cannot be recorded", packet.params.codec)),
+            }
+        };
+        match outcome {
+            Ok(()) => {
+                stream.gap = None;
+                stream.last = Some(wall);
+                desk.cycle.frames += 1;
+                desk.cycle.recorded_bytes += packet.payload.len() as u64;
+            }
+            Err(reason) => {
+                stream.gate.shut(|| reason);
+                desk.shared.count_dropped();
+            }
+        }
+    }
+}
+
+impl Stream {
+    /// There is a gap before the next frame.
+    fn interrupt(&mut self, at: Option<WallTime>, reason: &str) {
+        match &mut self.gap {
+            None => self.gap = Some(PendingGap { at, reason: reason.to_owned() }),
+            Some(gap) => {
+                gap.at = gap.at.or(at);
+                let is_told = gap.reason.split("; ").any(|told| told == reason);
+                if !is_told && gap.reason.len() + reason.len() < MAX_REASON_BYTES {
+                    gap.reason = format!("{}; {reason}", gap.reason);
+                }
+            }
+        }
+    }
+}
+
+impl Desk<'_> {
+    fn tell_dropped(&self, id: StreamId, Dropped { frames, reason }: Dropped) {
+        (self.shared.options.on_event)(WriterEvent::Dropped { id, frames, reason });
+    }
+}
+
+fn reason_of(dropped: &Dropped) -> String {
+    let Dropped { frames, reason } = dropped;
+    let plural = if *frames == 1 { "frame was" } else { "frames were" };
+    format!("{frames} {plural} dropped: {reason}")
+}

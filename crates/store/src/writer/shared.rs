@@ -1,0 +1,343 @@
+//! What a writer, its lanes and its committer share.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tracing::{info, warn};
+use valkka_core::clock::SystemClock;
+use valkka_core::lock::lock;
+use valkka_core::worker::StopToken;
+
+use crate::error::StoreError;
+use crate::record::StreamId;
+use crate::store::Store;
+use crate::table::Format;
+
+use super::intake::Intake;
+use super::{Retention, WriterEvent, WriterOptions, WriterState, WriterStats};
+
+pub(super) struct Shared {
+    store: Arc<Store>,
+    pub(super) options: WriterOptions,
+    lanes: Mutex<Lanes>,
+    /// Whether something was put since the last cycle began.
+    has_work: AtomicBool,
+    signal: Mutex<Signal>,
+    changed: Condvar,
+    state: Mutex<WriterState>,
+    is_over: AtomicBool,
+    current_block: AtomicU64,
+    /// As the user wants it.
+    wanted_block: Mutex<Option<u64>>,
+    pub(super) counts: Counts,
+}
+
+#[derive(Default)]
+struct Lanes {
+    intakes: Vec<Arc<Intake>>,
+    /// Of the streams that have a lane.
+    taken: BTreeSet<StreamId>,
+}
+
+/// When the committer is to write.
+#[derive(Default)]
+struct Signal {
+    /// When the first thing was put that it does not write yet.
+    since: Option<Instant>,
+    /// A queue is getting full.
+    hurry: bool,
+    /// How many commits were asked for, and up to which one all is on disk.
+    requested: u64,
+    done: u64,
+    /// Up to which one something was lost, and why.
+    lost: u64,
+    lost_reason: String,
+    /// When it began to write what it is writing.
+    writing_since: Option<Instant>,
+    /// How long that took the last time.
+    took: Duration,
+}
+
+#[derive(Default)]
+pub(super) struct Counts {
+    pub(super) frames: AtomicU64,
+    pub(super) recorded_bytes: AtomicU64,
+    pub(super) written_bytes: AtomicU64,
+    pub(super) syncs: AtomicU64,
+    pub(super) dropped: AtomicU64,
+    pub(super) blocks: AtomicU64,
+}
+
+impl Shared {
+    pub(super) fn new(store: Arc<Store>, options: WriterOptions) -> Self {
+        Self {
+            store,
+            options,
+            lanes: Mutex::default(),
+            has_work: AtomicBool::new(false),
+            signal: Mutex::default(),
+            changed: Condvar::new(),
+            state: Mutex::new(WriterState::Writing),
+            is_over: AtomicBool::new(false),
+            current_block: AtomicU64::new(0),
+            wanted_block: Mutex::default(),
+            counts: Counts::default(),
+        }
+    }
+
+    /// A queue for the stream called `name`, which gets a number if it has none.
+    pub(super) fn join(
+        &self,
+        name: &str,
+        retention: Retention,
+    ) -> Result<(StreamId, Arc<Intake>), StoreError> {
+        let mut lanes = lock(&self.lanes);
+        let (wanted, blocks) = (lanes.taken.len() as u64 + 1, self.store.geometry().blocks());
+        let is_older = self.store.format() == Format::V1;
+        if wanted > blocks && !is_older {
+            return Err(StoreError::TooFewBlocks { lanes: wanted, blocks });
+        }
+        let id = self.store.name_stream(name);
+        if !lanes.taken.insert(id) {
+            return Err(StoreError::LaneTaken(name.to_owned()));
+        }
+        // The older format knows one ring, for all streams.
+        let intake =
+            if is_older { lanes.mixed(self.capacity_of_many()) } else { lanes.intake(id, name, self) };
+        intake.join(retention);
+        Ok((id, intake))
+    }
+
+    /// The queue for many streams.
+    pub(super) fn join_mixed(&self) -> Arc<Intake> {
+        let intake = lock(&self.lanes).mixed(self.capacity_of_many());
+        intake.join(Retention::default());
+        intake
+    }
+
+    pub(super) fn leave(&self, intake: &Intake, id: Option<StreamId>) {
+        let mut lanes = lock(&self.lanes);
+        if let Some(id) = id {
+            lanes.taken.remove(&id);
+        }
+        intake.leave();
+        drop(lanes);
+        self.has_work(false);
+    }
+
+    fn capacity_of_many(&self) -> usize {
+        self.options.max_queued_bytes.saturating_mul(MIXED_STREAMS)
+    }
+
+    /// The queues; those that nobody uses any more go.
+    pub(super) fn intakes(&self) -> Vec<Arc<Intake>> {
+        let mut lanes = lock(&self.lanes);
+        let intakes = lanes.intakes.clone();
+        lanes.intakes.retain(|intake| intake.is_in_use());
+        intakes
+    }
+
+    /// Something was put. With `hurry`, the committer does not wait for more.
+    pub(super) fn has_work(&self, hurry: bool) {
+        if self.has_work.swap(true, Ordering::AcqRel) && !hurry {
+            return;
+        }
+        let mut signal = lock(&self.signal);
+        if signal.since.is_none() || (hurry && !signal.hurry) {
+            signal.since.get_or_insert_with(Instant::now);
+            signal.hurry |= hurry;
+            self.changed.notify_all();
+        }
+    }
+
+    /// Waits until there is something to write and it is time to, or `latest` has come, or the committer is to stop. While
+    /// the disk fails, `retry` tells when to try again.
+    pub(super) fn wait(&self, stop: &StopToken, latest: Instant, retry: Option<Instant>) {
+        let interval = self.options.commit_interval;
+        let mut signal = lock(&self.signal);
+        while !stop.is_stopped() {
+            let now = Instant::now();
+            let pause = interval.saturating_sub(signal.took).max(interval / 4);
+            let due = match retry {
+                Some(retry) => retry,
+                None if signal.hurry || signal.requested > signal.done => now,
+                None => signal.since.map_or(latest, |since| latest.min(since + pause)),
+            };
+            let left = due.saturating_duration_since(now);
+            if left.is_zero() {
+                return;
+            }
+            let waited = self.changed.wait_timeout(signal, left);
+            signal = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Wakes the committer, e.g. because it is to stop.
+    pub(super) fn wake(&self) {
+        drop(lock(&self.signal));
+        self.changed.notify_all();
+    }
+
+    /// The committer takes what was put so far. Returns the number of the last commit that was asked for.
+    pub(super) fn begin_cycle(&self) -> u64 {
+        let mut signal = lock(&self.signal);
+        self.has_work.store(false, Ordering::Release);
+        signal.since = None;
+        signal.hurry = false;
+        signal.requested
+    }
+
+    /// The committer begins to write.
+    pub(super) fn begin_writing(&self) {
+        lock(&self.signal).writing_since = Some(Instant::now());
+    }
+
+    /// The committer is done writing, whether that went well or not.
+    pub(super) fn end_writing(&self) {
+        let mut signal = lock(&self.signal);
+        signal.took = signal.writing_since.take().map_or(Duration::ZERO, |since| since.elapsed());
+    }
+
+    /// All is on disk that was put before commit number `done` was asked for.
+    pub(super) fn end_cycle(&self, done: u64) {
+        lock(&self.signal).done = done;
+        self.changed.notify_all();
+        let mut state = lock(&self.state);
+        let WriterState::Failing { since, reason } = &*state else { return };
+        let (since, reason) = (*since, reason.clone());
+        *state = WriterState::Writing;
+        drop(state);
+        info!(place = %self.store.data().place().display(), reason, "recording goes on");
+        (self.options.on_event)(WriterEvent::Recovered { since });
+    }
+
+    /// The disk does not take what is written.
+    pub(super) fn fail(&self, reason: &str) {
+        let mut state = lock(&self.state);
+        let since = match &*state {
+            WriterState::Failing { reason: known, .. } if known == reason => return,
+            WriterState::Failing { since, .. } => *since,
+            WriterState::Writing => SystemClock.now(),
+        };
+        *state = WriterState::Failing { reason: reason.to_owned(), since };
+        drop(state);
+        warn!(place = %self.store.data().place().display(), reason, "recording fails");
+        (self.options.on_event)(WriterEvent::Failing { reason: reason.to_owned() });
+    }
+
+    /// Why there is no room in a queue.
+    pub(super) fn drop_reason(&self) -> String {
+        match &*lock(&self.state) {
+            WriterState::Failing { reason, .. } => reason.clone(),
+            WriterState::Writing => SLOW.to_owned(),
+        }
+    }
+
+    /// A frame was dropped, or kept away after one was.
+    pub(super) fn count_dropped(&self) {
+        self.counts.dropped.fetch_add(1, Ordering::Relaxed);
+        let since = lock(&self.signal).writing_since;
+        if since.is_some_and(|since| since.elapsed() >= SLOW_AFTER) && self.state() == WriterState::Writing {
+            self.fail(SLOW);
+        }
+    }
+
+    pub(super) fn state(&self) -> WriterState {
+        lock(&self.state).clone()
+    }
+
+    pub(super) fn stats(&self) -> WriterStats {
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        let queued_bytes = lock(&self.lanes).intakes.iter().map(|intake| intake.bytes() as u64).sum();
+        WriterStats {
+            frames: read(&self.counts.frames),
+            recorded_bytes: read(&self.counts.recorded_bytes),
+            written_bytes: read(&self.counts.written_bytes),
+            syncs: read(&self.counts.syncs),
+            dropped: read(&self.counts.dropped),
+            queued_bytes,
+            blocks: read(&self.counts.blocks),
+        }
+    }
+
+    pub(super) fn commit(&self, deadline: Instant) -> Result<(), StoreError> {
+        let mut signal = lock(&self.signal);
+        signal.requested += 1;
+        let ticket = signal.requested;
+        self.changed.notify_all();
+        while signal.done < ticket && signal.lost < ticket {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() || self.is_over() {
+                drop(signal);
+                return Err(StoreError::Late(self.drop_reason()));
+            }
+            let waited = self.changed.wait_timeout(signal, left);
+            signal = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        if signal.lost >= ticket {
+            return Err(StoreError::Late(signal.lost_reason.clone()));
+        }
+        Ok(())
+    }
+
+    /// What was put before the commits that wait is lost.
+    pub(super) fn lose_commits(&self, reason: &str) {
+        let mut signal = lock(&self.signal);
+        signal.lost = signal.requested;
+        signal.lost_reason = reason.to_owned();
+        self.changed.notify_all();
+    }
+
+    /// The committer has returned: nothing that is put from now on would be written.
+    pub(super) fn end(&self) {
+        self.is_over.store(true, Ordering::Release);
+        self.wake();
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::Acquire)
+    }
+
+    pub(super) fn current_block(&self) -> u64 {
+        lock(&self.wanted_block).unwrap_or_else(|| self.current_block.load(Ordering::Acquire))
+    }
+
+    pub(super) fn tell_current_block(&self, block: u64) {
+        self.current_block.store(block, Ordering::Release);
+    }
+
+    pub(super) fn set_current_block(&self, block: u64) {
+        *lock(&self.wanted_block) = Some(block);
+    }
+
+    pub(super) fn take_wanted_block(&self) -> Option<u64> {
+        lock(&self.wanted_block).take()
+    }
+}
+
+impl Lanes {
+    fn intake(&mut self, id: StreamId, name: &str, shared: &Shared) -> Arc<Intake> {
+        self.find_or_add(id.number(), name, shared.options.max_queued_bytes)
+    }
+
+    fn mixed(&mut self, capacity: usize) -> Arc<Intake> {
+        self.find_or_add(0, "", capacity)
+    }
+
+    fn find_or_add(&mut self, lane: u64, name: &str, capacity: usize) -> Arc<Intake> {
+        if let Some(intake) = self.intakes.iter().find(|intake| intake.lane == lane) {
+            return intake.clone();
+        }
+        let intake = Arc::new(Intake::new(lane, name, capacity));
+        self.intakes.push(intake.clone());
+        intake
+    }
+}
+
+/// A queue of many streams holds as much as the queues of so many.
+const MIXED_STREAMS: usize = 16;
+const SLOW: &str = "the disk does not keep up";
+/// After this time of writing, a full queue means that the disk is stuck.
+const SLOW_AFTER: Duration = Duration::from_secs(2);
