@@ -66,6 +66,11 @@ impl Lane {
         }
     }
 
+    /// How many bytes it takes now before it drops any, for who has more than one frame to put.
+    pub fn room_bytes(&self) -> usize {
+        self.intake.capacity().saturating_sub(self.intake.bytes())
+    }
+
     /// Nothing comes for a while: `reason` will stand before the next frame of each stream of this lane.
     pub fn gap(&self, reason: &str) {
         self.note(Item::Gap { id: self.id, at: SystemClock.now(), reason: reason.to_owned() });
