@@ -33,6 +33,7 @@ test-python: setup-test ## run the tests of Python alone
 	@scripts/test-python
 
 test-faults: setup-test ## run the tests of faults at full length: killing at random, calls at random
+	VALKKA_KILLS=200 cargo test --locked --package valkka-store --test kill
 	@VALKKA_CHAOS_SECONDS=300 VALKKA_RANDOM_SECONDS=60 scripts/test-python tests/test_chaos.py tests/test_lifetimes.py
 
 build: setup-build ## build the command, target/release/valkka, and the wheel, in target/wheels

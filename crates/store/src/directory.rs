@@ -100,10 +100,11 @@ impl Manifest {
     }
 }
 
-/// Where the file called `path` in the store in `dir` is: as given, or else in the directory, which may have been moved.
+/// Where the file called `path` in the store in `dir` is: in the directory itself, which may have been moved since the path
+/// was written, or else as given, by whoever made the store, perhaps for where that program ran.
 fn find(dir: &Path, path: &Path) -> PathBuf {
-    let moved = path.file_name().map(|name| dir.join(name)).unwrap_or_default();
-    let places = [path.to_owned(), dir.join(path), moved];
+    let inside = path.file_name().map(|name| dir.join(name)).unwrap_or_default();
+    let places = [inside, path.to_owned(), dir.join(path)];
     places.into_iter().find(|place| place.exists()).unwrap_or_else(|| path.to_owned())
 }
 
@@ -146,12 +147,19 @@ mod tests {
     #[test]
     fn files_are_found_where_they_are() {
         let dir = TempDir::new().unwrap();
-        fs::write(dir.join("dump"), []).unwrap();
-        let inside = dir.join("dump");
-        assert_eq!(find(dir.path(), Path::new("dump")), inside);
-        assert_eq!(find(dir.path(), Path::new("moved/away/dump")), inside);
-        assert_eq!(find(dir.path(), &inside), inside);
-        assert_eq!(find(dir.path(), Path::new("/nowhere/x")), Path::new("/nowhere/x"));
+        for name in ["dump", "elsewhere"] {
+            fs::write(dir.join(name), []).unwrap();
+        }
+        fs::create_dir(dir.join("store")).unwrap();
+        let store = dir.join("store");
+        assert_eq!(find(&store, &dir.join("elsewhere")), dir.join("elsewhere"));
+        assert_eq!(find(&store, &dir.join("dump")), dir.join("dump"));
+        fs::write(store.join("dump"), []).unwrap();
+        for path in [dir.join("dump"), "dump".into(), "moved/away/dump".into()] {
+            assert_eq!(find(&store, &path), store.join("dump"));
+        }
+        assert_eq!(find(&store, Path::new("../elsewhere")), store.join("../elsewhere"));
+        assert_eq!(find(&store, Path::new("/nowhere/x")), Path::new("/nowhere/x"));
     }
 
     #[test]

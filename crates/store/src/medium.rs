@@ -60,8 +60,8 @@ pub trait Medium: Send + Sync + Debug {
         Ok(())
     }
 
-    /// Opens what is at its place now, if it is another one than before: a disk that was gone is back. Returns whether it
-    /// did. A lock is not carried over.
+    /// Opens anew what is at its place now: a disk that was gone may be back. Returns whether it is another one than before.
+    /// A lock is not carried over.
     ///
     /// # Errors
     /// If nothing is there, and those of the system.

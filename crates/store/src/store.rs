@@ -241,7 +241,10 @@ impl Store {
             return Err(StoreError::NoBlock { block, blocks: self.geometry.blocks() });
         };
         let sequence = (row.sequence > 0).then_some(row.sequence);
-        if row.state == BlockState::Free {
+        let is_begun = u64::from(row.used_bytes) > BlockHeader::BYTES as u64;
+        if row.state == BlockState::Free || (row.state == BlockState::Open && sequence.is_some() && !is_begun)
+        {
+            // Of an open one not even the header may be there.
             return Ok(BlockReader::new(block, Bytes::new(), None));
         }
         let whole = (range.end - range.start) as usize;
@@ -274,29 +277,14 @@ impl Store {
         &self.table
     }
 
-    /// Takes the store for the one writer that there may be.
-    pub(crate) fn begin_writing(&self) -> Result<(), StoreError> {
-        let locked = || StoreError::Locked(self.table.medium().place().to_owned());
+    /// Takes the store for the one writer that there may be, as long as what is returned lives.
+    pub(crate) fn begin_writing(self: &Arc<Self>) -> Result<WriteLock, StoreError> {
         if self.is_writing.swap(true, Ordering::AcqRel) {
-            return Err(locked());
+            return Err(StoreError::Locked(self.table.medium().place().to_owned()));
         }
-        self.relock().inspect_err(|_| self.is_writing.store(false, Ordering::Release))
-    }
-
-    /// As [`Self::begin_writing`], after the table was opened anew.
-    pub(crate) fn relock(&self) -> Result<(), StoreError> {
-        let table = self.table.medium();
-        match table.lock() {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(StoreError::Locked(table.place().to_owned())),
-            Err(error) => Err(StoreError::io("write", table.place())(error)),
-        }
-    }
-
-    /// Gives back what [`Self::begin_writing`] took.
-    pub(crate) fn end_writing(&self) {
-        self.table.medium().unlock();
-        self.is_writing.store(false, Ordering::Release);
+        let taken = WriteLock { store: self.clone() };
+        taken.renew()?;
+        Ok(taken)
     }
 
     /// The block that `valkkafs.json` names as the next one.
@@ -364,6 +352,31 @@ impl Store {
         let (there, missing) = data.split_at_mut(there as usize);
         missing.fill(0);
         read_all(&*self.data, start, there).map_err(failed())
+    }
+}
+
+/// Keeps other writers out.
+#[derive(Debug)]
+pub(crate) struct WriteLock {
+    store: Arc<Store>,
+}
+
+impl WriteLock {
+    /// Takes the table again, which was opened anew.
+    pub(crate) fn renew(&self) -> Result<(), StoreError> {
+        let table = self.store.table.medium();
+        match table.lock() {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(StoreError::Locked(table.place().to_owned())),
+            Err(error) => Err(StoreError::io("write", table.place())(error)),
+        }
+    }
+}
+
+impl Drop for WriteLock {
+    fn drop(&mut self) {
+        self.store.table.medium().unlock();
+        self.store.is_writing.store(false, Ordering::Release);
     }
 }
 

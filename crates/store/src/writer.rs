@@ -42,12 +42,12 @@ pub use lane::Lane;
 /// goes on by itself.
 ///
 /// Dropping it closes the blocks and commits. That takes as long as the disk does, but at most
-/// [`JOIN_TIMEOUT`](valkka_core::worker::JOIN_TIMEOUT); lanes that are left take nothing any more.
+/// [`JOIN_TIMEOUT`](valkka_core::worker::JOIN_TIMEOUT); lanes that are left take nothing any more. A disk that is stuck for
+/// longer keeps the store from other writers until it answers.
 pub struct Writer {
     store: Arc<Store>,
     shared: Arc<Shared>,
-    /// Stops first, when the writer is dropped.
-    worker: Option<Worker>,
+    _worker: Worker,
 }
 
 /// How a [`Writer`] writes.
@@ -167,17 +167,15 @@ impl Writer {
     /// # Errors
     /// If another writer has it, in this process or another; if it may not be written; and those of the system.
     pub fn open(store: Arc<Store>, options: WriterOptions) -> Result<Self, StoreError> {
-        store.begin_writing()?;
-        // From here on, what fails gives the store back.
-        let shared = Arc::new(Shared::new(store.clone(), options));
-        let mut writer = Self { store: store.clone(), shared: shared.clone(), worker: None };
+        let taken = store.begin_writing()?;
         store.load()?;
         recovery::complete(&store)?;
-        let committer = Committer::new(store.clone(), shared.clone());
+        let shared = Arc::new(Shared::new(store.clone(), options));
+        let committer = Committer::new(store.clone(), shared.clone(), taken);
         let name = shared.options.name.clone();
-        let worker = Worker::spawn(&name, None, move |stop| committer.run(&stop));
-        writer.worker = Some(worker.map_err(StoreError::io("start a thread for", store.data().place()))?);
-        Ok(writer)
+        let worker = Worker::spawn(&name, None, move |stop| committer.run(&stop))
+            .map_err(StoreError::io("start a thread for", store.data().place()))?;
+        Ok(Self { store, shared, _worker: worker })
     }
 
     /// The store, for reading.
@@ -227,13 +225,6 @@ impl Writer {
     /// What it has done.
     pub fn stats(&self) -> WriterStats {
         self.shared.stats()
-    }
-}
-
-impl Drop for Writer {
-    fn drop(&mut self) {
-        drop(self.worker.take());
-        self.store.end_writing();
     }
 }
 

@@ -1,4 +1,5 @@
 //! What is put is on disk, and is found again.
+#![allow(clippy::unwrap_used, reason = "a test fails where something is missing")]
 
 mod common;
 

@@ -1,8 +1,8 @@
 //! A file or a block device.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind, IoSlice};
-use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+use std::os::unix::fs::{FileExt as _, FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -50,10 +50,13 @@ impl Opened {
         }
     }
 
-    /// Whether `path` leads to another file.
-    fn is_replaced(&self, path: &Path) -> io::Result<bool> {
-        let (now, ours) = (std::fs::metadata(path)?, self.file.metadata()?);
-        Ok((now.dev(), now.ino(), now.rdev()) != (ours.dev(), ours.ino(), ours.rdev()))
+    /// Whether `now` is of another file or device.
+    fn is_replaced(&self, now: &Metadata) -> io::Result<bool> {
+        let ours = self.file.metadata()?;
+        if now.file_type().is_block_device() && ours.file_type().is_block_device() {
+            return Ok(now.rdev() != ours.rdev());
+        }
+        Ok((now.dev(), now.ino()) != (ours.dev(), ours.ino()))
     }
 }
 
@@ -97,19 +100,18 @@ impl Medium for FileMedium {
     }
 
     fn check(&self) -> io::Result<()> {
-        if self.opened().is_replaced(&self.path)? {
+        if self.opened().is_replaced(&std::fs::metadata(&self.path)?)? {
             return Err(io::Error::other("it was replaced by another one"));
         }
         Ok(())
     }
 
     fn reopen(&self) -> io::Result<bool> {
-        if !self.opened().is_replaced(&self.path)? {
-            return Ok(false);
-        }
         let opened = Opened::open(&self.path)?;
+        let is_replaced = self.opened().is_replaced(&opened.file.metadata()?)?;
+        // Also if it is the same: a file system that failed and was mounted again does not know what was open before.
         *self.file.write().unwrap_or_else(PoisonError::into_inner) = opened;
-        Ok(true)
+        Ok(is_replaced)
     }
 }
 

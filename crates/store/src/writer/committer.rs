@@ -6,13 +6,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use tracing::{debug, trace};
+use valkka_core::time::WallTime;
 use valkka_core::worker::StopToken;
 
 use crate::error::StoreError;
 use crate::format::Row;
 use crate::record::StreamId;
 use crate::recovery;
-use crate::store::Store;
+use crate::store::{Store, WriteLock};
 
 use super::WriterEvent;
 use super::batch::PAGE_BYTES;
@@ -34,6 +35,11 @@ pub(super) struct Committer {
     is_unsynced_lost: bool,
     table_synced: Instant,
     expired: Instant,
+    opened: Instant,
+    /// Every lane that there ever was.
+    seen: BTreeSet<u64>,
+    /// Given back when this thread is done, however long the owner waited for it.
+    taken: WriteLock,
 }
 
 /// A cycle that the disk did not take.
@@ -47,7 +53,7 @@ struct Failed {
 }
 
 impl Committer {
-    pub(super) fn new(store: Arc<Store>, shared: Arc<Shared>) -> Self {
+    pub(super) fn new(store: Arc<Store>, shared: Arc<Shared>, taken: WriteLock) -> Self {
         let space = Space::new(store.clone());
         shared.tell_current_block(space.next());
         let now = Instant::now();
@@ -61,6 +67,9 @@ impl Committer {
             is_unsynced_lost: false,
             table_synced: now,
             expired: now,
+            opened: now,
+            seen: BTreeSet::new(),
+            taken,
         }
     }
 
@@ -95,11 +104,11 @@ impl Committer {
     fn gather(&mut self, is_last: bool) -> Cycle {
         let mut cycle = Cycle { ticket: self.shared.begin_cycle(), ..Cycle::default() };
         for intake in self.shared.intakes() {
-            let last = || {
-                let rows = self.store.table().rows();
-                rows.iter().filter(|row| row.lane == intake.lane).filter_map(|row| row.last).max()
-            };
-            self.lanes.entry(intake.lane).or_insert_with(|| LaneWriter::new(intake.clone(), last()));
+            if !self.lanes.contains_key(&intake.lane) {
+                let is_new = self.seen.insert(intake.lane) && self.opened.elapsed() < START;
+                let earlier = self.last_of(intake.lane).map(|last| (last, is_new));
+                self.lanes.insert(intake.lane, LaneWriter::new(intake, earlier));
+            }
         }
         let count = self.lanes.len() as u64;
         let (store, shared) = (self.store.clone(), self.shared.clone());
@@ -121,6 +130,12 @@ impl Committer {
         }
         self.shared.tell_current_block(self.space.next());
         cycle
+    }
+
+    /// The moment of the last frame in `lane`.
+    fn last_of(&self, lane: u64) -> Option<WallTime> {
+        let rows = self.store.table().rows();
+        rows.iter().filter(|row| row.lane == lane).filter_map(|row| row.last).max()
     }
 
     /// Writes `cycle`, which is kept for later if the disk does not take it. `pause` is how long it was waited before, if it
@@ -217,8 +232,11 @@ impl Committer {
             Ok(())
         });
         let ready = match reopened {
-            Ok(()) if failed.is_reopened => self.begin_anew(&failed),
-            reopened => reopened,
+            Ok(()) => self
+                .taken
+                .renew()
+                .and_then(|()| if failed.is_reopened { self.begin_anew(&failed) } else { Ok(()) }),
+            Err(error) => Err(error),
         };
         match ready {
             Err(error) => {
@@ -232,7 +250,6 @@ impl Committer {
 
     /// The disk was gone and is back, as it was when it went, or another one is there.
     fn begin_anew(&mut self, failed: &Failed) -> Result<(), StoreError> {
-        self.store.relock()?;
         self.store.load()?;
         recovery::complete(&self.store)?;
         for lane in self.lanes.values_mut() {
@@ -272,5 +289,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const MAX_PAUSE: Duration = Duration::from_secs(5);
 /// How often the table is synced only to save time when the store is opened: what was written after it is read then.
 const TABLE_INTERVAL: Duration = Duration::from_secs(4);
+/// Lanes that are there this soon were waiting for the recorder to start.
+const START: Duration = Duration::from_secs(60);
 /// How often it is looked what is too old, if nothing else happens.
 const IDLE: Duration = Duration::from_secs(10);

@@ -21,8 +21,8 @@ use super::space::Space;
 #[derive(Debug)]
 pub(super) struct LaneWriter {
     pub(super) intake: Arc<Intake>,
-    /// The moment of the last frame that the lane had before this writer.
-    earlier: Option<WallTime>,
+    /// The moment of the last frame that the lane had before, and whether that was before the recorder was started.
+    earlier: Option<(WallTime, bool)>,
     open: Option<OpenBlock>,
     /// Bounded as the streams in the queue are.
     streams: BTreeMap<StreamId, Stream>,
@@ -57,7 +57,7 @@ pub(super) struct Desk<'a> {
 }
 
 impl LaneWriter {
-    pub(super) fn new(intake: Arc<Intake>, earlier: Option<WallTime>) -> Self {
+    pub(super) fn new(intake: Arc<Intake>, earlier: Option<(WallTime, bool)>) -> Self {
         Self { intake, earlier, open: None, streams: BTreeMap::new() }
     }
 
@@ -123,10 +123,13 @@ impl LaneWriter {
         self.streams.entry(id).or_insert_with(|| {
             let name =
                 if self.intake.name.is_empty() { (desk.name_of)(id) } else { self.intake.name.clone() };
-            let mut stream =
-                Stream { name, last: self.earlier, committed: self.earlier, ..Stream::default() };
-            if self.earlier.is_some() {
-                stream.interrupt(None, "the recorder was not running");
+            let mut stream = Stream { name, ..Stream::default() };
+            if let Some((last, is_start)) = self.earlier {
+                (stream.last, stream.committed) = (Some(last), Some(last));
+                stream.interrupt(
+                    None,
+                    if is_start { "the recorder was not running" } else { "it was not recorded" },
+                );
             }
             stream
         })

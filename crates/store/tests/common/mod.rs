@@ -1,5 +1,12 @@
 //! What the tests of recording share: frames that tell who they are, and reading a store back.
-#![allow(dead_code, clippy::unwrap_used, reason = "no test uses all of it, and all of it is for tests")]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "each test uses a part of it, and fails where something is missing"
+)]
+
+pub(crate) mod disk;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -74,8 +81,7 @@ pub(crate) fn read_back(store: &Store) -> (BTreeMap<u64, Found>, Vec<Damage>) {
         for record in store.block(block as u64).unwrap() {
             match record {
                 Ok(Record::Packet { id, frame }) => {
-                    let payload = &frame.packet().unwrap().payload;
-                    let number = u64::from_le_bytes(payload[..8].try_into().unwrap());
+                    let (payload, number) = (&frame.packet().unwrap().payload, number_of(&frame));
                     let whole = (8..payload.len())
                         .all(|at| payload[at] == (at as u64).wrapping_mul(number + 7) as u8);
                     assert!(whole, "frame {number} of stream {id} is not what was recorded");
@@ -90,6 +96,16 @@ pub(crate) fn read_back(store: &Store) -> (BTreeMap<u64, Found>, Vec<Damage>) {
     (streams, damage)
 }
 
+/// The number of a camera's frame.
+pub(crate) fn number_of(frame: &Frame) -> u64 {
+    u64::from_le_bytes(frame.packet().unwrap().payload[..8].try_into().unwrap())
+}
+
 pub(crate) fn soon() -> Instant {
     Instant::now() + Duration::from_secs(60)
+}
+
+/// Says something to the test that started this process, on a line of its own.
+pub(crate) fn say(text: &str) {
+    println!("\n{text}");
 }

@@ -94,7 +94,7 @@ impl CurrentBlock {
         entries[2] = index_entry(offset, RecordKind::Packet, entry.packet.keyframe, track, wall);
         let used = offset.saturating_add(padded_bytes(entry.packet.payload.len()));
         let count = self.entries.len() + entries.iter().flatten().count();
-        if used.saturating_add(Footer::tail_bytes(count)) > self.bytes {
+        if used.saturating_add(Footer::tail_bytes(count)) > self.bytes || count > MAX_ENTRIES {
             return if self.entries.is_empty() { Put::TooLarge } else { Put::Full };
         }
         small.extend_from_slice(&header.encode());
@@ -136,3 +136,6 @@ impl CurrentBlock {
         Row { state: BlockState::Closed, ..row }
     }
 }
+
+/// The index is kept in memory until the block is complete: 32 MiB at most, which matters to huge blocks of tiny records only.
+const MAX_ENTRIES: usize = 1 << 20;

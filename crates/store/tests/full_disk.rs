@@ -1,0 +1,311 @@
+//! The disk is full, broken, gone, stuck or replaced: nobody waits for it, and recording goes on by itself afterwards.
+#![allow(clippy::unwrap_used, reason = "a test fails where something is missing")]
+
+mod common;
+
+use std::fs;
+use std::io::ErrorKind;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use common::disk::{Faults, Faulty};
+use common::{Camera, read_back, soon};
+use valkka_store::medium::FileMedium;
+use valkka_store::{
+    Geometry, Lane, Retention, Store, StoreError, StoreFiles, StoreOptions, Writer, WriterEvent,
+    WriterOptions, WriterState,
+};
+use valkka_testkit::process::command;
+use valkka_testkit::temp::TempDir;
+use valkka_testkit::watchdog::Watchdog;
+use valkka_testkit::{require, wait};
+
+const SOON: Duration = Duration::from_secs(60);
+const QUEUE_BYTES: usize = 30_000;
+
+/// A recording onto a disk with faults.
+struct Recorder {
+    dir: TempDir,
+    writer: Writer,
+    lane: Lane,
+    camera: Camera,
+    faults: Arc<Faults>,
+    events: Mutex<Receiver<WriterEvent>>,
+}
+
+impl Recorder {
+    fn start() -> Self {
+        let dir = TempDir::new().unwrap();
+        let faults = Arc::new(Faults::default());
+        let files = StoreFiles { data: dir.join("data"), table: dir.join("table") };
+        let geometry = Geometry::new(1 << 14, 30).unwrap();
+        drop(Store::open_files(&files, geometry, true).unwrap());
+        let medium = |path| Faulty::new(FileMedium::open(path).unwrap(), &faults);
+        let store = Store::from_media(medium(&files.data), medium(&files.table), geometry, false).unwrap();
+        let (sender, events) = mpsc::channel();
+        let options = WriterOptions {
+            commit_interval: Duration::from_millis(20),
+            max_queued_bytes: QUEUE_BYTES,
+            on_event: Arc::new(move |event| drop(sender.send(event))),
+            ..WriterOptions::default()
+        };
+        let writer = Writer::open(store, options).unwrap();
+        let lane = writer.lane("front", Retention::default()).unwrap();
+        let mut recorder =
+            Self { dir, writer, lane, camera: Camera::new(), faults, events: Mutex::new(events) };
+        for _ in 0..20 {
+            assert!(recorder.put());
+        }
+        recorder.writer.commit(soon()).unwrap();
+        recorder
+    }
+
+    fn put(&mut self) -> bool {
+        self.lane.put(&self.camera.frame(1000))
+    }
+
+    /// Puts until the queue is full.
+    fn fill(&mut self) {
+        wait::until(SOON, "the queue is full", || !self.put());
+    }
+
+    fn event(&self) -> WriterEvent {
+        self.events.lock().unwrap().recv_timeout(SOON).unwrap()
+    }
+
+    fn wait_failing(&self) -> String {
+        wait::until_some(SOON, "it fails", || match self.writer.state() {
+            WriterState::Failing { reason, .. } => Some(reason),
+            WriterState::Writing => None,
+        })
+    }
+
+    fn wait_recovered(&self) {
+        wait::until(SOON, "it recovers", || self.writer.state() == WriterState::Writing);
+        while !matches!(self.event(), WriterEvent::Recovered { .. }) {}
+    }
+
+    /// Goes on at a key frame, ends the recording, and checks that whatever is missing is a gap for `reason`.
+    fn check(mut self, reason: &str) {
+        let resumed = self.camera.next_number().next_multiple_of(Camera::GOP);
+        self.camera.skip_to(resumed);
+        for _ in 0..20 {
+            assert!(self.put());
+        }
+        self.writer.commit(soon()).unwrap();
+        let stats = self.writer.stats();
+        let store = self.writer.store().clone();
+        drop((self.lane, self.writer));
+        let (streams, damage) = read_back(&store);
+        assert_eq!(damage, []);
+        let stream = &streams[&1];
+        assert!(stream.frames.starts_with(&(0..20).collect::<Vec<_>>()), "{:?}", stream.frames);
+        assert!(stream.frames.ends_with(&(resumed..resumed + 20).collect::<Vec<_>>()), "{:?}", stream.frames);
+        let holes = stream.frames.windows(2).filter(|pair| pair[1] != pair[0] + 1).count();
+        assert_eq!(stream.gaps.len(), holes, "{:?} {:?}", stream.frames, stream.gaps);
+        assert!(stream.gaps.iter().all(|gap| gap.reason.contains(reason)), "{:?}", stream.gaps);
+        assert!(stats.dropped > 0 && holes > 0, "{stats:?}");
+        drop(self.dir);
+    }
+}
+
+#[test]
+fn a_full_or_broken_disk_is_tried_again() {
+    let _watchdog = Watchdog::start(SOON * 5);
+    type Fault = fn(&Faults) -> &Mutex<Option<ErrorKind>>;
+    let (write, sync): (Fault, Fault) = (|faults| &faults.write, |faults| &faults.sync);
+    for (fault, kind, words) in [
+        (write, ErrorKind::StorageFull, "no storage space"),
+        (write, ErrorKind::InvalidInput, "invalid input"),
+        (sync, ErrorKind::StorageFull, "no storage space"),
+        (sync, ErrorKind::TimedOut, "timed out"),
+    ] {
+        let mut recorder = Recorder::start();
+        *fault(&recorder.faults).lock().unwrap() = Some(kind);
+        recorder.fill();
+        let reason = recorder.wait_failing();
+        assert!(reason.starts_with("cannot write ") && reason.contains(words), "{reason}");
+        let failing = WriterEvent::Failing { reason: reason.clone() };
+        while recorder.event() != failing {}
+        let error = recorder.writer.commit(Instant::now()).unwrap_err();
+        assert!(matches!(error, StoreError::Late(found) if found == reason));
+        for _ in 0..50 {
+            recorder.put();
+        }
+        assert!(recorder.writer.stats().queued_bytes <= QUEUE_BYTES as u64);
+        *fault(&recorder.faults).lock().unwrap() = None;
+        recorder.wait_recovered();
+        recorder.check(words);
+    }
+}
+
+#[test]
+fn a_disk_that_was_gone_is_written_on() {
+    let _watchdog = Watchdog::start(SOON * 5);
+    for is_replaced in [false, true] {
+        let mut recorder = Recorder::start();
+        recorder.faults.is_gone.store(true, Ordering::SeqCst);
+        recorder.fill();
+        assert!(recorder.wait_failing().contains("entity not found"));
+        recorder.faults.is_replaced.store(is_replaced, Ordering::SeqCst);
+        recorder.faults.is_gone.store(false, Ordering::SeqCst);
+        recorder.wait_recovered();
+        recorder.check("entity not found");
+    }
+}
+
+#[test]
+fn commits_of_what_is_lost_fail() {
+    let _watchdog = Watchdog::start(SOON * 5);
+    let mut recorder = Recorder::start();
+    recorder.faults.is_gone.store(true, Ordering::SeqCst);
+    assert!(recorder.put());
+    recorder.wait_failing();
+    recorder.faults.is_replaced.store(true, Ordering::SeqCst);
+    let faults = recorder.faults.clone();
+    std::thread::scope(|scope| {
+        let commit = scope.spawn(|| recorder.writer.commit(soon()));
+        faults.is_gone.store(false, Ordering::SeqCst);
+        // It may have been asked for after the disk was back, but not before the frame was lost.
+        let result = commit.join().unwrap();
+        assert!(result.is_ok() || matches!(result, Err(StoreError::Late(_))));
+    });
+}
+
+#[test]
+fn nobody_waits_for_a_disk_that_is_stuck() {
+    let _watchdog = Watchdog::start(SOON * 5);
+    let mut recorder = Recorder::start();
+    recorder.faults.stick();
+    recorder.fill();
+    // It is told once the disk has been stuck for some time.
+    let reason = wait::until_some(SOON, "it is told", || {
+        recorder.put();
+        match recorder.writer.state() {
+            WriterState::Failing { reason, .. } => Some(reason),
+            WriterState::Writing => None,
+        }
+    });
+    assert_eq!(reason, "the disk does not keep up");
+    recorder.faults.free();
+    recorder.wait_recovered();
+    recorder.check("the disk does not keep up");
+}
+
+#[test]
+fn a_writer_ends_while_the_disk_fails() {
+    let _watchdog = Watchdog::start(SOON * 5);
+    let mut recorder = Recorder::start();
+    *recorder.faults.write.lock().unwrap() = Some(ErrorKind::StorageFull);
+    recorder.fill();
+    recorder.wait_failing();
+    let Recorder { writer, lane, mut camera, faults, .. } = recorder;
+    let store = writer.store().clone();
+    drop(writer);
+    assert!(!lane.put(&camera.frame(10)), "nobody would write it");
+    *faults.write.lock().unwrap() = None;
+    let writer = Writer::open(store.clone(), WriterOptions::default()).unwrap();
+    writer.lane("front", Retention::default()).unwrap();
+    let (streams, damage) = read_back(&store);
+    assert!(streams[&1].frames.starts_with(&(0..20).collect::<Vec<_>>()) && damage.is_empty());
+}
+
+#[test]
+fn a_directory_that_is_moved_away_and_back_is_written_on() {
+    let _watchdog = Watchdog::start(SOON * 5);
+    let dir = TempDir::new().unwrap();
+    let (path, away) = (dir.join("store"), dir.join("away"));
+    let store = Store::create(&path, &StoreOptions::new(Geometry::new(1 << 14, 30).unwrap())).unwrap();
+    let options = WriterOptions { commit_interval: Duration::from_millis(20), ..WriterOptions::default() };
+    let writer = Writer::open(store, options).unwrap();
+    let lane = writer.lane("front", Retention::default()).unwrap();
+    let mut camera = Camera::new();
+    assert!(lane.put(&camera.frame(1000)));
+    writer.commit(soon()).unwrap();
+    fs::rename(&path, &away).unwrap();
+    assert!(lane.put(&camera.frame(1000)));
+    let reason = wait::until_some(SOON, "it fails", || match writer.state() {
+        WriterState::Failing { reason, .. } => Some(reason),
+        WriterState::Writing => None,
+    });
+    assert!(reason.contains("store/") && reason.contains("No such file"), "{reason}");
+    fs::rename(&away, &path).unwrap();
+    writer.commit(soon()).unwrap();
+    assert_eq!(writer.state(), WriterState::Writing);
+    // Another store in its place, which knows the stream by the same number.
+    fs::rename(&path, &away).unwrap();
+    assert!(lane.put(&camera.frame(1000)));
+    wait::until(SOON, "it fails", || writer.state() != WriterState::Writing);
+    drop(Store::create(&path, &StoreOptions::new(Geometry::new(1 << 14, 30).unwrap())).unwrap());
+    wait::until(SOON, "it recovers", || writer.state() == WriterState::Writing);
+    camera.skip_to(100);
+    assert!(lane.put(&camera.frame(1000)));
+    writer.commit(soon()).unwrap();
+    drop((lane, writer));
+    let frames = |path| read_back(&Store::open(path).unwrap()).0[&1].frames.clone();
+    assert_eq!((frames(&away), frames(&path)), (vec![0, 1], vec![100]));
+    assert_eq!(Store::open(&path).unwrap().streams()[0].name, "front");
+}
+
+#[test]
+fn a_file_system_that_runs_full_is_written_on() {
+    let _watchdog = Watchdog::start(SOON * 5);
+    let dir = TempDir::new().unwrap();
+    let mounted = Mounted::new(&dir);
+    require!(mounted.as_ref().map(|_| ()).map_err(Clone::clone));
+    // A file with holes: its room is not reserved.
+    let geometry = Geometry::new(1 << 20, 10).unwrap();
+    let files = StoreFiles { data: dir.join("data"), table: dir.join("table") };
+    fs::File::create(&files.data).unwrap().set_len(geometry.data_bytes()).unwrap();
+    let store = Store::open_files(&files, geometry, true).unwrap();
+    let options = WriterOptions { commit_interval: Duration::from_millis(20), ..WriterOptions::default() };
+    let writer = Writer::open(store.clone(), options).unwrap();
+    let lane = writer.lane("front", Retention::default()).unwrap();
+    let mut camera = Camera::new();
+    assert!(lane.put(&camera.frame(1000)));
+    writer.commit(soon()).unwrap();
+    let filler = dir.join("filler");
+    assert_eq!(fs::write(&filler, vec![1; 4 << 20]).unwrap_err().kind(), ErrorKind::StorageFull);
+    for _ in 0..400 {
+        assert!(lane.put(&camera.frame(1000)));
+    }
+    let reason = wait::until_some(SOON, "it fails", || match writer.state() {
+        WriterState::Failing { reason, .. } => Some(reason),
+        WriterState::Writing => None,
+    });
+    assert!(reason.contains("No space left on device"), "{reason}");
+    fs::remove_file(filler).unwrap();
+    writer.commit(soon()).unwrap();
+    assert_eq!(writer.state(), WriterState::Writing);
+    drop((lane, writer));
+    let (streams, damage) = read_back(&store);
+    assert_eq!((&streams[&1].frames, damage), (&(0..401).collect(), vec![]));
+    drop(mounted);
+}
+
+/// A file system of few bytes, unmounted when this is dropped.
+struct Mounted(std::path::PathBuf);
+
+impl Mounted {
+    fn new(dir: &TempDir) -> Result<Self, String> {
+        let mut mount = command("mount").map_err(|error| error.to_string())?;
+        mount.args(["-t", "tmpfs", "-o", "size=2m", "tmpfs"]).arg(dir.path());
+        let output = mount.output().map_err(|error| error.to_string())?;
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+            return Err(format!("no file system can be mounted: {said}"));
+        }
+        Ok(Self(dir.path().to_owned()))
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        if let Ok(mut umount) = command("umount") {
+            // What is still in use goes when it is not.
+            let _ = umount.arg("-l").arg(&self.0).status();
+        }
+    }
+}
