@@ -27,6 +27,8 @@
 //! The bytes are described in `docs/store-format.md`, and written and read in [`mod@format`].
 #![forbid(unsafe_code)]
 
+mod contents;
+mod cursor;
 mod damage;
 mod directory;
 mod error;
@@ -38,9 +40,13 @@ mod record;
 mod recovery;
 mod store;
 mod table;
+#[cfg(test)]
+mod testing;
 mod times;
+mod walk;
 mod writer;
 
+pub use cursor::{Cursor, Entry, Stretch};
 pub use damage::{Damage, DamageReason};
 pub use error::StoreError;
 pub use geometry::{BadGeometry, Geometry};
