@@ -35,6 +35,7 @@ pub mod fragments;
 pub mod gop;
 pub mod graph;
 mod opener;
+mod permits;
 mod placeholder;
 pub mod playback;
 pub mod probe;

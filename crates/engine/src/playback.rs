@@ -2,7 +2,7 @@
 //!
 //! A recording is a [`PacketSource`]: a media file ([`FilePackets`]), or packets in memory ([`MemoryPackets`]). Its time is
 //! the *archive time*, the moments at which its packets were recorded. A [`PictureReader`] gives what is to be seen at any
-//! of them.
+//! of them, [`Stills`] give it as JPEG files, and a [`Player`] plays several recordings in step.
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -21,15 +21,44 @@
 //! }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! Two recordings in step, backward at double speed; what a `Sink` takes, windows, other processes and browsers show:
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//! use valkka::playback::{FilePackets, Player, PlayerOptions, PlayerStream};
+//! use valkka::sink::FnSink;
+//! use valkka::stream::Slot;
+//! use valkka::time::WallTime;
+//!
+//! let start = WallTime::from_micros(1_795_435_200_000_000);
+//! let mut streams = Vec::new();
+//! for (number, file) in [(1, "front.mkv"), (2, "yard.mkv")] {
+//!     let source = Box::new(FilePackets::open(file, start)?);
+//!     let sink = Arc::new(FnSink(|frame| println!("{frame:?}")));
+//!     streams.push(PlayerStream { slot: Slot::new(number), source, sink });
+//! }
+//! let player = Player::new(streams, start.offset_micros(60_000_000), PlayerOptions::default())?;
+//! player.set_speed(-2.0)?;
+//! player.play();
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
+mod clock;
 mod error;
+mod player;
 mod reader;
 mod run;
 mod source;
+mod still;
+mod transport;
 mod view;
 mod window;
 
+pub use clock::{Clock, MonotonicClock};
 pub use error::PlaybackError;
+pub use player::{Gaps, Player, PlayerEvent, PlayerOptions, PlayerState, PlayerStream, Step};
 pub use reader::{PictureOptions, PictureReader};
 pub use source::{Entry, FilePackets, Gap, MemoryPackets, PacketSource};
+pub use still::{Precision, Still, StillError, Stills};
 pub use view::{Blank, Picture, View, Why};

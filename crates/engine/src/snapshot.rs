@@ -18,8 +18,6 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod permits;
-
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex, Weak};
@@ -36,7 +34,7 @@ use valkka_core::stats::StreamStats;
 use valkka_core::stream::Slot;
 
 use crate::gop::{GopKeeper, KeptGop};
-use permits::Permits;
+use crate::permits::Permits;
 
 /// Makes snapshots of any number of cameras, some at a time.
 ///
@@ -216,7 +214,7 @@ fn decode(kept: &KeptGop, codec: Codec, deadline: Instant, limit: Duration) -> R
 }
 
 /// The size of a picture that is to be `width` pixels wide, in the same proportions.
-fn scaled(width: u32, height: u32, wanted: Option<u32>) -> (u32, u32) {
+pub(crate) fn scaled(width: u32, height: u32, wanted: Option<u32>) -> (u32, u32) {
     let to = wanted.unwrap_or(width).max(MIN_WIDTH).min(width);
     let scaled = (u64::from(height) * u64::from(to) + u64::from(width) / 2) / u64::from(width.max(1));
     (to, u32::try_from(scaled).unwrap_or(height).clamp(1, height.max(1)))

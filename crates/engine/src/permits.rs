@@ -7,22 +7,22 @@ use valkka_core::lock::lock;
 
 /// Hands out a number of permits.
 #[derive(Debug)]
-pub(super) struct Permits {
+pub(crate) struct Permits {
     free: Mutex<usize>,
     returned: Condvar,
 }
 
 /// Given back when it is dropped.
 #[derive(Debug)]
-pub(super) struct Permit<'a>(&'a Permits);
+pub(crate) struct Permit<'a>(&'a Permits);
 
 impl Permits {
-    pub(super) fn new(count: usize) -> Self {
+    pub(crate) fn new(count: usize) -> Self {
         Self { free: Mutex::new(count), returned: Condvar::new() }
     }
 
     /// Waits for a permit; `None` if none is free by `deadline`.
-    pub(super) fn take(&self, deadline: Instant) -> Option<Permit<'_>> {
+    pub(crate) fn take(&self, deadline: Instant) -> Option<Permit<'_>> {
         let left = deadline.saturating_duration_since(Instant::now());
         let waited = self.returned.wait_timeout_while(lock(&self.free), left, |free| *free == 0);
         let (mut free, _) = waited.unwrap_or_else(PoisonError::into_inner);

@@ -1,0 +1,301 @@
+//! What the streams of a player are to show, and what they do show: no thread, no clock.
+
+use std::time::Duration;
+
+use valkka_core::time::WallTime;
+
+use super::{Gaps, PlayerEvent, PlayerState, Step};
+use crate::playback::error::PlaybackError;
+use crate::playback::transport::Transport;
+use crate::playback::view::{View, Why};
+
+/// Where a player is, and where its streams are.
+#[derive(Debug)]
+pub(super) struct State {
+    transport: Transport,
+    gaps: Gaps,
+    /// Whether it is at the end and would go on.
+    ended: bool,
+    /// Grows with every change of what is to be shown, other than by time.
+    generation: u64,
+    streams: Vec<Option<Seen>>,
+    step: Option<Stepping>,
+    /// How many steps there have been.
+    steps: u64,
+}
+
+/// What a stream shows.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Seen {
+    /// Of which order it is.
+    pub(super) generation: u64,
+    pub(super) kind: Kind,
+    pub(super) from: Option<WallTime>,
+    pub(super) to: Option<WallTime>,
+}
+
+/// What there is to be seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Picture,
+    Blank,
+    /// The stream cannot be read.
+    Failed,
+}
+
+/// A step that is looked for.
+#[derive(Debug)]
+struct Stepping {
+    id: u64,
+    step: Step,
+    answers: Vec<Option<Changes>>,
+}
+
+/// When what a stream shows changes around a position.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Changes {
+    /// The first picture after it.
+    pub(super) next: Option<WallTime>,
+    /// When what is to be seen there began, picture or not.
+    pub(super) current: Option<WallTime>,
+    /// The last pictures that began no later than it.
+    pub(super) pictures: [Option<WallTime>; 2],
+}
+
+/// What a stream is to do.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Order {
+    pub(super) generation: u64,
+    pub(super) position: WallTime,
+    pub(super) speed: f64,
+    pub(super) running: bool,
+    /// A step for which this stream is still to say what it knows.
+    pub(super) step: Option<(u64, Step)>,
+}
+
+impl State {
+    pub(super) fn new(streams: usize, position: WallTime, gaps: Gaps) -> Self {
+        Self {
+            transport: Transport::new(position),
+            gaps,
+            ended: false,
+            generation: 0,
+            streams: vec![None; streams],
+            step: None,
+            steps: 0,
+        }
+    }
+
+    pub(super) fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    pub(super) fn position(&self, now: Duration) -> WallTime {
+        self.transport.position(now)
+    }
+
+    pub(super) fn speed(&self) -> f64 {
+        self.transport.speed()
+    }
+
+    pub(super) fn player_state(&self) -> PlayerState {
+        match (self.ended, self.transport.is_running()) {
+            (true, _) => PlayerState::Ended,
+            (false, true) => PlayerState::Playing,
+            (false, false) => PlayerState::Paused,
+        }
+    }
+
+    pub(super) fn play(&mut self, now: Duration) {
+        if self.player_state() == PlayerState::Paused {
+            self.transport.play(now);
+            self.changed();
+        }
+    }
+
+    pub(super) fn pause(&mut self, now: Duration) {
+        self.transport.pause(now);
+        self.ended = false;
+        self.changed();
+    }
+
+    pub(super) fn seek(&mut self, to: WallTime, now: Duration) {
+        self.transport.seek(to, now);
+        self.go_on(now);
+        self.changed();
+    }
+
+    pub(super) fn set_speed(&mut self, speed: f64, now: Duration) -> Result<(), PlaybackError> {
+        self.transport.set_speed(speed, now)?;
+        self.go_on(now);
+        self.changed();
+        Ok(())
+    }
+
+    /// Looks for another picture; the number by which [`Self::is_stepped`] says whether it is found.
+    pub(super) fn step(&mut self, step: Step, now: Duration) -> u64 {
+        self.pause(now);
+        self.steps += 1;
+        self.step = Some(Stepping { id: self.steps, step, answers: vec![None; self.streams.len()] });
+        self.steps
+    }
+
+    /// Whether it is over: found, or replaced by another order.
+    pub(super) fn is_stepped(&self, id: u64) -> bool {
+        self.step.as_ref().is_none_or(|stepping| stepping.id != id)
+    }
+
+    pub(super) fn cancel_step(&mut self, id: u64) {
+        if !self.is_stepped(id) {
+            self.step = None;
+        }
+    }
+
+    pub(super) fn order(&self, index: usize, now: Duration) -> Order {
+        let unanswered = |stepping: &&Stepping| stepping.answers[index].is_none();
+        Order {
+            generation: self.generation,
+            position: self.position(now),
+            speed: self.transport.speed(),
+            running: self.transport.is_running(),
+            step: self.step.as_ref().filter(unanswered).map(|stepping| (stepping.id, stepping.step)),
+        }
+    }
+
+    /// What a stream knows for a step. The last one to answer has it done.
+    pub(super) fn answer(&mut self, index: usize, id: u64, changes: Changes, now: Duration) {
+        let Some(stepping) = self.step.as_mut().filter(|stepping| stepping.id == id) else { return };
+        stepping.answers[index] = Some(changes);
+        if stepping.answers.iter().any(Option::is_none) {
+            return;
+        }
+        let answers = || stepping.answers.iter().flatten();
+        let target = match stepping.step {
+            Step::Next => answers().filter_map(|changes| changes.next).min(),
+            Step::Previous => {
+                // What is to be seen now began when the last of the streams changed.
+                let current = answers().filter_map(|changes| changes.current).max();
+                let pictures = answers().flat_map(|changes| changes.pictures).flatten();
+                pictures.filter(|&picture| current.is_none_or(|current| picture < current)).max()
+            }
+        };
+        self.step = None;
+        if let Some(target) = target {
+            self.seek(target, now);
+        }
+    }
+
+    /// Notes what a stream shows, and what follows from it.
+    pub(super) fn report(&mut self, index: usize, seen: Seen, now: Duration) -> Vec<PlayerEvent> {
+        self.streams[index] = Some(seen);
+        let current = |seen: &Option<Seen>| seen.filter(|seen| seen.generation == self.generation);
+        let Some(all) = self.streams.iter().map(current).collect::<Option<Vec<_>>>() else {
+            return Vec::new();
+        };
+        if self.ended {
+            return self.continues(&all, now);
+        }
+        let position = self.position(now);
+        let is_blank = |seen: &Seen| seen.kind != Kind::Picture && seen.covers(position);
+        if !self.transport.is_running() || !all.iter().all(is_blank) {
+            return Vec::new();
+        }
+        let backward = self.transport.is_backward();
+        let next = all.iter().filter_map(|seen| seen.ahead(backward));
+        let next = if backward { next.max() } else { next.min() };
+        match next {
+            Some(next) if self.gaps == Gaps::Skip => {
+                self.transport.seek(next, now);
+                self.changed();
+                vec![PlayerEvent::Position(next)]
+            }
+            Some(_) => Vec::new(),
+            None => {
+                let edge = if backward {
+                    all.iter().filter_map(|seen| seen.to).min()
+                } else {
+                    all.iter().filter_map(|seen| seen.from).max()
+                };
+                let edge = edge.unwrap_or(position);
+                self.transport.pause(now);
+                self.transport.seek(edge, now);
+                self.changed();
+                self.ended = true;
+                vec![PlayerEvent::Position(edge), PlayerEvent::End]
+            }
+        }
+    }
+
+    /// Whether all streams show what is to be seen at the position.
+    pub(super) fn is_shown(&self, now: Duration) -> bool {
+        let position = self.position(now);
+        let shows = |seen: &Seen| {
+            seen.generation == self.generation && (seen.kind == Kind::Failed || seen.covers(position))
+        };
+        self.step.is_none() && self.streams.iter().all(|seen| seen.as_ref().is_some_and(shows))
+    }
+
+    /// How long until the stream that shows `seen` is to show something else; `None` if nothing changes by time.
+    pub(super) fn due(&self, seen: &Seen, now: Duration) -> Option<Duration> {
+        let change =
+            if self.transport.is_backward() { seen.from.map(|from| from.offset_micros(-1)) } else { seen.to };
+        self.transport.time_to(change?, now)
+    }
+
+    pub(super) fn is_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// There is more after the end.
+    fn continues(&mut self, all: &[Seen], now: Duration) -> Vec<PlayerEvent> {
+        let backward = self.transport.is_backward();
+        let more = |seen: &Seen| match seen.kind {
+            // Going backward it stands on the first picture of all.
+            Kind::Picture => !backward,
+            _ => seen.ahead(backward).is_some(),
+        };
+        if !all.iter().any(more) {
+            return Vec::new();
+        }
+        self.go_on(now);
+        vec![PlayerEvent::Continues]
+    }
+
+    /// If it is at the end, it is no longer.
+    fn go_on(&mut self, now: Duration) {
+        if std::mem::take(&mut self.ended) {
+            self.transport.play(now);
+        }
+    }
+
+    /// What is to be shown is another thing now.
+    fn changed(&mut self) {
+        self.generation += 1;
+        self.step = None;
+    }
+}
+
+impl Seen {
+    pub(super) fn of(view: &View, generation: u64) -> Self {
+        let kind = if view.picture().is_some() { Kind::Picture } else { Kind::Blank };
+        Self { generation, kind, from: view.from(), to: view.to() }
+    }
+
+    pub(super) fn failed(generation: u64) -> Self {
+        Self { generation, kind: Kind::Failed, from: None, to: None }
+    }
+
+    fn covers(&self, position: WallTime) -> bool {
+        self.from.is_none_or(|from| from <= position) && self.to.is_none_or(|to| position < to)
+    }
+
+    /// The first moment in the direction of playing at which something else is to be seen.
+    fn ahead(&self, backward: bool) -> Option<WallTime> {
+        if backward { self.from.map(|from| from.offset_micros(-1)) } else { self.to }
+    }
+}
+
+/// Whether it is the end of what is recorded, which may go on later.
+pub(super) fn is_end(why: &Why) -> bool {
+    *why == Why::After
+}
