@@ -71,6 +71,11 @@ impl Intake {
         state.retention = retention;
     }
 
+    /// So much is kept of it from now on.
+    pub(super) fn retain(&self, retention: Retention) {
+        lock(&self.state).retention = retention;
+    }
+
     /// Somebody no longer does.
     pub(super) fn leave(&self) {
         let mut state = lock(&self.state);

@@ -71,6 +71,12 @@ impl Lane {
         self.intake.capacity().saturating_sub(self.intake.bytes())
     }
 
+    /// Changes how much is kept; what is too much then goes by and by, as room is needed. In a store of the older format,
+    /// all lanes are one ring, and nothing goes before it is full.
+    pub fn set_retention(&self, retention: Retention) {
+        self.intake.retain(retention);
+    }
+
     /// Nothing comes for a while: `reason` will stand before the next frame of each stream of this lane.
     pub fn gap(&self, reason: &str) {
         self.note(Item::Gap { id: self.id, at: SystemClock.now(), reason: reason.to_owned() });
