@@ -17,6 +17,7 @@ mod contexts;
 mod exit;
 mod filter;
 mod filters;
+mod fs;
 mod functions;
 mod logging;
 mod native;
@@ -38,6 +39,7 @@ fn valkka_core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     functions::add_to(module)?;
     contexts::add_to(module)?;
     filters::add_to(module)?;
+    fs::add_to(module)?;
     threads::add_to(module)?;
     shm::add_to(module)?;
     logging::add_to(module)?;

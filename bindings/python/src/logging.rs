@@ -212,6 +212,7 @@ const TARGETS: &[(&str, &Logger)] = &[
     ("valkka_render", &OPENGL),
     ("valkka_shm", &FIFO),
     ("valkka_store", &FS),
+    ("valkka::graph::block_store", &FS),
     ("valkka::graph::cache", &FILE_THREAD),
     ("valkka::graph::decoder", &AV_THREAD),
     ("valkka::graph::file", &FILE_THREAD),
@@ -219,6 +220,7 @@ const TARGETS: &[(&str, &Logger)] = &[
     ("valkka::graph::scale", &FILTER),
     ("valkka::graph::screen", &OPENGL),
     ("valkka::graph::shared", &FIFO),
+    ("valkka::graph::store", &FS),
     ("valkka::graph::usb", &USB),
     ("valkka", &THREAD),
 ];

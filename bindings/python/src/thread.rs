@@ -7,7 +7,7 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use valkka::graph::cache::FrameCache;
 use valkka::graph::live::Live;
-use valkka::graph::{FdWriter, FilePlayer};
+use valkka::graph::{FdWriter, FilePlayer, StoreReader, StoreWriter};
 use valkka::lock::lock;
 use valkka::reason::reason;
 
@@ -53,7 +53,7 @@ macro_rules! control {
     )*};
 }
 
-control!(FdWriter, FilePlayer, FrameCache, Live);
+control!(FdWriter, FilePlayer, FrameCache, Live, StoreReader, StoreWriter);
 
 /// Something that runs on its own between `startCall` and `stopCall`. It can be started once; dropping the last
 /// reference stops it.

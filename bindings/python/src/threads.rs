@@ -6,6 +6,8 @@ mod decoder;
 mod fd_write;
 mod file;
 mod file_cache;
+mod fs_reader;
+mod fs_writer;
 mod live;
 mod opengl;
 mod test;
@@ -22,6 +24,8 @@ pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<fd_write::FDWriteThread>()?;
     module.add_class::<file_cache::FileCacheThread>()?;
     module.add_class::<file::FileThread>()?;
+    module.add_class::<fs_reader::ValkkaFSReaderThread>()?;
+    module.add_class::<fs_writer::ValkkaFSWriterThread>()?;
     module.add_class::<live::LiveThread>()?;
     module.add_function(wrap_pyfunction!(live::set_live_out_packet_buffer_max_size, module)?)?;
     module.add_class::<opengl::OpenGLThread>()?;

@@ -20,17 +20,9 @@ class Class(NamedTuple):
     methods: dict[str, str] = {}
 
 
-# Classes that come with recording, and nowhere else than here are they let off.
-LATER = {
-    "ValkkaFS": "recording",
-    "ValkkaFS2": "recording",
-    "ValkkaFSReaderThread": "recording",
-    "ValkkaFSTool": "recording",
-    "ValkkaFSWriterThread": "recording",
-}
-
 INPUT = {"getFrameFilter": ""}
 STREAMS = {"registerStreamCall": "ctx", "deregisterStreamCall": "ctx"}
+SLOTS = {"clearSlotIdCall": "", "reportSlotIdCall": ""}
 GATE = {"set": "", "unSet": ""}
 CHANNELS = {"setChannel": "i", "getCurrentChannel": "", "getInputChannel": "i"}
 EVENT = {"useFd": "event_fd"}
@@ -128,6 +120,48 @@ CLASSES = {
     ),
     "FDWriteThread": Class("Thread", "name, fifo_ctx=...", {**INPUT, **STREAMS}),
     "AbstractFileStream": Class("object", None),
+    # ValkkaFS.
+    "ValkkaFS": Class(
+        "object",
+        "device_file, block_file, blocksize, n_blocks, init=False",
+        {
+            "getBlockSize": "",
+            "get_n_blocks": "",
+            "get_n_cols": "",
+            "getDevice": "",
+            "getDeviceSize": "",
+            "maxFrameSize": "",
+            "dumpTable": "",
+            "readTable": "",
+            "clearTable": "",
+            "clearDevice": "writethrough=False, verbose=False",
+            # The first one is called `from`, which nothing written in Python can be.
+            "reportTable": "from_=0, to=0, show_all=False, /",
+            "setCurrentBlock": "i",
+            "updateTable": "disk_write=False",
+            "setBlockCallback": "cb",
+            "setArrayCall": "arr",
+        },
+    ),
+    "ValkkaFS2": Class("ValkkaFS", "device_file, block_file, blocksize, n_blocks, init=False"),
+    "ValkkaFSTool": Class("object", "valkkafs", {"dumpBlock": "i"}),
+    "ValkkaFSWriterThread": Class(
+        "Thread",
+        "name, valkkafs, fifo_ctx=..., o_direct=False",
+        {
+            **INPUT,
+            **SLOTS,
+            "getBlockingFrameFilter": "",
+            "setSlotIdCall": "slot, id",
+            "unSetSlotIdCall": "slot",
+            "seekCall": "n_block",
+        },
+    ),
+    "ValkkaFSReaderThread": Class(
+        "Thread",
+        "name, valkkafs, outfilter, fifo_ctx=..., o_direct=False",
+        {**INPUT, **SLOTS, "setSlotIdCall": "slot, id", "unSetSlotIdCall": "id", "pullBlocksPyCall": "_"},
+    ),
     # Filters.
     "FrameFilter": Class("object", None),
     "MuxFrameFilter": Class("FrameFilter", None, {"activate": "zerotime=0", "deActivate": ""}),

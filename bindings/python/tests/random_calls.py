@@ -17,6 +17,7 @@ import gc
 import inspect
 import os
 import random
+import resource
 import signal
 import sys
 import threading
@@ -38,6 +39,9 @@ ORDINARY = (TypeError, ValueError, OverflowError, RuntimeError, AttributeError, 
 IMPATIENCE_SECONDS = 0.4
 # ... and has so long to notice, on a machine that is busy.
 LIMIT_SECONDS = 60.0
+
+# No file gets larger.
+MAX_FILE_BYTES = 64 << 20
 
 # So many objects live at a time.
 OBJECTS = 60
@@ -177,7 +181,9 @@ class Fuzz:
     def fitting(self, name: str) -> Any:
         """Something that the argument of this name is meant for."""
         choice = self.random.choice
-        if name in ("verbose", "flush_when_full", "is_server", "map", "show", "clear") or name.startswith("request"):
+        if name in ("verbose", "flush_when_full", "is_server", "map", "show", "clear", "init") or name.startswith(
+            "request"
+        ):
             return choice([True, False])
         if name in ("next", "next1", "next2", "next3", "outfilter", "framefilter", "filter"):
             filters = [one for one in self.objects if isinstance(one, core.FrameFilter)]
@@ -217,6 +223,18 @@ class Fuzz:
             return choice([0, self.random.randrange(20000, 60000)])
         if name in ("slot", "n_slot", "i"):
             return choice([0, 1, 2])
+        if name == "valkkafs":
+            return self.one_of("ValkkaFS", but="T")
+        if name in ("device_file", "block_file"):
+            return f"{name}{choice('12')}"
+        if name == "blocksize":
+            return choice([4096, 10_000, 65536])
+        if name == "n_blocks":
+            return choice([1, 2, 8])
+        if name == "blocks":
+            return choice([[0], [0, 1, 7], range(8), [None, 0], numpy.arange(3)])
+        if name == "arr":
+            return numpy.zeros((choice([1, 2, 8]), 2), choice([numpy.int64, numpy.int64, numpy.int32]))
         if name == "fd":
             return os.open(os.devnull, os.O_WRONLY) if self.random.random() < 0.02 else 2**20
         if name in ("width", "height", "target_width", "target_height"):
@@ -311,6 +329,8 @@ def main() -> None:
     seed, seconds, *address = sys.argv[1:]
     fuzz = Fuzz(int(seed), address[0] if address else None)
     signal.signal(signal.SIGALRM, give_up)
+    # Stores may be asked for that are as large as a disk.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (MAX_FILE_BYTES, MAX_FILE_BYTES))
     end = time.monotonic() + float(seconds)
     steps = 0
     while time.monotonic() < end:

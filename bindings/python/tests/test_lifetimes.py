@@ -57,8 +57,13 @@ def scene(url, name="scene", streams=2):
     parts["muxer"].activate()
     parts["raw"] = ShmemFrameFilter(shared(name + "r"), 8, 1 << 20)
     parts["sender"] = LiveThread("sender")
+    parts["store"] = ValkkaFS(shared(name) + ".dump", shared(name) + ".blocks", 64 << 10, 8)
+    parts["store"].setBlockCallback(lambda *arguments: calls.append(arguments))
+    parts["writer"] = ValkkaFSWriterThread("writer", parts["store"])
+    parts["cache"] = FileCacheThread("cache")
+    parts["reader"] = ValkkaFSReaderThread("reader", parts["store"], parts["cache"].getFrameFilter())
     parts["fork"] = ForkFrameFilterN("fork")
-    for tag in ("decoder", "muxer", "raw", "sender"):
+    for tag in ("decoder", "muxer", "raw", "sender", "writer"):
         branch = parts[tag].getFrameFilter() if hasattr(parts[tag], "getFrameFilter") else parts[tag]
         if tag == "decoder":
             # A decoder is for one stream.
@@ -75,9 +80,12 @@ def scene(url, name="scene", streams=2):
         parts["live"].registerStreamCall(ctx)
         parts["live"].playStreamCall(ctx)
         parts[f"ctx{slot}"] = ctx
+        parts["writer"].setSlotIdCall(slot, slot)
+        parts["reader"].setSlotIdCall(slot, slot)
     parts["decoder"].decodingOnCall()
-    for name in ("test", "sender", "decoder", "live"):
+    for name in ("test", "sender", "decoder", "cache", "reader", "writer", "live"):
         parts[name].startCall()
+    parts["reader"].pullBlocksPyCall(range(8))
     return parts, calls
 
 def flows(name="scene"):
@@ -487,12 +495,15 @@ def test_threads_are_started_and_stopped_in_any_order(run: Run, camera: Cameras)
     body = """
     import random
     order = random.Random(1)
-    abstract = (AbstractFileThread, Thread)
+    abstract = (AbstractFileThread, DecoderThread, Thread)
+    store = ValkkaFS("dump", "blocks", 4096, 4)
     kinds = [one for _, one in sorted(globals().items()) if isinstance(one, type) and issubclass(one, Thread)]
     calls = [(kind, name) for kind in kinds for name in dir(kind) if name.endswith("Call") and "Stream" not in name]
     def make(kind):
         try:
-            return kind("t", DummyFrameFilter("d", False)) if issubclass(kind, DecoderThread) else kind("t")
+            ends = [DummyFrameFilter("d", False)] if kind in (ValkkaFSReaderThread, AVThread, VAAPIThread) else []
+            stores = [store] if kind.__name__.startswith("ValkkaFS") else []
+            return kind("t", *stores, *ends)
         except (AttributeError, TypeError) as error:
             assert kind in abstract, error
     for kind in kinds:
@@ -569,6 +580,11 @@ def test_what_is_stopped_can_still_be_asked(run: Run, camera: Cameras) -> None:
     parts["decoder"].decodingOffCall()
     parts["screen"].newRenderContextCall(1, 77, 0)
     parts["test"].addCall()
+    parts["store"].updateTable()
+    parts["reader"].pullBlocksPyCall([0])
+    for one in (parts["reader"], parts["writer"]):
+        one.clearSlotIdCall()
+        one.setSlotIdCall(1, 1)
     for one in threads:
         one.waitReady()
         one.waitStopCall()

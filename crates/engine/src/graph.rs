@@ -5,6 +5,7 @@
 //! between its `start` and its `stop`.
 
 pub mod basic;
+mod block_store;
 pub mod cache;
 mod decoder;
 mod dump;
@@ -16,8 +17,11 @@ pub mod live;
 mod scale;
 mod screen;
 mod shared;
+mod store_reader;
+mod store_writer;
 pub mod text;
 
+pub use block_store::{BlockChange, BlockChangeKind, BlockStore, BlockStoreError, BlockTimes, KeyTime};
 pub use decoder::{DecoderStage, DecoderStageOptions};
 pub use dump::{PayloadFiles, PictureFiles};
 pub use fd_writer::{FdNotice, FdWriter, FdWriterOptions};
@@ -27,3 +31,5 @@ pub use input::{INPUT_PATIENCE, InputNotice};
 pub use scale::Scale;
 pub use screen::{BackgroundError, Screen, ScreenNotice, ScreenOptions, read_background};
 pub use shared::{SharedFragments, SharedPackets, SharedPictures};
+pub use store_reader::{StoreReader, StoreReaderNotice};
+pub use store_writer::{StoreWriter, StoreWriterError, StoreWriterNotice};

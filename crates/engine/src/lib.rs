@@ -62,3 +62,4 @@ pub use valkka_net as net;
 pub use valkka_net::{Reconnect, StreamState};
 pub use valkka_render as render;
 pub use valkka_shm as shm;
+pub use valkka_store as store;

@@ -133,7 +133,8 @@ impl Control for Running {
     }
 }
 
-fn say(fifo: &str, notice: InputNotice<'_>) {
+/// Says what people should know of the input `fifo`, in the words that they search for.
+pub(super) fn say(fifo: &str, notice: InputNotice<'_>) {
     match notice {
         InputNotice::Overflow(frame) => FIFO.normal(format_args!(
             "FrameFifo: {fifo} writeCopy: OVERFLOW! No more frames in stack.  Frame={}",

@@ -3,7 +3,7 @@
 use std::fmt::{self, Display, Write as _};
 
 use valkka_core::bitmap::{Bitmap, ColorRange, PixelFormat};
-use valkka_core::codec::Codec;
+use valkka_core::codec::{Codec, h264};
 use valkka_core::frame::Frame;
 use valkka_core::stream::{Slot, Track};
 use valkka_core::time::WallTime;
@@ -53,6 +53,19 @@ pub fn brief(name: &str, frame: &Frame, now: WallTime) -> String {
 /// What the filter `name` that says that there is a frame says of `frame`: a line for each piece.
 pub fn dummy(name: &str, frame: &Frame) -> String {
     each(frame, |text, piece| write!(text, "DummyFrameFilter : {name} : got frame : {piece}"))
+}
+
+/// What a recorded frame of the stream `id` is: a line for each piece, in which ` * ` marks what playing can begin with,
+/// and its first bytes.
+pub fn recorded(id: u64, frame: &Frame) -> String {
+    each(frame, |text, piece| {
+        let seekable = match &piece.content {
+            Content::Unit(unit) if unit.codec == Codec::H264 => unit.nal_type() == Some(h264::NalType::SPS.0),
+            _ => true,
+        };
+        let mark = if seekable { " * " } else { "" };
+        write!(text, "[{id}] {piece}{mark}    {}", Payload(&piece.content))
+    })
 }
 
 impl Display for BasicFrame<'_> {
@@ -264,6 +277,18 @@ mod tests {
             "InfoFrameFilter: live <<end dump   ",
         ];
         assert_eq!(info("live", &video(Codec::H264, &unit), NOW), expected.join("\n"));
+    }
+
+    #[test]
+    fn what_is_recorded_is_marked_where_playing_can_begin() {
+        let unit = [0, 0, 0, 1, 0x67, 1, 0, 0, 0, 1, 0x65, 2];
+        let head = "[7] <BasicFrame: timestamp=1000000 subsession_index=1 slot=3 / payload size=";
+        let lines = [
+            format!("{head}6 / H264: slice_type=7> *     0 0 0 1 103 1 "),
+            format!("{head}6 / H264: slice_type=5>    0 0 0 1 101 2 "),
+        ];
+        assert_eq!(recorded(7, &video(Codec::H264, &unit)), lines.join("\n"));
+        assert_eq!(recorded(7, &audio(Codec::PcmMulaw)), format!("{head}3 / PCMU: > *     9 9 9 "));
     }
 
     #[test]
