@@ -250,6 +250,25 @@ fn a_directory_that_is_moved_away_and_back_is_written_on() {
 }
 
 #[test]
+fn a_directory_that_is_removed_is_told() {
+    let _watchdog = Watchdog::start(SOON * 5);
+    let dir = TempDir::new().unwrap();
+    let path = dir.join("store");
+    let store = Store::create(&path, &StoreOptions::new(Geometry::new(1 << 14, 30).unwrap())).unwrap();
+    let options = WriterOptions { commit_interval: Duration::from_millis(20), ..WriterOptions::default() };
+    let writer = Writer::open(store, options).unwrap();
+    let lane = writer.lane("front", Retention::default()).unwrap();
+    let mut camera = Camera::new();
+    assert!(lane.put(&camera.frame(1000)));
+    writer.commit(soon()).unwrap();
+    fs::remove_dir_all(&path).unwrap();
+    assert!(lane.put(&camera.frame(1000)));
+    wait::until(SOON, "it is told", || writer.state() != WriterState::Writing);
+    drop((writer, lane));
+    assert!(!path.exists(), "nobody makes it again");
+}
+
+#[test]
 fn a_file_system_that_runs_full_is_written_on() {
     let _watchdog = Watchdog::start(SOON * 5);
     let dir = TempDir::new().unwrap();
