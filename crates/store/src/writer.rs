@@ -41,6 +41,25 @@ pub use lane::Lane;
 /// fails or does not keep up, nobody waits for it: frames are dropped, the gap is recorded with its reason, and writing
 /// goes on by itself.
 ///
+/// ```
+/// use std::time::{Duration, Instant};
+/// use valkka_core::frame::Frame;
+/// use valkka_store::{Geometry, Retention, Store, StoreOptions, Writer, WriterOptions};
+///
+/// # fn record(dir: &std::path::Path, frames: &[Frame]) -> Result<(), Box<dyn std::error::Error>> {
+/// // 1000 blocks of 64 MiB.
+/// let store = Store::create(dir, &StoreOptions::new(Geometry::new(64 << 20, 1000)?))?;
+/// let writer = Writer::open(store, WriterOptions::default())?;
+/// let month = Duration::from_secs(30 * 24 * 3600);
+/// let front = writer.lane("front", Retention { max_age: Some(month), max_bytes: None })?;
+/// for frame in frames {
+///     front.put(frame);
+/// }
+/// writer.commit(Instant::now() + Duration::from_secs(5))?;
+/// # Ok(())
+/// # }
+/// ```
+///
 /// Dropping it closes the blocks and commits. That takes as long as the disk does, but at most
 /// [`JOIN_TIMEOUT`](valkka_core::worker::JOIN_TIMEOUT); lanes that are left take nothing any more. A disk that is stuck for
 /// longer keeps the store from other writers until it answers.
