@@ -22,6 +22,7 @@ use crate::record::{Gap, Record, StreamId};
 use crate::store::Store;
 use crate::walk::{BlockBytes, OlderStep, OlderWalk, Search, Window};
 
+pub(crate) use spans::older_order;
 pub use stretch::Stretch;
 
 use spans::{Span, Times};

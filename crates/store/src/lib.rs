@@ -27,6 +27,7 @@
 //! The bytes are described in `docs/store-format.md`, and written and read in [`mod@format`].
 #![forbid(unsafe_code)]
 
+mod check;
 mod contents;
 mod cursor;
 mod damage;
@@ -43,9 +44,11 @@ mod table;
 #[cfg(test)]
 mod testing;
 mod times;
+mod upgrade;
 mod walk;
 mod writer;
 
+pub use check::{CheckOptions, CheckProgress, Finding, Outcome, Place, Report, check};
 pub use cursor::{Cursor, Entry, Stretch};
 pub use damage::{Damage, DamageReason};
 pub use error::StoreError;
@@ -54,4 +57,5 @@ pub use reader::BlockReader;
 pub use record::{Gap, Record, StreamId};
 pub use store::{Store, StoreFiles, StoreOptions, StreamSummary};
 pub use table::Format;
+pub use upgrade::upgrade;
 pub use writer::{Lane, Retention, Writer, WriterEvent, WriterOptions, WriterState, WriterStats};

@@ -195,7 +195,10 @@ impl Store {
             *lock(&directory.manifest) = manifest;
         }
         for (block, row) in rows.iter_mut().enumerate().filter(|(_, row)| row.state == BlockState::Open) {
-            *row = recovery::look(self, block as u64, row, Effort::Little)?;
+            // What was seen of it before need not be looked at again.
+            let known = self.row(block as u64);
+            let known = known.filter(|known| known.state == row.state && known.sequence == row.sequence);
+            *row = recovery::look(self, block as u64, &known.unwrap_or(*row), Effort::Little)?;
         }
         let changed = *self.table.rows() != rows;
         if changed {

@@ -12,9 +12,10 @@ use valkka_core::time::{MediaTime, WallTime};
 use valkka_testkit::temp::TempDir;
 
 use crate::cursor::{Cursor, Entry};
+use crate::directory::Manifest;
 use crate::format::{
-    BlockHeader, BlockState, Footer, IndexEntry, RecordHeader, RecordKind, Row, v1, write_gap, write_packet,
-    write_params,
+    BlockHeader, BlockState, Footer, IndexEntry, RecordHeader, RecordKind, Row, TableHeader, v1, write_gap,
+    write_packet, write_params,
 };
 use crate::geometry::Geometry;
 use crate::record::{Gap, StreamId};
@@ -122,7 +123,14 @@ impl Image {
     pub(crate) fn new(block_bytes: u64, blocks: u64) -> Self {
         let (dir, geometry) = (TempDir::new().unwrap(), Geometry::new(block_bytes, blocks).unwrap());
         Store::create(dir.path(), &StoreOptions::new(geometry)).unwrap();
-        Self { dir, geometry }
+        let image = Self { dir, geometry };
+        image.begin(1);
+        image
+    }
+
+    /// Has all blocks with a smaller sequence belong to an earlier store.
+    pub(crate) fn begin(&self, first_sequence: u64) {
+        self.write("blockfile", 0, &TableHeader { geometry: self.geometry, first_sequence }.encode());
     }
 
     /// A directory of the older program: some rows, and the bytes of some blocks.
@@ -178,6 +186,20 @@ impl Image {
         let mut data = fs::read(&path).unwrap();
         data[(number * self.geometry.block_bytes()) as usize + offset] ^= 4;
         fs::write(path, data).unwrap();
+    }
+
+    pub(crate) fn flip_table(&self, offset: usize) {
+        let path = self.dir.join("blockfile");
+        let mut table = fs::read(&path).unwrap();
+        table[offset] ^= 4;
+        fs::write(path, table).unwrap();
+    }
+
+    /// Names the stream of most tests.
+    pub(crate) fn name(&self, name: &str) {
+        let mut manifest = Manifest::load(self.dir.path()).unwrap();
+        manifest.streams.insert(ID.number(), name.to_owned());
+        manifest.save(self.dir.path()).unwrap();
     }
 
     pub(crate) fn store(&self) -> Arc<Store> {

@@ -113,6 +113,11 @@ fn of_row(block: u64, row: Row, id: StreamId) -> Span {
     Span { block, row, is_open, bounds, times: is_told.then_some(own) }
 }
 
+/// The blocks that are used, or may have been begun, of a store of the older format, in the order of recording.
+pub(crate) fn older_order(rows: &[Row]) -> Vec<u64> {
+    older_spans(rows).into_iter().map(|span| span.block).collect()
+}
+
 /// The blocks of a store of the older format. It has no sequences: the ring goes on behind the blocks that are not used.
 fn older_spans(rows: &[Row]) -> Vec<Span> {
     if !rows.iter().any(|row| row.is_older && row.sequence == 0) {
