@@ -85,7 +85,7 @@ impl Store {
         let table = open_medium(&manifest.table_path(dir))?;
         let directory = Directory { path: dir.to_owned(), manifest: Mutex::new(manifest) };
         let store = Self::from_parts(data, Table::open(table, geometry)?, geometry, Some(directory))?;
-        store.refresh()?;
+        store.take(store.rows())?;
         Ok(Arc::new(store))
     }
 
@@ -115,7 +115,7 @@ impl Store {
             Table::open(table, geometry)?
         };
         let store = Self::from_parts(data, table, geometry, None)?;
-        store.refresh()?;
+        store.take(store.rows())?;
         Ok(Arc::new(store))
     }
 
@@ -186,7 +186,11 @@ impl Store {
 
     /// Reads table and names, and of blocks that are being written how far that is.
     pub(crate) fn load(&self) -> Result<(), StoreError> {
-        let mut rows = self.table.load()?;
+        self.take(self.table.load()?)
+    }
+
+    /// As [`Self::load`], of rows that were just read.
+    fn take(&self, mut rows: Vec<Row>) -> Result<(), StoreError> {
         if let Some(directory) = &self.directory {
             let manifest = Manifest::load(&directory.path)?;
             let named = manifest.streams.iter();
@@ -339,7 +343,7 @@ impl Store {
         Ok(())
     }
 
-    /// Fills `data` with what lies at `offset` in `block`. Behind the end of the data there are zeros.
+    /// Fills `data` with what lies at `offset` in `block`. Behind the end of data of the older format there are zeros.
     ///
     /// # Errors
     /// If there is no such block or it is shorter than that, and those of the system.
@@ -351,6 +355,9 @@ impl Store {
             return Err(no_block());
         }
         let failed = || StoreError::io("read", self.data.place());
+        if self.format() == Format::V2 {
+            return read_all(&*self.data, start, data).map_err(failed());
+        }
         let there = self.data.size().map_err(failed())?.saturating_sub(start).min(data.len() as u64);
         let (there, missing) = data.split_at_mut(there as usize);
         missing.fill(0);

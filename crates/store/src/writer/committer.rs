@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use tracing::{debug, trace};
+use valkka_core::clock::SystemClock;
 use valkka_core::time::WallTime;
 use valkka_core::worker::StopToken;
 
@@ -110,14 +111,15 @@ impl Committer {
                 self.lanes.insert(intake.lane, LaneWriter::new(intake, earlier));
             }
         }
-        let count = self.lanes.len() as u64;
+        let (count, now) = (self.lanes.len() as u64, SystemClock.now());
         let (store, shared) = (self.store.clone(), self.shared.clone());
         let name_of = |id: StreamId| store.name_of(id);
         let mut desk = Desk { shared: &shared, space: &mut self.space, cycle: &mut cycle, name_of: &name_of };
         for lane in self.lanes.values_mut() {
-            lane.take(lane.intake.take(), &mut desk);
+            lane.take(lane.intake.take(is_last), &mut desk);
             let is_stale = lane.sequence().is_some_and(|sequence| desk.space.is_stale(sequence, count));
-            if is_last || is_stale || !lane.intake.has_owner() {
+            let is_aged = lane.is_aged(now);
+            if is_last || is_stale || is_aged || !lane.intake.has_owner() {
                 lane.close(&mut desk);
             }
             lane.end_cycle(&mut desk);

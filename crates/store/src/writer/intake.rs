@@ -33,6 +33,8 @@ struct State {
     retention: Retention,
     /// How many [`Lane`](super::Lane)s put into it.
     owners: usize,
+    /// Whether nothing is taken any more.
+    is_closed: bool,
 }
 
 /// One thing that was put.
@@ -109,7 +111,7 @@ impl Intake {
     pub(super) fn put(&self, id: StreamId, frame: &Frame, reason: impl FnOnce() -> String) -> Taken {
         let Some(packet) = frame.packet() else { return Taken::Dropped };
         let state = &mut *lock(&self.state);
-        if state.gates.len() >= MAX_STREAMS && !state.gates.contains_key(&id) {
+        if state.is_closed || (state.gates.len() >= MAX_STREAMS && !state.gates.contains_key(&id)) {
             return Taken::Dropped;
         }
         let gate = state.gates.entry(id).or_default();
@@ -137,9 +139,10 @@ impl Intake {
         }
     }
 
-    /// Takes all that is in the queue.
-    pub(super) fn take(&self) -> VecDeque<Item> {
+    /// Takes all that is in the queue; if that is the last time, nothing comes into it afterwards.
+    pub(super) fn take(&self, is_last: bool) -> VecDeque<Item> {
         let mut state = lock(&self.state);
+        state.is_closed = is_last;
         state.bytes = 0;
         mem::take(&mut state.items)
     }

@@ -66,6 +66,13 @@ impl LaneWriter {
         self.open.as_ref().map(OpenBlock::sequence)
     }
 
+    /// Whether the block that is being filled holds nothing but what is too old to be kept.
+    pub(super) fn is_aged(&self, now: WallTime) -> bool {
+        let last = self.open.as_ref().and_then(|open| open.last());
+        let max_age = self.intake.retention().max_age;
+        last.zip(max_age).is_some_and(|(last, max_age)| now.saturating_since(last) > max_age)
+    }
+
     /// Whether nobody puts into it any more.
     pub(super) fn is_over(&self) -> bool {
         self.open.is_none() && !self.intake.is_in_use()
