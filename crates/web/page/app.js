@@ -1,12 +1,16 @@
 // The page: what is shown under which address, and what the keys do.
 
+import { ARCHIVE, cameraAddress, cameraIn, isPage, momentAddress, momentIn } from "./address.js";
 import { get, post } from "./api.js";
+import { ArchivePage } from "./archive.js";
+import { Bar } from "./bar.js";
 import { CameraPage, toggleFullScreen, toggleSound } from "./camera.js";
-import { ICONS, element, iconButton, setText } from "./dom.js";
+import { element, setText } from "./dom.js";
 import { EventDrawer, EventLog } from "./events.js";
 import { helpDialog } from "./help.js";
 import { loginForm } from "./login.js";
 import { notice } from "./notice.js";
+import { Recorder } from "./recorder.js";
 import { Socket } from "./socket.js";
 import * as theme from "./theme.js";
 import { Wall } from "./wall.js";
@@ -15,6 +19,7 @@ class App {
   #cameras = [];
   /** Whether the server has said which cameras there are. */
   #known = false;
+  /** What is shown in the place of the wall: `{ path, name, view }`, without a name if it is no camera's; or null. */
   #page = null;
   /** Who is logged in, and what he may do with which camera. */
   #me = null;
@@ -26,52 +31,47 @@ class App {
       this.#known = true;
       this.#update(list);
     },
-    event: (event) => this.#log.add(event),
+    event: (event) => {
+      this.#log.add(event);
+      this.#recorder.heard(event);
+    },
     down: () => this.#down(),
     waiting: (seconds) => this.#waiting(seconds),
   });
-  #wall = new Wall(this.#socket);
-  #drawer = new EventDrawer(() => this.#toggleEvents());
+  #recorder = new Recorder();
+  #wall = new Wall(this.#socket, this.#recorder);
+  #drawer = new EventDrawer(
+    () => this.#toggleEvents(),
+    (event) => {
+      const path = event.camera ? cameraAddress(event.camera) : ARCHIVE;
+      return this.#recorder.configured ? momentAddress(path, event.time) : null;
+    },
+  );
   #help = helpDialog();
   #login = loginForm(() => this.#enter());
   #loggedIn = false;
 
-  #back = element("a", { class: "back", href: "/", "aria-label": "All cameras", title: "All cameras (Esc)" });
-  #title = element("h1");
-  #summary = element("p", { class: "summary" });
-  #who = element("span", { class: "who" });
-  #leave = iconButton(ICONS.leave, "Log out", () => this.#logOut());
-  #eventsButton = iconButton(ICONS.events, "Events (e)", () => this.#toggleEvents());
-  #fullButton = iconButton(ICONS.full, "Full screen (f)", () => this.#toggleFullScreen());
-  #bar = element(
-    "header",
-    { class: "bar" },
-    this.#back,
-    this.#title,
-    this.#summary,
-    element(
-      "nav",
-      { "aria-label": "Page" },
-      this.#eventsButton,
-      iconButton(ICONS.theme, "Theme (t)", () => this.#nextTheme()),
-      this.#fullButton,
-      iconButton(ICONS.help, "Keys (?)", () => this.#help.showModal()),
-      this.#who,
-      this.#leave,
-    ),
-  );
+  #bar = new Bar({
+    events: () => this.#toggleEvents(),
+    theme: () => this.#nextTheme(),
+    full: () => this.#toggleFullScreen(),
+    help: () => this.#help.showModal(),
+    leave: () => this.#logOut(),
+  });
   #banner = element("p", { class: "banner", role: "status", hidden: true });
   #main = element("main", {}, this.#wall.element, this.#drawer.element, this.#banner);
 
   constructor() {
     theme.restore();
-    this.#back.append(element("span", { class: "mark", "aria-hidden": "true" }));
     addEventListener("keydown", (event) => this.#key(event));
     addEventListener("popstate", () => this.#route());
     document.addEventListener("click", (event) => this.#click(event));
     document.addEventListener("fullscreenchange", () =>
       document.body.classList.toggle("full", Boolean(document.fullscreenElement)),
     );
+    this.#recorder.onChange(() => {
+      this.#bar.archive = this.#recorder.configured;
+    });
     this.#enter();
   }
 
@@ -82,7 +82,8 @@ class App {
     if (!(await this.#mayEnter())) return;
     this.#loggedIn = true;
     this.#login.element.remove();
-    document.body.replaceChildren(this.#bar, this.#main, this.#help);
+    document.body.replaceChildren(this.#bar.element, this.#main, this.#help);
+    this.#recorder.start();
     this.#route();
     this.#socket.open();
   }
@@ -104,6 +105,7 @@ class App {
   #askForLogin() {
     this.#loggedIn = false;
     this.#socket.close();
+    this.#recorder.stop();
     this.#known = false;
     this.#update([]);
     this.#log.clear();
@@ -128,8 +130,7 @@ class App {
   #connected(user) {
     this.#banner.hidden = true;
     document.body.classList.remove("unconnected");
-    setText(this.#who, user ?? "");
-    this.#leave.hidden = user === null;
+    this.#bar.user = user;
     this.#log.load().catch(() => {
       // What happens from now on is told by the socket anyway.
     });
@@ -153,9 +154,10 @@ class App {
       (a, b) => ORDER.compare(a.title || a.name, b.title || b.name) || ORDER.compare(a.name, b.name),
     );
     this.#wall.update(this.#cameras, this.#known);
+    if (this.#known) this.#recorder.update(this.#cameras);
     if (this.#loggedIn) this.#route();
-    const shown = this.#page && this.#cameras.find((status) => status.name === this.#page.name);
-    if (shown) this.#page.view.update(shown);
+    const shown = this.#page?.name && this.#cameras.find((status) => status.name === this.#page.name);
+    if (this.#page) this.#page.view.update(shown || this.#cameras);
     this.#summarise();
   }
 
@@ -163,32 +165,39 @@ class App {
     const online = this.#cameras.filter((status) => status.state === "online").length;
     const number = this.#cameras.length;
     const cameras = number === 1 ? "1 camera" : `${number} cameras`;
-    setText(
-      this.#summary,
-      number === 0 || this.#page ? "" : online === number ? `${cameras}, all online` : `${cameras}, ${online} online`,
-    );
+    const all = online === number ? `${cameras}, all online` : `${cameras}, ${online} online`;
+    this.#bar.summary = number === 0 || this.#page ? "" : all;
   }
 
   /** Shows what the address says. */
   #route() {
-    const name = cameraIn(location.pathname);
+    const path = location.pathname;
+    const name = cameraIn(path);
     const status = this.#cameras.find((camera) => camera.name === name);
-    if (this.#page && (this.#page.name !== name || !status)) this.#closePage();
-    if (status && !this.#page) this.#openPage(status);
+    const there = path === ARCHIVE ? this.#known : Boolean(status);
+    if (this.#page && (this.#page.path !== path || !there)) this.#closePage();
+    if (there && !this.#page) this.#openPage(path, status ?? null);
     const unknown = name !== null && !status && this.#known;
-    setText(this.#title, this.#page ? status?.title || name : unknown ? `No camera “${name}”` : "Valkka");
-    document.title = this.#page ? `${status?.title || name} – Valkka` : "Valkka";
+    const title = status?.title || name || "Archive";
+    this.#bar.title = this.#page ? title : unknown ? `No camera “${name}”` : "Valkka";
+    document.title = this.#page ? `${title} – Valkka` : "Valkka";
     document.body.classList.toggle("single", this.#page !== null || unknown);
     this.#wall.element.hidden = this.#page !== null;
     // The picture has a button of its own.
-    this.#fullButton.hidden = this.#page !== null;
+    this.#bar.fullable = this.#page === null;
     this.#summarise();
   }
 
-  #openPage(status) {
+  /** Opens the page of a camera, or of the archive if there is no status of one. */
+  #openPage(path, status) {
     this.#wall.silence();
-    const view = new CameraPage(this.#socket, status, this.#me?.cameras?.[status.name] !== "viewer");
-    this.#page = { name: status.name, view };
+    // Links may lead to a moment.
+    const at = momentIn(location.search);
+    const operable = this.#me?.cameras?.[status?.name] !== "viewer";
+    const view = status
+      ? new CameraPage(this.#socket, this.#recorder, status, operable, at)
+      : new ArchivePage(this.#socket, this.#recorder, this.#cameras, at);
+    this.#page = { path, name: status?.name ?? null, view };
     this.#main.prepend(view.element);
     view.events(this.#events);
   }
@@ -199,7 +208,7 @@ class App {
     this.#page = null;
     view.close();
     this.#wall.element.hidden = false;
-    this.#wall.select(name);
+    if (name !== null) this.#wall.select(name);
   }
 
   #showEvents(events) {
@@ -208,9 +217,12 @@ class App {
     this.#page?.view.events(events);
   }
 
-  #go(path) {
-    if (location.pathname !== path) history.pushState(null, "", path);
+  #go(path, search = "") {
+    if (location.pathname !== path || search !== "") history.pushState(null, "", path + search);
+    const before = this.#page;
     this.#route();
+    // A page that was there already has not looked at the address.
+    if (this.#page !== null && this.#page === before) this.#page.view.seek(momentIn(search));
   }
 
   /** Links within the page need no other page. */
@@ -218,17 +230,17 @@ class App {
     const link = event.target.closest?.("a[href]");
     if (!link || link.target || event.button !== 0 || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey)
       return;
-    if (link.origin !== location.origin || !(link.pathname === "/" || cameraIn(link.pathname) !== null)) return;
+    if (link.origin !== location.origin || !isPage(link.pathname)) return;
     event.preventDefault();
-    this.#go(link.pathname);
+    this.#go(link.pathname, link.search);
   }
 
   // What people do.
 
   #key(event) {
-    const typing = event.target.matches?.("input:not([readonly])");
+    const typing = event.target.matches?.("input:not([readonly], [type=checkbox]), select");
     if (!this.#loggedIn || typing || event.ctrlKey || event.metaKey || event.altKey || this.#help.open) return;
-    if (this.#press(event.key)) event.preventDefault();
+    if (this.#page?.view.key(event) || this.#press(event.key)) event.preventDefault();
   }
 
   #press(key) {
@@ -237,6 +249,10 @@ class App {
         return this.#escape();
       case "?":
         this.#help.showModal();
+        return true;
+      case "a":
+        if (this.#recorder.configured) this.#go(location.pathname === ARCHIVE ? "/" : ARCHIVE);
+        else notice("Nothing is recorded here.");
         return true;
       case "e":
         this.#toggleEvents();
@@ -267,11 +283,12 @@ class App {
 
   #openNumber(index) {
     const camera = this.#cameras[index];
-    if (camera) this.#go(`/cameras/${encodeURIComponent(camera.name)}`);
+    if (camera) this.#go(cameraAddress(camera.name));
     return Boolean(camera);
   }
 
   #neighbour(key) {
+    if (this.#page.name === null) return false;
     const step = { ArrowLeft: -1, ArrowRight: 1 }[key];
     const now = this.#cameras.findIndex((status) => status.name === this.#page.name);
     return step !== undefined && this.#openNumber(now + step);
@@ -279,7 +296,7 @@ class App {
 
   #toggleEvents() {
     this.#drawer.open = !this.#drawer.open;
-    this.#eventsButton.setAttribute("aria-expanded", String(this.#drawer.open));
+    this.#bar.eventsOpen = this.#drawer.open;
   }
 
   #toggleFullScreen() {
@@ -300,16 +317,6 @@ class App {
 
   #nextTheme() {
     notice(`Theme: ${theme.next()}`);
-  }
-}
-
-/** The camera whose page is at `path`, or null. */
-function cameraIn(path) {
-  const name = /^\/cameras\/([^/]+)$/.exec(path)?.[1];
-  try {
-    return name === undefined ? null : decodeURIComponent(name);
-  } catch {
-    return name;
   }
 }
 

@@ -44,13 +44,21 @@ const SVG = "http://www.w3.org/2000/svg";
 
 /** What the buttons show. */
 export const ICONS = {
+  archive: "M4 12a8 8 0 1 0 2.6-5.9M4 4.5v3.6h3.6M12 8v4.2l3 1.8",
   back: "M15 5l-7 7 7 7",
   close: "M6 6l12 12M18 6L6 18",
   events: "M6 16v-5a6 6 0 0 1 12 0v5l1.5 2h-15zM10 21h4",
   full: "M4 9V4h5M20 9V4h-5M4 15v5h5M20 15v5h-5",
   help: "M9 9.2a3 3 0 1 1 4.3 2.7c-.9.5-1.3 1-1.3 2.1M12 17.5v.5",
   leave: "M10 4H5v16h5M15 8l4 4-4 4M19 12H9",
+  less: "M5 12h14",
+  more: "M5 12h14M12 5v14",
+  pause: "M8 5.5v13M16 5.5v13",
+  play: "M7 5l12 7-12 7z",
+  reverse: "M17 5L5 12l12 7z",
   silent: "M4 10v4h3l5 4V6L7 10zM16 10l5 5M21 10l-5 5",
   sound: "M4 10v4h3l5 4V6L7 10zM15.5 9a4 4 0 0 1 0 6M18 6.5a8 8 0 0 1 0 11",
+  stepBack: "M6 6v12M18 6l-8 6 8 6z",
+  stepOn: "M18 6v12M6 6l8 6-8 6z",
   theme: "M12 4a8 8 0 1 0 0 16zM12 4a8 8 0 0 1 0 16",
 };

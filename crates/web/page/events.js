@@ -44,9 +44,12 @@ export class EventList {
     this.element = element("ol", { class: "events" });
   }
 
-  show(events, titles = null) {
+  /** Lists `events`, with the titles of cameras, and links to what was recorded then: `address(event)`, or null. */
+  show(events, titles = null, address = () => null) {
     const rows = events.map((event) => {
-      const at = element("time", { datetime: event.time }, time(event.time));
+      const href = address(event);
+      const when = element("time", { datetime: event.time }, time(event.time));
+      const at = href === null ? when : element("a", { href, title: "What was recorded then" }, when);
       const whose = titles && event.camera ? element("strong", {}, titles.get(event.camera) ?? event.camera) : null;
       return element("li", { "data-kind": event.kind }, at, whose, element("span", {}, event.text));
     });
@@ -60,8 +63,11 @@ export class EventDrawer {
   #list = new EventList("Nothing has happened yet.");
   #events = [];
   #titles = new Map();
+  #address;
 
-  constructor(onclose) {
+  /** `address(event)` is where the recording of its moment is, or null. */
+  constructor(onclose, address) {
+    this.#address = address;
     const head = element("header", {}, element("h2", {}, "Events"), iconButton(ICONS.close, "Close (Esc)", onclose));
     this.element = element(
       "aside",
@@ -88,7 +94,7 @@ export class EventDrawer {
   }
 
   #show() {
-    if (this.open) this.#list.show(this.#events, this.#titles);
+    if (this.open) this.#list.show(this.#events, this.#titles, this.#address);
   }
 }
 

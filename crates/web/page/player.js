@@ -261,8 +261,8 @@ function joined(parts, length) {
   return whole;
 }
 
-/** Safari on telephones has only the managed kind. */
-const Source = globalThis.ManagedMediaSource ?? globalThis.MediaSource;
+/** What feeds a video. Safari on telephones has only the managed kind. */
+export const Source = globalThis.ManagedMediaSource ?? globalThis.MediaSource;
 
 /** How far behind the newest picture to be; it grows when pictures come irregularly. */
 const TARGET_S = { first: 0.4, least: 0.25, most: 2.5, up: 0.15, down: 0.1 };

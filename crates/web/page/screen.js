@@ -3,6 +3,7 @@
 import { cameraPath } from "./api.js";
 import { element, setText } from "./dom.js";
 import { sentence, stateWords } from "./format.js";
+import { picture } from "./picture.js";
 import { Player, playsLive, playsType } from "./player.js";
 
 /** Shows one camera while it is started. Whatever happens meanwhile, the last picture stays until there is another. */
@@ -62,6 +63,11 @@ export class Screen {
     // What could not be played may be another stream now.
     if (changed && status.state === "online" && this.#refusal && this.#started) this.#again(0);
     this.#say();
+  }
+
+  /** The name of the camera. */
+  get name() {
+    return this.#camera;
   }
 
   /** Whether nothing is heard. */
@@ -209,7 +215,8 @@ export class Screen {
     if (document.visibilityState === "hidden" || this.#status.state !== "online") return;
     const wide = this.element.clientWidth * devicePixelRatio > SNAPSHOT_WIDTHS[0];
     try {
-      const still = await picture(cameraPath(this.#camera, `/snapshot.jpg?width=${SNAPSHOT_WIDTHS[wide ? 1 : 0]}`));
+      const path = cameraPath(this.#camera, `/snapshot.jpg?width=${SNAPSHOT_WIDTHS[wide ? 1 : 0]}`);
+      const { image: still } = await picture(path);
       if (this.#refusal === null) return;
       still.className = "still";
       this.#still.replaceWith(still);
@@ -234,22 +241,6 @@ export class Screen {
   }
 }
 
-/** The picture at `path`, once it is decoded, so that there is no gap between it and the one before. */
-async function picture(path) {
-  const response = await fetch(path, { cache: "no-store", signal: AbortSignal.timeout(SNAPSHOT_PATIENCE_MS) });
-  if (!response.ok) throw new Error(`status ${response.status}`);
-  const image = new Image();
-  image.alt = "";
-  const address = URL.createObjectURL(await response.blob());
-  try {
-    image.src = address;
-    await image.decode();
-  } finally {
-    URL.revokeObjectURL(address);
-  }
-  return image;
-}
-
 /** Whether there are so many players that none can be spared: browsers allow some dozens in a page. */
 function crowded() {
   return document.querySelectorAll("video").length > MANY_PLAYERS;
@@ -262,7 +253,6 @@ const REFUSED_RETRY_MS = 30_000;
 const FINE_MS = 10_000;
 const MAX_FAILURES = 4;
 const SNAPSHOT_MS = 5000;
-const SNAPSHOT_PATIENCE_MS = 15_000;
 const SNAPSHOT_WORDS = `Snapshots every ${SNAPSHOT_MS / 1000} s.`;
 /** Two sizes, so that the server need not scale for each window that somebody drags. */
 const SNAPSHOT_WIDTHS = [640, 1280];

@@ -1,10 +1,12 @@
 // All cameras at once.
 
+import { cameraAddress } from "./address.js";
 import { onAttention } from "./attention.js";
 import { element, setText } from "./dom.js";
 import { figures, stateName } from "./format.js";
 import { bestGrid } from "./grid.js";
 import { Screen } from "./screen.js";
+import { recordingWords } from "./recorder.js";
 import { MAX_WATCHES } from "./socket.js";
 
 /** A tile per camera. Only those in view are watched, and none while nobody looks. */
@@ -12,6 +14,7 @@ export class Wall {
   /** What is shown; it is hidden rather than thrown away while a single camera is shown. */
   element;
   #socket;
+  #recorder;
   #tiles = new Map();
   #grid = element("div", { class: "grid" });
   #empty = element("p", { class: "plain", hidden: true }, "There are no cameras that you may see.");
@@ -19,8 +22,12 @@ export class Wall {
   #looking = true;
   #observer;
 
-  constructor(socket) {
+  constructor(socket, recorder) {
     this.#socket = socket;
+    this.#recorder = recorder;
+    recorder.onChange(() => {
+      for (const tile of this.#tiles.values()) tile.recorded(recorder);
+    });
     this.element = element("div", { class: "wall", role: "group", "aria-label": "Cameras" }, this.#grid, this.#empty);
     this.#observer = new IntersectionObserver((entries) => {
       // With few cameras there is room for those that were in view a moment ago.
@@ -57,6 +64,7 @@ export class Wall {
         this.#observer.observe(tile.element);
       }
       tile.update(status);
+      tile.recorded(this.#recorder);
       if (this.#grid.children[index] !== tile.element)
         this.#grid.insertBefore(tile.element, this.#grid.children[index] ?? null);
     });
@@ -134,7 +142,10 @@ class Tile {
   #name = element("span", { class: "name" });
   #state = element("span", { class: "state" });
   #figures = element("span", { class: "figures" });
+  #recording = element("span", { class: "recording", hidden: true });
   #leave = null;
+  /** What is read out of it, without the recording. */
+  #label = [];
 
   constructor(socket, status) {
     this.screen = new Screen(socket, status);
@@ -145,8 +156,9 @@ class Tile {
       this.#name,
       this.#state,
       this.#figures,
+      this.#recording,
     );
-    const href = `/cameras/${encodeURIComponent(status.name)}`;
+    const href = cameraAddress(status.name);
     this.element = element(
       "a",
       { class: "tile", href, tabindex: "-1", "data-camera": status.name },
@@ -162,7 +174,20 @@ class Tile {
     setText(this.#name, title);
     setText(this.#state, status.state === "online" ? "" : stateName(status.state));
     setText(this.#figures, status.state === "online" ? figures(status) : "");
-    const label = `${title}, ${stateName(status.state).toLowerCase()}`;
+    this.#label = [title, stateName(status.state).toLowerCase()];
+  }
+
+  /** Says how the camera is recorded, where anything is; to be called after `update`, too. */
+  recorded(recorder) {
+    const recorded = recorder.configured ? recorder.of(this.screen.name) : null;
+    const { state = "off" } = recorded ?? {};
+    this.#recording.hidden = state === "off";
+    this.#recording.dataset.recording = state;
+    const words = recordingWords(recorded) ?? "";
+    if (this.#recording.title !== words) this.#recording.title = words;
+    // All others are a sign; what is wrong is said.
+    setText(this.#recording, state === "failing" ? "Not recording" : "");
+    const label = [...this.#label, ...(state === "off" ? [] : [words.toLowerCase()])].join(", ");
     if (this.element.getAttribute("aria-label") !== label) this.element.setAttribute("aria-label", label);
   }
 

@@ -19,7 +19,7 @@ struct Page {
     tag: OnceLock<String>,
 }
 
-/// `GET /` and `GET /cameras/{name}`: the page, which looks at its own address.
+/// `GET /`, `GET /cameras/{name}` and `GET /archive`: the page, which looks at its own address.
 pub(crate) async fn index(call: Call) -> Result<Response, Problem> {
     Ok(INDEX.answer(call.request.headers()))
 }
@@ -75,24 +75,45 @@ const SVG: &str = "image/svg+xml";
 static INDEX: Page = page!("index.html", HTML);
 
 /// Everything in the folder of the page but the page itself.
-static FILES: [Page; 18] = [
+static FILES: [Page; 39] = [
+    page!("address.js", JS),
     page!("api.js", JS),
     page!("app.js", JS),
+    page!("archive.js", JS),
     page!("attention.js", JS),
+    page!("bar.js", JS),
     page!("camera.js", JS),
+    page!("clock.js", JS),
+    page!("deck.js", JS),
     page!("dom.js", JS),
     page!("events.js", JS),
+    page!("export.js", JS),
+    page!("feed.js", JS),
+    page!("footage.js", JS),
     page!("format.js", JS),
+    page!("gaps.js", JS),
     page!("grid.js", JS),
     page!("help.js", JS),
     page!("icon.svg", SVG),
+    page!("lane.js", JS),
     page!("login.js", JS),
+    page!("moment.js", JS),
+    page!("mp4.js", JS),
     page!("notice.js", JS),
+    page!("peek.js", JS),
+    page!("picture.js", JS),
     page!("player.js", JS),
+    page!("recorder.js", JS),
+    page!("recordings.js", JS),
+    page!("replay.js", JS),
     page!("screen.js", JS),
     page!("socket.js", JS),
+    page!("span.js", JS),
+    page!("stills.js", JS),
     page!("style.css", CSS),
     page!("theme.js", JS),
+    page!("timeline.js", JS),
+    page!("transport.js", JS),
     page!("wall.js", JS),
 ];
 

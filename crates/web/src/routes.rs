@@ -106,6 +106,16 @@ pub(crate) static ROUTES: &[Route] = &[
     },
     Route {
         method: Verb::Get,
+        path: "/archive",
+        who: Who::Everybody,
+        summary: "The page with what was recorded of all cameras.",
+        query: &[],
+        body: None,
+        answer: Answer::Typed("text/html"),
+        handler: handler!(pages::index),
+    },
+    Route {
+        method: Verb::Get,
         path: "/static/{file}",
         who: Who::Everybody,
         summary: "What the page is made of.",

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that fails says where")]
 
 pub(crate) mod media;
+pub(crate) mod page;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
