@@ -423,6 +423,8 @@ API2 = {
         "numpy_version_ok",
         "raise_numpy_version",
         "warn_numpy_version",
+        *["ValkkaFS", "ValkkaFSManager", "ValkkaFSWriterThread", "findBlockDevices", "formatMstimestamp"],
+        *["ValkkaFSLiveFilterchain", "ValkkaFSFileFilterchain"],
     ],
     "valkka.api2.tools": ["getLogger", "setLogger", "parameterInitCheck", "typeCheck", "generateGetters"],
     "valkka.api2.logging": [
@@ -433,6 +435,9 @@ API2 = {
     "valkka.api2.threads": ["LiveThread", "USBDeviceThread", "FileThread", "OpenGLThread", "Namespace"],
     "valkka.api2.shmem": ["ShmemClient", "ShmemRGBClient", "FragMP4ShmemClient", "ShmemServer", "ShmemRGBServer"],
     "valkka.api2.exceptions": ["ValkkaFSLoadError"],
+    "valkka.api2.valkkafs": [
+        *["ValkkaFS", "ValkkaFSManager", "ValkkaFSWriterThread", "findBlockDevices", "formatMstimestamp"],
+    ],
     "valkka.api2.multiprocess": ["safe_select", "ValkkaProcess", "ValkkaShmemRGBProcess"],
     "valkka.api2.quicktests": [],
     "valkka.api2.chains": ["BasicFilterchain", "ManagedFilterchain", "ViewPort"],
@@ -442,7 +447,17 @@ API2 = {
     "valkka.api2.chains.manager": ["ManagedFilterchain", "ManagedFilterchain2"],
     "valkka.api2.chains.manager3": ["ManagedFilterchain3", "LiveManagedFilterchain", "USBManagedFilterchain"],
     "valkka.api2.chains.port": ["BitmapPort", "ViewPort"],
-    "valkka.fs": ["findBlockDevices", "formatMstimestamp", "formatMstimeTuple", "ValkkaFSLoadError"],
+    "valkka.api2.chains.valkkafs": ["ValkkaFSLiveFilterchain", "ValkkaFSFileFilterchain"],
+    "valkka.fs": [
+        *["findBlockDevices", "formatMstimestamp", "formatMstimeTuple", "ValkkaFSLoadError"],
+        *["FSGroup", "ValkkaFSManager", "ValkkaMultiFS", "ValkkaSingleFS"],
+    ],
+    "valkka.fs.base": ["ValkkaFS"],
+    "valkka.fs.single": ["ValkkaSingleFS"],
+    "valkka.fs.multi": ["ValkkaMultiFS"],
+    "valkka.fs.group": ["FSGroup", "SlotMapping"],
+    "valkka.fs.manager": ["ValkkaFSManager"],
+    "valkka.fs.thread": ["ValkkaFSWriterThread"],
     "valkka.fs.tools": ["findBlockDevices", "formatMstimestamp", "formatMstimeTuple"],
     "valkka.multiprocess": [
         "MessageObject",
@@ -489,6 +504,12 @@ _MANAGED = [
     *["requestClose", "waitClose", "report"],
 ]
 _THREAD = ["close", "requestClose", "waitClose"]
+_RECORDING = [
+    *["loadFromDirectory", "newFromDirectory", "checkDirectory", "getName", "report", "getPars", "writeJson"],
+    *["getBlockTable", "getTimeRange", "getInd", "getIndNeigh", "setBlockCallback", "update", "new_block_cb__"],
+    *["is_same", "reinit", "reload_", "setLogLevel"],
+]
+_FORKED = ["connect_to_stream", "connect_to_yuv", "disconnect_from_stream", "disconnect_from_yuv"]
 _CLIENT = ["setDebug", "useEventFd"]
 
 PYTHON_METHODS = {
@@ -523,7 +544,34 @@ PYTHON_METHODS = {
             *["preRun_", "cycle_", "postRun_", "handleSignal_", "sendSignal_", "stop_", "test_"],
         ],
         "ValkkaShmemRGBProcess": ["ping"],
+        "ValkkaFS": _RECORDING,
+        "ValkkaFSWriterThread": [*_THREAD, "getInput"],
+        "ValkkaFSManager": [
+            *[*_THREAD, "setTimeCallback", "setTimeLimitsCallback", "setBlockCallback", "setOutput", "clearOutput"],
+            *["setOutput_", "setInput", "clearInput", "getInputFrameFilter", "getFrameFilter", "play", "stop", "seek"],
+            *["smartSeek", "reqBlocks", "getTimeRange", "getCurrentTime", "timeOK", "currentTimeOK", "hasFrames"],
+            *["clearTime", "readBlockTable", "readBlockTableIf"],
+        ],
+        "ValkkaFSLiveFilterchain": [*_CHAIN, *_FORKED],
+        "ValkkaFSFileFilterchain": [*_CHAIN, *_FORKED],
     },
+    "valkka.fs": {
+        "ValkkaSingleFS": _RECORDING,
+        "ValkkaMultiFS": _RECORDING,
+        "FSGroup": [
+            *["start", "requestStop", "waitStop", "getInputFilter", "map_", "unmap", "play", "stop", "seek"],
+            *["clearTime", "update", "readBlockTable", "readBlockTableIf", "reqBlocksIf", "withinRange"],
+            *["withinCached", "setBlockCallback", "setTimeCallback", "setTimeLimitsCallback", "getCurrentTime"],
+            *["getTimerange", "getCurrentTimerange", "setLogLevel"],
+        ],
+        "ValkkaFSManager": [
+            *[*_THREAD, "start", "update", "getInputFilter", "iterateFsInput", "map_", "unmap"],
+            *["setTimeCallback", "setTimeLimitsCallback", "setBlockCallback", "getTimeRange", "getTimerange"],
+            *["getTimeRangeByValkkaFS", "getCurrentTime", "getCurrentTimerange", "play", "stop", "seek"],
+            "setLogLevel",
+        ],
+    },
+    "valkka.fs.thread": {"ValkkaFSWriterThread": [*_THREAD, "getInput"]},
     "valkka.multiprocess": {
         "MessageProcess": [
             *["ignoreSIGINT", "go", "getPipe", "sendMessageToBack", "returnFromBack", "requestStop", "waitStop"],
@@ -575,6 +623,11 @@ KEYWORDS = {
     "USBManagedFilterchain": "usbthread, openglthreads, address, slot, _id=0, "
     f"{_COMMON}, time_correction=None, {_ON_DEMAND}",
     "ViewPort": "window_id=0, x_screen_num=0",
+    "ValkkaFS": "blockfile, blocksize, n_blocks, jsonfile, dumpfile=None, partition_uuid=None, current_block=0, "
+    "verbose=False",
+    "ValkkaFSWriterThread": "valkkafs, name='writer_thread', affinity=-1, verbose=False",
+    "ValkkaFSLiveFilterchain": f"livethread, valkkafsmanager, address, slot, id_rec, {_COMMON}, {_TUNING}",
+    "ValkkaFSFileFilterchain": f"valkkafsmanager, slot, id_rec, {_COMMON}",
 }
 
 PYTHON_FUNCTIONS = {
@@ -599,6 +652,12 @@ PYTHON_FUNCTIONS = {
     },
     "valkka.api2.logging": {"setFFmpegLogLevel": "i", "setValkkaLogLevel": "i=1"},
     "valkka.api2.multiprocess": {"safe_select": "l1, l2, l3, timeout=0"},
+    "valkka.api2.valkkafs": {
+        "formatMstimestamp": "_",
+        "ValkkaFSManager": "valkkafs, write=True, read=True, cache=True",
+    },
+    "valkka.fs.group": {"FSGroup": "valkkafs, *, write=True, play=True"},
+    "valkka.fs.manager": {"ValkkaFSManager": "valkkafs_list, name='manager'"},
     "valkka.fs.tools": {"findBlockDevices": "", "formatMstimestamp": "_", "formatMstimeTuple": "_"},
     "valkka.multiprocess": {
         "MessageObject": "command, **kwargs",

@@ -107,3 +107,32 @@ def neighbours_slowly(used: dict[int, int], time: int, n: int) -> list[int]:
     before = [block for block in ordered if used[block] < time]
     after = [block for block in ordered if used[block] >= time]
     return before[max(len(before) - n, 0) :] + after[: n + 1]
+
+
+@pytest.mark.parametrize(
+    ("time", "before", "ahead", "blocks"),
+    [
+        # At least the one before, and two more.
+        (40, 0, 0, [4, 0, 1]),
+        (30, 0, 0, [3, 4, 0]),
+        (79, 0, 1000, [1]),
+        (0, 1000, 0, [3, 4]),
+        # As many as the milliseconds need.
+        (40, 20, 0, [3, 4, 0, 1]),
+        (15, 0, 40, [3, 4, 0]),
+        (15, 0, 60, [3, 4, 0, 1]),
+    ],
+)
+def test_what_is_needed_to_play_on(time: int, before: int, ahead: int, blocks: list[int]) -> None:
+    assert selection.around(RING, time, before, ahead) == blocks
+
+
+def test_blocks_of_one_key_frame_go_together() -> None:
+    """A block without a key frame of its own has the time of the one that it depends on."""
+    table = numpy.array([[10, 49], [10, 29], [50, 69], [10, 39], [10, 19]], dtype=numpy.int64)
+    assert selection.around(table, 45, 0, 0) == [4, 1, 3, 0, 2]
+    assert selection.covering(table, 20, 30) == [4, 1, 3, 0, 2]
+
+
+def test_nothing_is_needed_of_nothing() -> None:
+    assert selection.around(UNUSED, 50, 1000, 1000) == []

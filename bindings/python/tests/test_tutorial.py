@@ -248,8 +248,43 @@ def test_10_usb(device: dict[str, str], display: Display, lesson: Start, poll: P
     assert running.finish().endswith("bye\n")
 
 
-def test_11_processes(camera: Cameras, lesson: Start) -> None:
-    output = lesson("lesson_11_processes.py", camera().url, 12).finish()
+@pytest.mark.deadline(180)
+def test_11_recordings(camera: Cameras, lesson: Start, tmp_path: Path) -> None:
+    output = lesson("lesson_11a_record.py", camera().url, 12, "rec").finish()
+    assert "a block is full" in output
+    table = [[int(time) for time in row] for row in re.findall(r"\[\[? *(\d+) +(\d+)\]", output)]
+    assert len(table) == 20
+    used = [row for row in table if row[0]]
+    assert used == table[: len(used)] and len(used) >= 3, "the block that was being written is there too"
+    assert used == sorted(used), "one piece"
+
+    output = lesson("lesson_11b_read.py", "rec").finish()
+    assert 5 < float(re.findall(r"recorded: ([\d.]+) s", output)[0]) < 14
+    frames = re.findall(r"FRAME   : <(\w+)Frame: .* slot=(\d+)", output)
+    assert frames[0][0] == frames[-1][0] == "Marker"
+    assert {slot for kind, slot in frames if kind == "Basic"} == {"2"}
+    assert sum(kind == "Basic" for kind, _ in frames) > 50
+
+    output = lesson("lesson_11c_inspect.py", "rec").finish()
+    assert "blocksize = 131072" in output and f"1 : {table[1][0]} {table[1][1]}" in output
+    assert "----- Block number : 0 at position 0 -----" in output
+    marked = re.findall(r"\[925412\] <BasicFrame: .* slice_type=(\d+)> \* ", output)
+    assert marked and set(marked) == {"7"}
+
+    assert "exported out.mkv" in lesson("lesson_11d_export.py", "rec", "out.mkv").finish()
+    probed = probe(tmp_path / "out.mkv")["streams"][0]
+    assert (probed["codec_name"], probed["width"]) == ("h264", 1280)
+    assert int(probed["nb_read_frames"]) > 150
+
+    output = lesson("lesson_11e_play.py", "rec", 5).finish()
+    times = [float(time) for time in re.findall(r"current time: ([\d.]+) s", output)]
+    assert len(times) >= 3 and times == sorted(times)
+    assert output.index("in memory") < output.index("playing") < output.index("paused")
+    assert output.split("paused")[0].count("slice_type=1>") > 50
+
+
+def test_12_processes(camera: Cameras, lesson: Start) -> None:
+    output = lesson("lesson_12_processes.py", camera().url, 12).finish()
     assert "'pictures': 20" in output
     assert output.endswith("bye\n")
 

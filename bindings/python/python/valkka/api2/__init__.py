@@ -28,7 +28,7 @@ import traceback
 import types
 
 from valkka import core
-from valkka.api2 import chains, logging, multiprocess, shmem, threads, tools
+from valkka.api2 import chains, logging, multiprocess, shmem, threads, tools, valkkafs
 from valkka.api2.chains import *
 from valkka.api2.chains import __all__ as _chains
 from valkka.api2.exceptions import ValkkaFSLoadError
@@ -38,13 +38,16 @@ from valkka.api2.shmem import *
 from valkka.api2.shmem import __all__ as _shmem
 from valkka.api2.threads import *
 from valkka.api2.threads import __all__ as _threads
+from valkka.api2.valkkafs import *
+from valkka.api2.valkkafs import __all__ as _valkkafs
 from valkka.core import get_numpy_version, numpy_version_ok
 
 __all__ = [
-    *["chains", "core", "logging", "multiprocess", "shmem", "threads", "tools"],
+    *["chains", "core", "logging", "multiprocess", "shmem", "threads", "tools", "valkkafs"],
     *_chains,
     *_shmem,
     *_threads,
+    *_valkkafs,
     *["ValkkaProcess", "ValkkaShmemRGBProcess", "safe_select", "ValkkaFSLoadError"],
     *["get_numpy_version", "numpy_version_ok", "raise_numpy_version", "warn_numpy_version"],
     *["loglevel_silent", "loglevel_normal", "loglevel_debug", "loglevel_crazy", "loglevel_nuts"],

@@ -10,7 +10,7 @@ from typing import Any, Optional
 import numpy
 from numpy.typing import NDArray
 
-__all__ = ["covering", "neighbours", "time_range"]
+__all__ = ["around", "covering", "neighbours", "time_range"]
 
 
 def covering(table: NDArray[Any], first: int, last: int) -> list[int]:
@@ -43,6 +43,24 @@ def neighbours(table: NDArray[Any], time: int, n: int = 1) -> list[int]:
     return numbers(blocks[max(at - n, 0) : at + n + 1])
 
 
+def around(table: NDArray[Any], time: int, before: int, ahead: int) -> list[int]:
+    """Returns the numbers of the blocks that are needed to show ``time`` and to play on from there, by their times.
+
+    They are at least those of :func:`neighbours`, with all that have the same key frame as the first of them, and as
+    many more as hold ``before`` milliseconds before that time and ``ahead`` after it.
+    """
+    blocks, times = in_order(table)
+    if len(blocks) == 0:
+        return []
+    at = int(numpy.searchsorted(times, time, side="left"))
+    first = min(max(int(numpy.searchsorted(times, time - before, side="right")) - 1, 0), max(at - 1, 0))
+    begin = int(numpy.searchsorted(times, times[first], side="left"))
+    end = at + 2
+    while end < len(blocks) and table[blocks[end - 1], 1] < time + ahead:
+        end += 1
+    return numbers(blocks[begin:end])
+
+
 def time_range(table: NDArray[Any]) -> Optional[tuple[int, int]]:
     """Returns the time of the first key frame and that of the last frame; None if no block is in use."""
     used = table[table[:, 0] > 0]
@@ -55,8 +73,8 @@ def in_order(table: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     """Returns the numbers of the blocks that are in use, by the times of their key frames, and these times."""
     times = table[:, 0]
     used = numpy.flatnonzero(times > 0)
-    # Equal times stay in the order of their blocks.
-    order = used[numpy.argsort(times[used], kind="stable")]
+    # Several blocks may depend on one key frame.
+    order = used[numpy.lexsort((table[used, 1], times[used]))]
     return order, times[order]
 
 

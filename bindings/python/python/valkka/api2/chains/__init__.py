@@ -14,6 +14,7 @@ from valkka.api2.chains.basic2 import OpenFilterchain
 from valkka.api2.chains.manager import ManagedFilterchain, ManagedFilterchain2
 from valkka.api2.chains.manager3 import LiveManagedFilterchain, ManagedFilterchain3, USBManagedFilterchain
 from valkka.api2.chains.port import BitmapPort, ViewPort
+from valkka.api2.chains.valkkafs import ValkkaFSFileFilterchain, ValkkaFSLiveFilterchain
 
 __all__ = [
     "BasicFilterchain",
@@ -28,5 +29,7 @@ __all__ = [
     "ShmemFilterchain",
     "ShmemFilterchain1",
     "USBManagedFilterchain",
+    "ValkkaFSFileFilterchain",
+    "ValkkaFSLiveFilterchain",
     "ViewPort",
 ]

@@ -1,4 +1,4 @@
-"""Lesson 11: a process for machine vision.
+"""Lesson 12: a process for machine vision.
 
     this process:      camera ──▶ LiveThread ──▶ AVThread ──▶ interval ──▶ scale ──▶ shared memory
                          ▲                                                             :
@@ -9,7 +9,7 @@ c__ or end with __ run in the other process, the back. Messages go through a pip
 an EventFd tells when there is one, so that the back can wait for pictures and for messages at the same time.
 
     valkka camera &
-    python3 lesson_11_processes.py [ADDRESS [SECONDS]]
+    python3 lesson_12_processes.py [ADDRESS [SECONDS]]
 """
 
 import select
@@ -32,7 +32,7 @@ from valkka.multiprocess import EventGroup, MessageObject, MessageProcess, safe_
 address = sys.argv[1] if len(sys.argv) > 1 else "rtsp://127.0.0.1:8554/cam1"
 seconds = float(sys.argv[2]) if len(sys.argv) > 2 else 15
 
-name = "lesson_11"
+name = "lesson_12"
 width, height = 480, 270
 cells = 10
 

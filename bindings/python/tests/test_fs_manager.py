@@ -1,0 +1,394 @@
+"""Several recordings at once: in step, and with what the callbacks say of all of them."""
+
+from __future__ import annotations
+
+import gc
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conftest import Cameras, Poll, Printed, play
+from recordings import INTERVAL_MS, START, Picture, Stream, make_pictures, write_recording
+from valkka import core
+from valkka.fs import ValkkaFSManager, ValkkaMultiFS, ValkkaSingleFS
+from valkka.fs.base import ValkkaFS
+from valkka.fs.manager import union
+
+COUNT = 200
+LENGTH = (COUNT - 1) * INTERVAL_MS
+END = START + LENGTH
+
+Managed = Callable[..., ValkkaFSManager]
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> list[Picture]:
+    return make_pictures(tmp_path_factory.mktemp("pictures") / "pictures.h264", COUNT)
+
+
+@pytest.fixture
+def recorded(tmp_path: Path, pictures: list[Picture]) -> Callable[..., ValkkaFS]:
+    """A recording of stream 7: `recorded(start=..., blocksize=...)`."""
+    count = iter(range(100))
+
+    def make(start: int = START, **options: Any) -> ValkkaFS:
+        directory = tmp_path / f"rec{next(count)}"
+        write_recording(directory, [Stream(7, pictures, start)], **options)
+        return ValkkaSingleFS.loadFromDirectory(str(directory))
+
+    return make
+
+
+@pytest.fixture
+def managed(recorded: Callable[..., ValkkaFS]) -> Iterator[Managed]:
+    """A manager of recordings with these beginnings, each played into a slot from 101 on: `managed(START, START)`."""
+    made: list[ValkkaFSManager] = []
+
+    def make(*starts: int, **options: Any) -> ValkkaFSManager:
+        recordings = [recorded(start, **options) for start in starts]
+        made.append(ValkkaFSManager(recordings))
+        for index, valkkafs in enumerate(recordings):
+            out = core.BriefInfoFrameFilter(f"out{index}")
+            made[-1].map_(valkkafs=valkkafs, read_slot=101 + index, _id=7, framefilter=out)
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+def stamps(printed: Printed, slot: int) -> list[int]:
+    """The time stamps of the pictures of a slot."""
+    return [int(found) for found in printed.find(rf"<BasicFrame: timestamp=(\d+) .* slot={slot} .* slice_type=[15]>")]
+
+
+def apart(printed: Printed) -> int:
+    """How far the pictures of slots 101 and 102 are apart that were recorded at the same moment, in milliseconds: they
+    are on the same grid."""
+    shift = (stamps(printed, 102)[-1] - stamps(printed, 101)[-1]) % INTERVAL_MS
+    return min(shift, INTERVAL_MS - shift)
+
+
+def in_step(manager: ValkkaFSManager, printed: Printed) -> bool:
+    """Whether both recordings are played, less than half a frame apart."""
+    first, second = (group.position() for group in manager.fsgroups)
+    playing = all(group.playing for group in manager.fsgroups)
+    return playing and abs(first - second) < INTERVAL_MS / 2 and apart(printed) < INTERVAL_MS / 2
+
+
+def test_before_anything_is_known(managed: Managed) -> None:
+    manager = managed(START, START)
+    assert manager.getTimeRange() == manager.getTimerange() == (0, 0)
+    assert manager.getCurrentTime() == 0 and manager.getCurrentTimerange() == (0, 0)
+    assert manager.getTimeRangeByValkkaFS(manager.fsgroups[0].valkkafs) is None
+    assert not manager.started and not manager.is_playing
+    assert manager.play() is False and not manager.is_playing
+    manager.stop()
+    assert manager.state_interval == 1
+
+
+def test_ranges_are_those_of_all(managed: Managed) -> None:
+    manager = managed(START, START + 5_000)
+    manager.start()
+    assert manager.started
+    assert manager.getTimeRange() == (START, END + 5_000)
+    one, other = (group.valkkafs for group in manager.fsgroups)
+    assert manager.getTimeRangeByValkkaFS(one) == (START, END)
+    assert manager.timerange_by_valkkafs == {one: (START, END), other: (START + 5_000, END + 5_000)}
+    assert manager.fsgroup_by_valkkafs == dict(zip([one, other], manager.fsgroups))
+
+
+def test_union() -> None:
+    assert union([]) is None and union([None, (0, 0)]) is None
+    assert union([None, (5, 6), (0, 0), (2, 3)]) == (2, 6)
+
+
+def test_two_are_played_in_step(managed: Managed, printed: Printed, poll: Poll) -> None:
+    manager = managed(START, START)
+    manager.start()
+    assert manager.seek(START + 3_050) is True
+    poll(lambda: stamps(printed, 101) and stamps(printed, 102))
+    assert manager.play() is True and manager.is_playing
+    poll(lambda: min(len(stamps(printed, slot)) for slot in (101, 102)) > 20)
+    assert in_step(manager, printed)
+    # Also where it is not in memory yet, and at once.
+    for target in (15_000, 1_000, 8_000):
+        printed.new()
+        manager.seek(START + target)
+        poll(lambda target=target: all(0 < g.position() - START - target < 3_000 for g in manager.fsgroups))
+        poll(lambda: in_step(manager, printed))
+    manager.stop()
+    assert not manager.is_playing and not any(group.playing for group in manager.fsgroups)
+
+
+def test_one_that_is_slow_is_waited_for(managed: Managed, poll: Poll) -> None:
+    manager = managed(START, START)
+    manager.start()
+    slow = manager.fsgroups[1]
+    pulls: list[Any] = []
+    reader, slow.reader = slow.reader, type("Slow", (), {"pullBlocksPyCall": pulls.append})()
+    manager.seek(START + 3_000)
+    manager.play()
+    fast = manager.fsgroups[0]
+    poll(fast.isReady)
+    assert not fast.playing and manager.is_playing
+    slow.reader = reader
+    reader.pullBlocksPyCall(pulls[-1])
+    poll(lambda: fast.playing and slow.playing)
+    assert abs(fast.position() - slow.position()) < INTERVAL_MS / 2
+
+
+def test_one_that_is_broken_is_not_waited_for_for_ever(managed: Managed, printed: Printed, poll: Poll) -> None:
+    manager = managed(START, START)
+    manager.start()
+    broken = manager.fsgroups[1]
+    reader, broken.reader = broken.reader, type("Broken", (), {"pullBlocksPyCall": print})()
+    manager.seek(START + 3_000)
+    manager.play()
+    poll(lambda: manager.fsgroups[0].playing)
+    assert not broken.playing
+    # When it is well again, it joins in.
+    broken.reader = reader
+    poll(lambda: broken.playing, 30)
+    poll(lambda: stamps(printed, 102) and in_step(manager, printed))
+
+
+def test_one_that_begins_later_joins_in(managed: Managed, printed: Printed, poll: Poll) -> None:
+    manager = managed(START, START + 4_000)
+    manager.start()
+    first, second = manager.fsgroups
+    manager.seek(START + 2_000)
+    manager.play()
+    poll(lambda: first.playing)
+    assert second.getCurrentTime() == 0
+    poll(lambda: second.playing)
+    assert second.position() >= START + 4_000
+    poll(lambda: stamps(printed, 102) and in_step(manager, printed))
+
+
+def test_one_ends_and_the_other_goes_on(managed: Managed, poll: Poll) -> None:
+    manager = managed(START, START + 4_000)
+    manager.start()
+    first, second = manager.fsgroups
+    manager.seek(END - 1_500)
+    manager.play()
+    poll(lambda: first.playing and second.playing)
+    poll(lambda: first.getCurrentTime() == 0)
+    assert second.playing and manager.is_playing
+    poll(lambda: not manager.is_playing)
+    assert not second.playing
+    poll(lambda: manager.getCurrentTime() == 0)
+
+
+def test_what_callbacks_are_told(managed: Managed, poll: Poll, capfd: pytest.CaptureFixture[str]) -> None:
+    manager = managed(START, START + 1_000)
+    calls: dict[str, list[Any]] = {"time": [], "limits": [], "block": []}
+    ticks: list[float] = []
+
+    # As programs write them.
+    def on_time(valkkafs: Any = None, mstime: Any = None) -> None:
+        assert valkkafs is None
+        ticks.append(time.monotonic())
+        calls["time"].append(mstime)
+        raise ValueError("raised on purpose")
+
+    def on_limits(valkkafs: Any = None, timerange: Any = None) -> None:
+        calls["limits"].append(timerange)
+
+    manager.setTimeCallback(on_time)
+    manager.setTimeLimitsCallback(on_limits)
+    manager.setBlockCallback(lambda timerange: calls["block"].append(timerange))
+    manager.start()
+    assert calls == {"time": [0], "limits": [(0, 0)], "block": [(START, END + 1_000)]}
+    manager.update()
+    assert len(calls["time"]) == 2
+    manager.seek(START + 5_000)
+    manager.play()
+    poll(lambda: len(ticks) >= 6, 30)
+    count = len(ticks)
+    manager.close()
+    assert len({len(found) for found in calls.values()}) == 1
+    assert len(calls["time"]) <= count + 1
+    moved = [mstime for mstime in calls["time"] if mstime > 0]
+    assert len(moved) >= 3 and moved == sorted(moved) and moved[0] >= START + 5_000
+    first, last = calls["limits"][-1]
+    assert START <= first < START + 5_000 < last <= END + 1_000
+    # But for update(), they come once a second at most.
+    assert all(b - a > 0.9 for a, b in zip(ticks[1:], ticks[2:]))
+    assert "raised on purpose" in capfd.readouterr().err
+
+
+def test_nothing_is_recorded_yet(tmp_path: Path, poll: Poll) -> None:
+    valkkafs = ValkkaMultiFS.newFromDirectory(dirname=str(tmp_path / "rec"), blocksize=64 << 10, n_blocks=4)
+    manager = ValkkaFSManager([valkkafs])
+    told: list[Any] = []
+    manager.setBlockCallback(lambda timerange: told.append(timerange))
+    manager.start()
+    assert told == [None] and manager.getTimeRange() is None
+    assert manager.seek(START) is False and manager.play() is False
+    manager.close()
+
+
+def test_inputs_and_mappings(managed: Managed, recorded: Callable[..., ValkkaFS]) -> None:
+    manager = managed(START, START)
+    one, other = (group.valkkafs for group in manager.fsgroups)
+    assert isinstance(manager.getInputFilter(valkkafs=one), core.FrameFilter)
+    with pytest.raises(AssertionError, match="2 recordings"):
+        manager.getInputFilter()
+    with pytest.raises(AssertionError, match="none of the recordings"):
+        manager.getInputFilter(valkkafs=recorded())
+    assert [found for found, _ in manager.iterateFsInput()] == [one, other]
+    assert all(isinstance(found, core.FrameFilter) for _, found in manager.iterateFsInput())
+    manager.unmap(valkkafs=one, _id=7)
+    with pytest.raises(AssertionError, match="not mapped"):
+        manager.unmap(valkkafs=one, _id=7)
+    with pytest.raises(AssertionError, match="_id"):
+        manager.unmap(valkkafs=one)
+    with pytest.raises(AssertionError, match="2 recordings"):
+        manager.map_(_id=7)
+    single = ValkkaFSManager([recorded()])
+    assert isinstance(single.getInputFilter(), core.FrameFilter)
+    single.map_(_id=7)
+    single.unmap(_id=7)
+
+
+@pytest.mark.parametrize("state", ["new", "started", "sought", "playing", "requested"])
+def test_it_can_be_closed_in_any_state(managed: Managed, state: str) -> None:
+    manager = managed(START, START)
+    if state != "new":
+        manager.start()
+    if state in ("sought", "playing"):
+        manager.seek(START + 3_000)
+    if state == "playing":
+        manager.play()
+    if state == "requested":
+        manager.requestClose()
+        manager.waitClose()
+        assert not manager.started
+    manager.close()
+    manager.close()
+    manager.waitClose()
+    # Nobody carries this out, and nothing hangs.
+    manager.seek(START + 5_000)
+    manager.play()
+    manager.update()
+
+
+def test_callbacks_may_close_it(managed: Managed) -> None:
+    manager = managed(START, START)
+    closed = threading.Event()
+
+    def close(mstime: int) -> None:
+        if mstime > 0:
+            manager.close()
+            closed.set()
+
+    manager.setTimeCallback(close)
+    manager.start()
+    manager.seek(START + 3_000)
+    manager.play()
+    assert closed.wait(20)
+    manager.close()
+
+
+def test_a_callback_that_takes_long_does_not_hold_up_the_end(managed: Managed) -> None:
+    manager = managed(START, START)
+    lock, inside = threading.Lock(), threading.Event()
+
+    def wait(mstime: int) -> None:
+        inside.set()
+        with lock:
+            manager.getCurrentTime()
+
+    manager.start()
+    with lock:
+        manager.setTimeCallback(wait)
+        assert inside.wait(20)
+        # Others go on meanwhile.
+        assert manager.seek(START + 3_000)
+        manager.requestClose()
+    manager.close()
+
+
+def test_calls_from_all_sides(managed: Managed) -> None:
+    """Callbacks, and calls from several threads, while it plays."""
+    manager = managed(START, START, blocksize=4096)
+    manager.setTimeCallback(lambda mstime: manager.play())
+    manager.setTimeLimitsCallback(lambda timerange: manager.seek(START + 2_000))
+    manager.setBlockCallback(lambda timerange: manager.getCurrentTimerange())
+    manager.start()
+    end = time.monotonic() + 3
+    calls = [
+        lambda: manager.seek(START + 1_000),
+        lambda: manager.seek(START + 18_000),
+        manager.play,
+        manager.stop,
+        manager.update,
+        lambda: manager.seek(0),
+    ]
+
+    def call(seed: int) -> None:
+        index = seed
+        while time.monotonic() < end:
+            calls[index % len(calls)]()
+            index += seed
+
+    threads = [threading.Thread(target=call, args=(seed,)) for seed in (1, 5, 7)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert not any(thread.is_alive() for thread in threads)
+    manager.close()
+
+
+def test_it_can_be_forgotten_while_it_plays(recorded: Callable[..., ValkkaFS]) -> None:
+    for _ in range(3):
+        manager = ValkkaFSManager([recorded(), recorded()])
+        manager.start()
+        manager.seek(START + 3_000)
+        manager.play()
+        del manager
+    gc.collect()
+    assert not [one for one in gc.get_objects() if isinstance(one, ValkkaFSManager) and one.started]
+
+
+@pytest.mark.deadline(240)
+def test_cameras_are_recorded_and_played_at_the_same_time(
+    tmp_path: Path, camera: Cameras, printed: Printed, poll: Poll
+) -> None:
+    urls = camera("--count", "2", "--size", "320x180", "--bit-rate", "500000").urls
+    recordings = [
+        ValkkaSingleFS.newFromDirectory(dirname=str(tmp_path / f"rec{index}"), blocksize=64 << 10, n_blocks=30)
+        for index in range(2)
+    ]
+    manager = ValkkaFSManager(recordings)
+    told: list[Any] = []
+    manager.setBlockCallback(lambda timerange: told.append(timerange))
+    manager.start()
+    lives = []
+    for index, (valkkafs, url) in enumerate(zip(recordings, urls)):
+        out = core.BriefInfoFrameFilter(f"out{index}")
+        manager.map_(valkkafs, framefilter=out, write_slot=1 + index, read_slot=101 + index, _id=5 + index)
+        lives.append(play(url, manager.getInputFilter(valkkafs), 1 + index))
+    poll(lambda: all(valkkafs.current_block >= 6 for valkkafs in recordings), 90)
+    first, last = poll(lambda: told[-1])
+    assert last - first > 2_000
+    # In the past, while more is recorded.
+    assert manager.seek(max(group.getTimerange()[0] for group in manager.fsgroups) + 500)  # type: ignore[index]
+    assert manager.play()
+    poll(lambda: min(len(stamps(printed, slot)) for slot in (101, 102)) > 40)
+    one, other = (group.position() for group in manager.fsgroups)
+    assert abs(one - other) < 40
+    poll(lambda: told[-1][1] > last)
+    for live in lives:
+        live.stopCall()
+    manager.close()
+    for valkkafs in recordings:
+        again = ValkkaSingleFS.loadFromDirectory(valkkafs.jsonfile.rsplit("/", 1)[0])
+        assert again.current_block == valkkafs.current_block
+        assert again.getTimeRange()[1] >= last
