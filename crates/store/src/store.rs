@@ -1,6 +1,7 @@
 //! A store: its blocks and what is in them.
 
 mod create;
+mod streams;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,7 +12,6 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use valkka_core::clock::SystemClock;
 use valkka_core::lock::lock;
-use valkka_core::time::WallTime;
 
 use crate::directory::Manifest;
 use crate::error::StoreError;
@@ -23,7 +23,10 @@ use crate::record::StreamId;
 use crate::recovery::{self, Effort};
 use crate::table::{Format, Table};
 
+use streams::SharedStreams;
+
 pub use create::{StoreFiles, StoreOptions};
+pub use streams::StreamSummary;
 
 /// A store of recordings, for reading; a [`Writer`](crate::Writer) writes into it. It can be shared by any threads, and be
 /// opened by any number of processes, also while one of them writes.
@@ -37,6 +40,7 @@ pub struct Store {
     directory: Option<Directory>,
     /// The names of the streams.
     names: Mutex<BTreeMap<StreamId, String>>,
+    shared_streams: SharedStreams,
     /// Whether a writer of this process writes through this object.
     is_writing: AtomicBool,
 }
@@ -46,21 +50,6 @@ pub struct Store {
 struct Directory {
     path: PathBuf,
     manifest: Mutex<Manifest>,
-}
-
-/// What a store has of one stream.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StreamSummary {
-    /// Its number.
-    pub id: StreamId,
-    /// Its name; empty if it has none.
-    pub name: String,
-    /// The moment of its first frame; `None` if there is none.
-    pub first: Option<WallTime>,
-    /// The moment of its last frame.
-    pub last: Option<WallTime>,
-    /// Bytes of the blocks that hold it alone, as far as they are used.
-    pub bytes: u64,
 }
 
 impl Store {
@@ -131,8 +120,9 @@ impl Store {
             let (path, wanted) = (data.place().to_owned(), geometry.data_bytes());
             return Err(StoreError::Size { path, found, wanted });
         }
-        let (names, is_writing) = (Mutex::default(), AtomicBool::new(false));
-        Ok(Self { geometry, data, table, directory, names, is_writing })
+        let (names, shared_streams) = (Mutex::default(), SharedStreams::default());
+        let is_writing = AtomicBool::new(false);
+        Ok(Self { geometry, data, table, directory, names, shared_streams, is_writing })
     }
 
     /// The size and number of its blocks.
@@ -148,23 +138,6 @@ impl Store {
     /// Its directory, if it has one.
     pub fn directory(&self) -> Option<&Path> {
         self.directory.as_ref().map(|directory| directory.path.as_path())
-    }
-
-    /// The streams that have a name or blocks of their own, by number.
-    pub fn streams(&self) -> Vec<StreamSummary> {
-        let mut streams: BTreeMap<StreamId, StreamSummary> = BTreeMap::new();
-        let summary = |id, name| StreamSummary { id, name, first: None, last: None, bytes: 0 };
-        for (&id, name) in lock(&self.names).iter() {
-            streams.insert(id, summary(id, name.clone()));
-        }
-        for row in self.table.rows().iter().filter(|row| row.state != BlockState::Free) {
-            let Some(id) = StreamId::new(row.lane) else { continue };
-            let stream = streams.entry(id).or_insert_with(|| summary(id, String::new()));
-            stream.first = [stream.first, row.first].into_iter().flatten().min();
-            stream.last = stream.last.max(row.last);
-            stream.bytes += u64::from(row.used_bytes);
-        }
-        streams.into_values().collect()
     }
 
     /// The stream called `name`.
@@ -297,6 +270,11 @@ impl Store {
     /// The block that `valkkafs.json` names as the next one.
     pub(crate) fn told_block(&self) -> Option<u64> {
         self.directory.as_ref().map(|directory| lock(&directory.manifest).current_block)
+    }
+
+    /// The streams that have a name.
+    fn named(&self) -> Vec<StreamId> {
+        lock(&self.names).keys().copied().collect()
     }
 
     /// The name of `id`; empty if it has none.

@@ -257,6 +257,9 @@ fn many_streams_share_the_blocks_of_a_mixed_lane() {
     }
     assert!(!lane.put(&cameras[0].frame(10)), "of which stream is it?");
     writer.commit(soon()).unwrap();
+    let summary: Vec<_> = store.streams().iter().map(|stream| (stream.id.number(), stream.last)).collect();
+    let last = WallTime::from_micros(1_700_000_000_320_000);
+    assert_eq!(summary, [(5, Some(last)), (6, Some(last)), (7, Some(last))]);
     assert_eq!((writer.current_block(), store.rows()[4].state), (5, BlockState::Open));
     drop(writer);
     assert_eq!(*closed.lock().unwrap(), [3, 4]);
@@ -285,6 +288,7 @@ fn a_store_of_the_older_format_is_written_in_it() {
         assert_eq!(read_back(writer.store()).0[&1].frames.len() as u64, 20 * (round + 1));
     }
     let store = Store::open_files(&files, geometry, false).unwrap();
+    assert_eq!(store.streams()[0].last, Some(WallTime::from_micros(1_700_000_002_400_000)));
     let (streams, damage) = read_back(&store);
     assert_eq!((streams[&1].frames.len(), damage.len()), (60, 0));
     let bytes = std::fs::read(&files.table).unwrap();

@@ -1,0 +1,129 @@
+//! Which streams a store holds.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::sync::Mutex;
+
+use valkka_core::lock::lock;
+use valkka_core::time::WallTime;
+
+use crate::contents::read_footer;
+use crate::cursor::{StoredBlock, older_order};
+use crate::format::{BlockState, Footer, Row};
+use crate::record::StreamId;
+use crate::walk::{BlockBytes as _, OlderStep, OlderWalk, Search, Step, Walk};
+
+use super::Store;
+
+/// What a store has of one stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamSummary {
+    /// Its number.
+    pub id: StreamId,
+    /// Its name; empty if it has none.
+    pub name: String,
+    /// The moment of its first frame; `None` if there is none. Of a stream that shares its blocks with others, that of the
+    /// first frame of any of them.
+    pub first: Option<WallTime>,
+    /// The moment of the last frame, likewise.
+    pub last: Option<WallTime>,
+    /// Bytes of the blocks that hold it alone, as far as they are used.
+    pub bytes: u64,
+}
+
+impl Store {
+    /// The streams that it holds or that have a name, by number. Of blocks that hold many streams only the newest few are
+    /// looked into.
+    pub fn streams(&self) -> Vec<StreamSummary> {
+        let mut streams: BTreeMap<StreamId, StreamSummary> = BTreeMap::new();
+        let summary = |id| StreamSummary { id, name: self.name_of(id), first: None, last: None, bytes: 0 };
+        for id in self.named() {
+            streams.insert(id, summary(id));
+        }
+        let mut shared = summary(StreamId::FIRST);
+        let rows = self.table.rows();
+        for row in rows.iter().filter(|row| row.state != BlockState::Free) {
+            let stream = match StreamId::new(row.lane) {
+                Some(id) => streams.entry(id).or_insert_with(|| summary(id)),
+                None => &mut shared,
+            };
+            stream.first = [stream.first, row.first].into_iter().flatten().min();
+            stream.last = stream.last.max(row.last);
+            stream.bytes += u64::from(row.used_bytes);
+        }
+        let newest = newest_shared(&rows);
+        drop(rows);
+        for id in self.shared_streams.look(self, newest) {
+            let stream = streams.entry(id).or_insert_with(|| summary(id));
+            stream.first = [stream.first, shared.first].into_iter().flatten().min();
+            stream.last = stream.last.max(shared.last);
+        }
+        streams.into_values().collect()
+    }
+}
+
+/// What was found in blocks that hold many streams.
+#[derive(Debug, Default)]
+pub(super) struct SharedStreams(Mutex<BTreeMap<u64, (Row, BTreeSet<StreamId>)>>);
+
+impl SharedStreams {
+    /// The streams in `blocks`. Those that have not changed since are not looked into again.
+    fn look(&self, store: &Store, blocks: Vec<(u64, Row)>) -> BTreeSet<StreamId> {
+        let mut known = lock(&self.0);
+        let mut found = BTreeMap::new();
+        for (block, row) in blocks {
+            let ids = known.remove(&block).filter(|(before, _)| *before == row).map(|(_, ids)| ids);
+            // What cannot be read tells nothing.
+            let ids = ids.or_else(|| look(store, block, &row).ok()).unwrap_or_default();
+            found.insert(block, (row, ids));
+        }
+        let all = found.values().flat_map(|(_, ids)| ids).copied().collect();
+        *known = found;
+        all
+    }
+}
+
+/// The newest blocks that hold many streams, with their rows.
+fn newest_shared(rows: &[Row]) -> Vec<(u64, Row)> {
+    let with_row = |block: u64| rows.get(block as usize).map(|row| (block, *row));
+    let is_shared = |row: &Row| row.lane == 0 && row.state != BlockState::Free;
+    let older = older_order(rows).into_iter().filter_map(with_row);
+    let mut current: Vec<_> =
+        (0..).zip(rows.iter().copied()).filter(|(_, row)| is_shared(row) && row.sequence > 0).collect();
+    current.sort_unstable_by_key(|(_, row)| row.sequence);
+    let mut blocks: Vec<_> = older.filter(|(_, row)| is_shared(row)).chain(current).collect();
+    blocks.drain(..blocks.len().saturating_sub(SHARED_BLOCKS));
+    blocks
+}
+
+/// The streams in `block`, by its index if it has one, else by the headers of its records.
+fn look(store: &Store, block: u64, row: &Row) -> io::Result<BTreeSet<StreamId>> {
+    let bytes = StoredBlock::new(store, block);
+    let mut ids = BTreeSet::new();
+    if row.is_older {
+        let mut walk = OlderWalk::default();
+        while let OlderStep::Record(record) = walk.next(&bytes, None)? {
+            ids.insert(record.id);
+        }
+        return Ok(ids);
+    }
+    if let Some(footer) = read_footer(&bytes, row.sequence)? {
+        let tail = Footer::tail_bytes(footer.count as usize);
+        let mut index = vec![0; tail - Footer::BYTES];
+        bytes.read_at(bytes.size() - tail as u64, &mut index)?;
+        if let Some(entries) = footer.entries(&index) {
+            return Ok(entries.iter().filter_map(|entry| StreamId::new(entry.id)).collect());
+        }
+    }
+    let mut walk = Walk::new(row.sequence, Some(row.used_bytes.into()));
+    loop {
+        match walk.next(&bytes, Search::Little)? {
+            Step::Record(_, header) => drop(ids.insert(header.id)),
+            Step::Damage(..) => (),
+            Step::End => return Ok(ids),
+        }
+    }
+}
+
+/// How many blocks are looked into.
+const SHARED_BLOCKS: usize = 4;
