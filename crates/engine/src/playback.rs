@@ -1,6 +1,7 @@
 //! Seeking and playing recordings.
 //!
-//! A recording is a [`PacketSource`]: a media file ([`FilePackets`]), or packets in memory ([`MemoryPackets`]). Its time is
+//! A recording is a [`PacketSource`]: a stream of a store ([`Cursor`](valkka_store::Cursor)), a media file ([`FilePackets`]), or
+//! packets in memory ([`MemoryPackets`]). Its time is
 //! the *archive time*, the moments at which its packets were recorded. A [`PictureReader`] gives what is to be seen at any
 //! of them, [`Stills`] give it as JPEG files, and a [`Player`] plays several recordings in step.
 //!

@@ -4,6 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use valkka_core::source::SourceError;
+use valkka_store::StoreError;
 
 /// Why a recording is not played as it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -12,6 +13,9 @@ pub enum PlaybackError {
     /// A file cannot be read.
     #[error(transparent)]
     Source(#[from] SourceError),
+    /// A store cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// Whoever asked no longer wants to know, or has waited long enough.
     #[error("given up before the picture was decoded")]
     GivenUp,

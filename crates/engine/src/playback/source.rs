@@ -2,6 +2,7 @@
 
 mod file;
 mod memory;
+mod store;
 
 pub use file::FilePackets;
 pub use memory::MemoryPackets;
