@@ -334,6 +334,24 @@ def test_a_block_is_shown_as_text(folder: Folder, camera: Cameras) -> None:
         assert payload.split()[:4] == ["0", "0", "0", "1"]
 
 
+def test_what_is_rotten_is_told_and_passed_over(folder: Folder, camera: Cameras) -> None:
+    store = folder.store()
+    recording = Recording(folder, store, camera(*SIZE).url)
+    recording.frames(60)
+    written = recording.end()
+    dump = folder.path / "dumpfile"
+    data = bytearray(dump.read_bytes())
+    # Somewhere among the first pictures.
+    data[10_000] ^= 0x10
+    dump.write_bytes(data)
+    found = folder.read(store)
+    assert len(written) - 5 <= len(found) < len(written)
+    assert [frame for frame in written if frame in found] == found
+    assert "ValkkaFSReaderThread: reader: block 0, byte " in folder.printed.text
+    core.ValkkaFSTool(store).dumpBlock(0)
+    assert "ValkkaFSTool: dumpBlock: block 0, byte " in folder.printed.text
+
+
 # Callbacks.
 
 
@@ -377,7 +395,7 @@ def test_a_store_has_one_writer_at_a_time(folder: Folder, camera: Cameras) -> No
     first.startCall()
     for same in (store, folder.store()):
         second = core.ValkkaFSWriterThread("second", same)
-        with pytest.raises(RuntimeError, match="second: .*written by another"):
+        with pytest.raises(RuntimeError, match=r"second: .*written by another"):
             second.startCall()
     # Reading goes on all the time.
     assert folder.read(store, [0, 1]) == []
@@ -567,7 +585,7 @@ def test_arrays_that_do_not_fit(folder: Folder) -> None:
     for make in (core.ValkkaFSTool, lambda fs: core.ValkkaFSWriterThread("w", fs)):
         with pytest.raises(TypeError):
             make(None)
-    with pytest.raises(OSError, match="table of 4 blocks, not of 3|has .* bytes where"):
+    with pytest.raises(OSError, match="table of 4 blocks, not of 3"):
         folder.store(n_blocks=3)
 
 
@@ -601,6 +619,10 @@ time.sleep(120)
 """
 
 
+def shown_in(file: Path) -> list[Frame]:
+    return re.findall(rf"^BriefInfoFrameFilter : live : {FRAME} dT=", file.read_text(), re.M)
+
+
 def test_what_was_written_before_a_process_was_killed_is_there(folder: Folder, camera: Cameras) -> None:
     url = camera(*SIZE).url
     before: list[Frame] = []
@@ -609,24 +631,17 @@ def test_what_was_written_before_a_process_was_killed_is_there(folder: Folder, c
         arguments = [str(folder.path / name) for name in ("dumpfile", "blockfile")] + [url, str(SLOT), str(ID)]
         with out.open("wb") as file:
             process = spawn([sys.executable, "-c", WRITER, *arguments], stdout=file)
-        pattern = re.compile(rf"BriefInfoFrameFilter : live : {FRAME} dT=")
-        frames: list[Frame] = []
-
-        def enough() -> bool:
-            frames[:] = pattern.findall(out.read_text())
-            return len(frames) > 120
-
-        folder.poll(enough, 60)
+        folder.poll(lambda: len(shown_in(out)) > 120, 60)  # noqa: B023
         process.kill()
         reap(process)
-        frames = pattern.findall(out.read_text())
+        frames = shown_in(out)
         store = folder.store(n_blocks=64, blocksize=128 << 10)
         found = folder.read(store)
-        # All of the turns before, and all of this one but its last second.
+        # All of the turns before, and all of this one but its last second, which may be longer on a busy machine.
         assert found[: len(before)] == before
         mine = found[len(before) :]
         assert mine == frames[: len(mine)]
-        assert int(mine[-1][0]) >= int(frames[-1][0]) - 1000, (mine[-1], frames[-1])
+        assert int(mine[-1][0]) >= int(frames[-1][0]) - 3000, (mine[-1], frames[-1])
         before = found
     # As the C++ libValkka would: writing goes on where the table says, and what is there stays.
     store.setCurrentBlock(in_order(store)[-1])
@@ -670,7 +685,7 @@ def pictures(tmp_path: Path) -> list[list[bytes]]:
 
 
 def write_old(folder: Folder, pictures: list[list[bytes]], blocksize: int, n_blocks: int) -> list[tuple[int, int]]:
-    """A store as the C++ libValkka leaves it, of as many blocks as are needed. Returns the times and types of its units."""
+    """A store as the C++ libValkka leaves it, of as many blocks as are needed; returns the times and types of units."""
     blocks: list[bytes] = [b""]
     rows: list[list[int]] = [[0, 0]]
     expected = []

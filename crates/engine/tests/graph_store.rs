@@ -39,7 +39,9 @@ impl Scene {
         let files = StoreFiles { data: dir.join("dumpfile"), table: dir.join("blockfile") };
         let geometry = Geometry::new(block_bytes, count).unwrap();
         let (tx, changes) = mpsc::channel();
-        let report = move |change| drop(tx.send(change));
+        let report = move |change| {
+            let _ = tx.send(change);
+        };
         let blocks = Arc::new(BlockStore::open(files, geometry, keys, false, report).unwrap());
         Self { _dir: dir, blocks, changes }
     }
@@ -242,7 +244,7 @@ fn a_report_may_stop_the_writer_and_look_at_the_table() {
         blocks.update().unwrap();
         blocks.reload().unwrap();
         writer.stop();
-        drop(tx.send((change, blocks.times()[0])));
+        let _ = tx.send((change, blocks.times()[0]));
     };
     let blocks = Arc::new(BlockStore::open(files, geometry, KeyTime::First, true, report).unwrap());
     let writer = Arc::new(StoreWriter::new("writer", blocks.clone(), 100, |_| ()));

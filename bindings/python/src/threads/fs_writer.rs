@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use pyo3::prelude::*;
 use valkka::graph::{InputNotice, StoreWriter, StoreWriterNotice};
+use valkka::store::WriterEvent;
 
 use super::decoder::say;
 use super::fs_reader::mapping;
@@ -110,6 +111,10 @@ fn tell(name: &str, notice: StoreWriterNotice<'_>) {
         StoreWriterNotice::TooLarge { bytes, max_bytes } => FS.fatal(format_args!(
             "ValkkaFSWriterThread: {name}: a frame of {bytes} bytes is left out: {max_bytes} are possible"
         )),
+        StoreWriterNotice::Writer(WriterEvent::Dropped { id, frames, reason }) => {
+            complain(name, format_args!("{frames} frames of id {id} are not written: {reason}"));
+        }
+        // The store itself says how it is.
         _ => {}
     }
 }
