@@ -278,10 +278,18 @@ impl Checker<'_> {
     /// Gives streams the names that their records tell, if they lost theirs.
     fn names(&mut self) -> Result<(), StoreError> {
         let mut is_changed = self.files.is_manifest_new;
-        for (id, (_, name)) in std::mem::take(&mut self.names) {
+        let told = std::mem::take(&mut self.names);
+        for (&id, (_, name)) in &told {
             let streams = &mut self.files.manifest.streams;
-            if streams.contains_key(&id) || streams.values().any(|known| *known == name) {
+            if streams.contains_key(&id) {
                 continue;
+            }
+            // Two streams of one name were recorded one after the other; but not if there is only one.
+            let holder = streams.iter().find(|(_, known)| *known == name).map(|(&holder, _)| holder);
+            match holder {
+                Some(holder) if told.contains_key(&holder) => continue,
+                Some(holder) => drop(streams.remove(&holder)),
+                None => (),
             }
             streams.insert(id, name.clone());
             is_changed = true;

@@ -67,7 +67,9 @@ impl Table {
         let size = medium.size().map_err(StoreError::io("read", medium.place()))?;
         let mut head = vec![0; (TableHeader::BYTES as u64).min(size) as usize];
         read_all(&*medium, 0, &mut head).map_err(StoreError::io("read", medium.place()))?;
-        let format = if head.starts_with(&TableHeader::MAGIC) { Format::V2 } else { Format::V1 };
+        // Its size tells it too, should the first bytes be damaged: the older one is smaller.
+        let is_current = head.starts_with(&TableHeader::MAGIC) || size == Self::bytes(Format::V2, geometry);
+        let format = if is_current { Format::V2 } else { Format::V1 };
         check_size(&*medium, Self::bytes(format, geometry))?;
         // A damaged header costs nothing as long as the size is known.
         let first_sequence = TableHeader::decode(&head).map_or(0, |header| header.first_sequence);

@@ -25,6 +25,8 @@ pub(crate) struct Walk {
     window: Window,
     /// Where there was no record, and how far behind it one was looked for in vain.
     stalled: Option<Stall>,
+    /// Where a record at the end was told to be damaged.
+    told: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -58,7 +60,7 @@ impl Walk {
     /// A walk over the block of this sequence, whose records end at `end` if that is known.
     pub(crate) fn new(sequence: u64, end: Option<u64>) -> Self {
         let position = BlockHeader::BYTES as u64;
-        Self { sequence, position, end, window: Window::default(), stalled: None }
+        Self { sequence, position, end, window: Window::default(), stalled: None, told: None }
     }
 
     /// Where the next record is looked for.
@@ -97,8 +99,23 @@ impl Walk {
                 Ok(self.damage(start, next))
             }
             None if self.end.is_some() => Ok(self.damage(start, end)),
+            // Should it be whole later, it is read nevertheless.
+            None if self.told != Some(start) && self.is_begun(bytes, start)? => {
+                self.told = Some(start);
+                let header_bytes = RecordHeader::BYTES as u64;
+                Ok(Step::Damage(start, DamageReason::NoRecord { bytes: header_bytes.min(end - start) }))
+            }
             None => Ok(Step::End),
         }
+    }
+
+    /// Whether there is something at `at` that was a header, or is to be one: not what an earlier lap has left.
+    fn is_begun(&mut self, bytes: &dyn BlockBytes, at: u64) -> io::Result<bool> {
+        self.window.forget();
+        let data = self.window.get(bytes, at, RecordHeader::BYTES, RecordHeader::BYTES)?;
+        let is_marked = data.starts_with(&RecordHeader::MAGIC) && RecordHeader::decode(data).is_none();
+        let sequence = data.get(RecordHeader::SEQUENCE_AT..).and_then(|data| data.first_chunk());
+        Ok(is_marked || sequence.is_some_and(|sequence| u64::from_le_bytes(*sequence) == self.sequence))
     }
 
     fn record(&mut self, start: u64, header: RecordHeader) -> Step {
@@ -247,10 +264,12 @@ mod tests {
             growing[..starts[count]].copy_from_slice(&block[..starts[count]]);
             let (records, damage) = steps(&mut walk, &growing, Search::Little);
             assert_eq!((records.len(), damage.len()), (usize::from(count > 0), 0));
-            // A header without its end.
+            // A header without its end is told of once.
             let half = starts[count] + 30;
             growing[..half].copy_from_slice(&block[..half]);
-            assert_eq!(steps(&mut walk, &growing, Search::Little).0.len(), 0);
+            let (records, damage) = steps(&mut walk, &growing, Search::Little);
+            assert_eq!((records.len(), damage), (0, vec![(starts[count] as u64, 56)]));
+            assert_eq!(steps(&mut walk, &growing, Search::Little), (vec![], vec![]));
         }
     }
 

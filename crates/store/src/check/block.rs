@@ -179,6 +179,10 @@ impl<'a> Examination<'a> {
         loop {
             match walk.next(self.bytes, Search::Thorough)? {
                 Step::End => break,
+                // The last record was never written completely, or is rotten.
+                Step::Damage(at, _) if walk.position() == at => {
+                    found.problems.push("its end is torn or rotten")
+                }
                 Step::Damage(at, reason) => found.damage.push((at, reason)),
                 Step::Record(at, header) => {
                     if let Some(reason) = self.fault(found, at, &header)? {

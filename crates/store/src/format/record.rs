@@ -68,6 +68,8 @@ impl RecordHeader {
     /// The length of its bytes.
     pub const BYTES: usize = 56;
     pub(crate) const MAGIC: [u8; 4] = *b"VREC";
+    /// Where in it the sequence stands.
+    pub(crate) const SEQUENCE_AT: usize = 24;
 
     /// Its bytes.
     pub fn encode(&self) -> [u8; Self::BYTES] {
