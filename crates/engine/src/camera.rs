@@ -16,7 +16,7 @@ use valkka_core::stream::Slot;
 use valkka_core::url::StreamUrl;
 use valkka_net::{Live, Opener, Reconnect, StreamConfig, StreamHandle, StreamState};
 
-use crate::decoding::{Decoding, PictureBranch};
+use crate::decoding::{Decoding, Glimpses, PictureBranch};
 use crate::error::Error;
 use crate::slots::SlotGuard;
 
@@ -173,6 +173,11 @@ impl Camera {
         let branch = self.decoding.branch(tag, sink)?;
         self.connect();
         Ok(branch)
+    }
+
+    /// The pictures that are decoded for others.
+    pub(crate) fn glimpses(&self) -> Glimpses {
+        self.decoding.glimpses()
     }
 
     fn connection(&self) -> MutexGuard<'_, Connection> {

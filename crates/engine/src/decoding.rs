@@ -1,7 +1,7 @@
 //! Decoding on demand: a decoder exists while somebody wants pictures.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
 use valkka_av::{Decoder, DecoderOptions};
@@ -19,6 +19,7 @@ pub(crate) struct Decoding {
     options: DecoderOptions,
     stats: Arc<StreamStats>,
     packets: Fork,
+    glimpses: Glimpses,
     running: Mutex<Weak<Running>>,
     /// How many decoders there have been.
     started: AtomicU64,
@@ -31,7 +32,19 @@ struct Running {
     _input: Branch,
     _decoder: Decoder,
     pictures: Fork,
+    _glimpses: Branch,
+    _counted: Counted,
 }
+
+/// The pictures that are decoded for others: to look at them starts no decoder.
+#[derive(Clone, Default)]
+pub(crate) struct Glimpses {
+    pictures: Fork,
+    decoders: Arc<AtomicUsize>,
+}
+
+/// A decoder among those that give glimpses.
+struct Counted(Arc<AtomicUsize>);
 
 /// Keeps pictures coming; dropping it disconnects the branch, and with the last one decoding ends.
 #[must_use = "dropping the branch disconnects it"]
@@ -48,6 +61,7 @@ impl Decoding {
             options,
             stats,
             packets,
+            glimpses: Glimpses::default(),
             running: Mutex::default(),
             started: AtomicU64::new(0),
         }
@@ -66,8 +80,13 @@ impl Decoding {
         Ok(PictureBranch { _branch: running.pictures.branch(tag, sink)?, _running: running })
     }
 
+    pub(crate) fn glimpses(&self) -> Glimpses {
+        self.glimpses.clone()
+    }
+
     fn start(&self) -> Result<Running, Error> {
         let pictures = Fork::new();
+        let glimpses = pictures.branch("glimpses", Arc::new(self.glimpses.pictures.clone()))?;
         let sink = Arc::new(pictures.clone());
         let decoder = Decoder::spawn(&self.name, self.options.clone(), self.stats.clone(), sink)
             .map_err(|cause| Error::Thread { what: format!("the decoder of {}", self.name), cause })?;
@@ -75,7 +94,33 @@ impl Decoding {
         // The decoder before this one may still be on its way out: numbers tell their branches apart.
         let tag = format!("decoder {}", self.started.fetch_add(1, Ordering::Relaxed));
         let input = self.packets.branch(&tag, Arc::new(decoder.input()))?;
-        Ok(Running { _input: input, _decoder: decoder, pictures })
+        let counted = Counted::new(&self.glimpses.decoders);
+        Ok(Running { _input: input, _decoder: decoder, pictures, _glimpses: glimpses, _counted: counted })
+    }
+}
+
+impl Glimpses {
+    /// Hands every picture to `sink` that is decoded for somebody else, in the decoder's thread.
+    pub(crate) fn branch(&self, tag: &str, sink: Arc<dyn Sink>) -> Result<Branch, Error> {
+        Ok(self.pictures.branch(tag, sink)?)
+    }
+
+    /// Whether anybody decodes.
+    pub(crate) fn are_coming(&self) -> bool {
+        self.decoders.load(Ordering::Relaxed) > 0
+    }
+}
+
+impl Counted {
+    fn new(decoders: &Arc<AtomicUsize>) -> Self {
+        decoders.fetch_add(1, Ordering::Relaxed);
+        Self(decoders.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -23,7 +23,8 @@
 //! Who wires sources, filters and sinks by hand finds the same parts in [`graph`].
 //!
 //! The parts are crates of their own and may be used without the engine: `valkka-core` (frames, filters,
-//! queues), `valkka-net` (RTSP), `valkka-av` (FFmpeg), `valkka-render` (windows) and `valkka-shm` (shared memory).
+//! queues), `valkka-net` (RTSP), `valkka-av` (FFmpeg), `valkka-render` (windows), `valkka-shm` (shared memory) and
+//! `valkka-store` (ValkkaFS).
 #![forbid(unsafe_code)]
 
 mod camera;
@@ -39,6 +40,7 @@ mod permits;
 mod placeholder;
 pub mod playback;
 pub mod probe;
+pub mod recording;
 mod slots;
 pub mod snapshot;
 pub mod summary;

@@ -1,0 +1,112 @@
+//! The last seconds of a stream, for events that come later.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use valkka_core::frame::Frame;
+use valkka_core::time::WallTime;
+
+/// The packets of a stream from a key frame on that lies a given time back, by reference. They are numbered from 0 on.
+///
+/// It is bounded in bytes and packets: when there are more, whole groups of pictures leave at the far end, and of a group that
+/// is too large nothing is kept.
+#[derive(Debug)]
+pub(super) struct History {
+    frames: VecDeque<Frame>,
+    /// The number of the first of them.
+    first: u64,
+    /// The numbers of the key frames among them, with their moments; the first frame is one.
+    keyframes: VecDeque<(u64, WallTime)>,
+    bytes: usize,
+    max_bytes: usize,
+}
+
+impl History {
+    /// A history of `max_bytes` at most.
+    pub(super) fn new(max_bytes: usize) -> Self {
+        Self { frames: VecDeque::new(), first: 0, keyframes: VecDeque::new(), bytes: 0, max_bytes }
+    }
+
+    /// The number that the next packet gets.
+    pub(super) fn end(&self) -> u64 {
+        self.first + self.frames.len() as u64
+    }
+
+    /// The number of the oldest packet.
+    pub(super) fn first(&self) -> u64 {
+        self.first
+    }
+
+    /// Adds a packet. `keyframe` says that a recording can begin with it.
+    pub(super) fn push(&mut self, frame: Frame, keyframe: bool) {
+        if keyframe {
+            self.keyframes.push_back((self.end(), frame.time.wall));
+        }
+        self.bytes = self.bytes.saturating_add(size(&frame));
+        self.frames.push_back(frame);
+        while self.bytes > self.max_bytes || self.frames.len() > MAX_FRAMES {
+            self.drop_group();
+        }
+        if self.keyframes.is_empty() {
+            self.clear();
+        }
+    }
+
+    /// Drops what is not needed to begin `before` ahead of `now`; nothing from number `kept` on.
+    pub(super) fn trim(&mut self, now: WallTime, before: Duration, kept: u64) {
+        // One that is later than now was recorded before the clock was set back.
+        while let Some(&(number, moment)) = self.keyframes.get(1)
+            && number <= kept
+            && (moment + before <= now || self.keyframes[0].1 > now + CLOCK_SLACK)
+        {
+            self.drop_group();
+        }
+    }
+
+    /// The number of the key frame to begin with, `before` ahead of `now`, or of the oldest.
+    pub(super) fn start(&self, now: WallTime, before: Duration) -> u64 {
+        let earlier = self.keyframes.iter().rev().find(|(_, moment)| *moment + before <= now);
+        earlier.or(self.keyframes.front()).map_or(self.end(), |(number, _)| *number)
+    }
+
+    /// The number of the first key frame from number `from` on.
+    pub(super) fn keyframe_from(&self, from: u64) -> Option<u64> {
+        self.keyframes.iter().map(|(number, _)| *number).find(|&number| number >= from)
+    }
+
+    /// The packet of this number, while it is there.
+    pub(super) fn get(&self, number: u64) -> Option<&Frame> {
+        self.frames.get(usize::try_from(number.checked_sub(self.first)?).ok()?)
+    }
+
+    /// Drops everything; numbers go on.
+    pub(super) fn clear(&mut self) {
+        self.first = self.end();
+        self.frames.clear();
+        self.keyframes.clear();
+        self.bytes = 0;
+    }
+
+    /// Drops the oldest group of pictures.
+    fn drop_group(&mut self) {
+        self.keyframes.pop_front();
+        let until = self.keyframes.front().map_or(self.end(), |(number, _)| *number);
+        while self.first < until
+            && let Some(frame) = self.frames.pop_front()
+        {
+            self.bytes -= size(&frame);
+            self.first += 1;
+        }
+    }
+}
+
+/// Bytes that a packet holds.
+pub(super) fn size(frame: &Frame) -> usize {
+    frame.packet().map_or(0, |packet| packet.payload.len())
+}
+
+/// So many packets at most: some minutes of video and audio.
+const MAX_FRAMES: usize = 16_384;
+
+/// Moments that are so much later than now are of before the clock was set back.
+const CLOCK_SLACK: Duration = Duration::from_secs(60);
