@@ -226,6 +226,27 @@ def test_recordings_of_the_older_format(tmp_path: Path, pictures: list[Picture],
     assert (tmp_path / "rec" / "blockfile").stat().st_size == 16 * valkkafs.n_blocks
 
 
+def test_recordings_of_the_older_format_go_on_in_it(
+    tmp_path: Path, pictures: list[Picture], camera: Cameras, poll: Poll
+) -> None:
+    written = write_recording(tmp_path / "rec", [Stream(7, pictures)], blocksize=BLOCK, n_blocks=8)
+    valkkafs = ValkkaSingleFS.loadFromDirectory(str(tmp_path / "rec"))
+    begin, before = valkkafs.current_block, valkkafs.blocktable.copy()
+    assert 0 < begin < 4
+    writer = ValkkaFSWriterThread(valkkafs=valkkafs)
+    writer.core.setSlotIdCall(1, 7)
+    live = play(camera(*CAMERA).url, writer.getInput())
+    poll(lambda: valkkafs.current_block >= begin + 2, 60)
+    live.stopCall()
+    writer.close()
+    assert said(tmp_path / "rec") == {**written, "current_block": valkkafs.current_block}
+    assert (tmp_path / "rec" / "blockfile").stat().st_size == 16 * 8
+    again = ValkkaSingleFS.loadFromDirectory(str(tmp_path / "rec"))
+    assert (again.blocktable == valkkafs.blocktable).all()
+    assert (again.blocktable[:begin] == before[:begin]).all()
+    assert (again.blocktable[begin : begin + 2] > START).all()
+
+
 def test_a_recording_that_was_moved(tmp_path: Path, pictures: list[Picture]) -> None:
     write_recording(tmp_path / "rec", [Stream(7, pictures)])
     (tmp_path / "rec").rename(tmp_path / "moved")
