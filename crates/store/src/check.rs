@@ -18,6 +18,7 @@ use crate::table::Format;
 use crate::upgrade::row_of;
 use crate::walk::BlockBytes;
 
+pub(crate) use block::row_by_block;
 use files::Files;
 
 pub use report::{Finding, Outcome, Place, Report};

@@ -82,6 +82,14 @@ pub enum StoreError {
         /// How many there are.
         blocks: u64,
     },
+    /// The table is so damaged that it takes a check to say what may be overwritten.
+    #[error("{path}: {rows} rows are damaged; a check of the store can mend them", path = path.display())]
+    DamagedTable {
+        /// The table.
+        path: PathBuf,
+        /// How many rows are damaged.
+        rows: u64,
+    },
     /// Another writer has the store.
     #[error("{path} is being written by another writer", path = .0.display())]
     Locked(PathBuf),

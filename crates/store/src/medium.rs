@@ -10,7 +10,7 @@ pub use file::FileMedium;
 
 /// Bytes of a fixed size that outlast the process: a file, a partition, or in tests one that fails on demand.
 ///
-/// All methods may be called from any threads at the same time. Writing never extends a medium.
+/// All methods may be called from any threads at the same time.
 pub trait Medium: Send + Sync + Debug {
     /// Where it is, for messages.
     fn place(&self) -> &Path;

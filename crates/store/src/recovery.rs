@@ -4,51 +4,79 @@ use std::io;
 
 use tracing::{info, warn};
 
+use crate::check::row_by_block;
+use crate::cursor::StoredBlock;
 use crate::error::StoreError;
 use crate::format::{
     BlockHeader, BlockState, Footer, RECORD_ALIGNMENT, RecordHeader, RecordKind, Row, padded_bytes,
 };
 use crate::store::Store;
+use crate::table::is_damaged;
 use crate::times::Times;
 
 /// How hard to look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Effort {
+enum Effort {
     /// Up to the first bytes that are no record: another process may be writing them.
     Little,
     /// Past damage too: nobody writes there any more.
     Thorough,
 }
 
+/// Looks how far the open blocks in `rows` were written. Rows that are damaged are made from their blocks, unless there are
+/// very many: then they stay as they are, and whoever opens the store need not read all of it.
+pub(crate) fn look_at_open(store: &Store, rows: &mut [Row]) -> Result<(), StoreError> {
+    let mut damaged = 0;
+    for (block, row) in (0..).zip(rows).filter(|(_, row)| row.state == BlockState::Open) {
+        if !is_damaged(row) {
+            *row = look(store, block, row, Effort::Little)?;
+            continue;
+        }
+        damaged += 1;
+        if damaged <= MAX_DAMAGED {
+            warn!(place = %store.table().medium().place().display(), block, "a damaged row is made from its block");
+            *row = row_by_block(&StoredBlock::new(store, block), store.table().first_sequence());
+        }
+    }
+    Ok(())
+}
+
 /// Completes the rows of all blocks that a writer left open when it was cut off; what was acknowledged is in them. The
 /// blocks themselves stay as they are, without index and footer. Only what the row does not tell is read.
 pub(crate) fn complete(store: &Store) -> Result<(), StoreError> {
+    let place = store.table().medium().place();
     let open: Vec<(u64, Row)> = {
         let rows = store.table().rows();
-        let open = rows.iter().enumerate().filter(|(_, row)| row.state == BlockState::Open);
-        open.map(|(block, row)| (block as u64, *row)).collect()
+        (0..).zip(rows.iter().copied()).filter(|(_, row)| row.state == BlockState::Open).collect()
     };
-    if open.is_empty() {
+    let damaged = open.iter().filter(|(_, row)| is_damaged(row)).count();
+    if damaged > 0 {
+        return Err(StoreError::DamagedTable { path: place.to_owned(), rows: damaged as u64 });
+    }
+    let on_disk = store.table().load()?;
+    let rows = store.rows();
+    let made: Vec<(u64, Row)> =
+        (0..).zip(rows).filter(|(block, _)| is_damaged(&on_disk[*block as usize])).collect();
+    for (block, row) in &made {
+        store.table().write(*block, row).map_err(StoreError::io("write", place))?;
+    }
+    if open.is_empty() && made.is_empty() {
         return Ok(());
     }
-    info!(place = %store.data().place().display(), blocks = open.len(), "completing what was cut off");
+    info!(place = %place.display(), blocks = open.len(), "completing what was cut off");
     for (block, row) in open {
         let found = look(store, block, &row, Effort::Thorough)?;
         // An empty one can be used again, but its sequence cannot.
-        let state = if found.used_bytes as usize > BlockHeader::BYTES || found.sequence == 0 {
-            BlockState::Closed
-        } else {
-            BlockState::Free
-        };
-        let row = Row { state, ..found };
-        store.table().write(block, &row).map_err(StoreError::io("write", store.table().medium().place()))?;
+        let is_empty = found.used_bytes as usize <= BlockHeader::BYTES;
+        let row = Row { state: if is_empty { BlockState::Free } else { BlockState::Closed }, ..found };
+        store.table().write(block, &row).map_err(StoreError::io("write", place))?;
         store.table().write_rows()[block as usize] = row;
     }
-    store.table().sync().map_err(StoreError::io("write", store.table().medium().place()))
+    store.table().sync().map_err(StoreError::io("write", place))
 }
 
 /// The row of the open `block` with what is on disk behind what `row` tells. What cannot be read ends it.
-pub(crate) fn look(store: &Store, block: u64, row: &Row, effort: Effort) -> Result<Row, StoreError> {
+fn look(store: &Store, block: u64, row: &Row, effort: Effort) -> Result<Row, StoreError> {
     let mut bytes = Bytes { store, block, start: 0, data: Vec::new() };
     let found = bytes.look(row, effort);
     match found {
@@ -72,13 +100,6 @@ struct Bytes<'a> {
 impl Bytes<'_> {
     fn look(&mut self, row: &Row, effort: Effort) -> Result<Row, StoreError> {
         let mut row = *row;
-        if row.sequence == 0 {
-            // The row is damaged.
-            let Some(header) = self.get(0, BlockHeader::BYTES)?.and_then(BlockHeader::decode) else {
-                return Ok(row);
-            };
-            row = Row { sequence: header.sequence, lane: header.lane, ..row };
-        }
         let mut at = (row.used_bytes as usize).max(BlockHeader::BYTES);
         let size = self.store.geometry().block_bytes() as usize;
         let mut end = size;
@@ -169,3 +190,5 @@ const FIRST_BYTES: usize = 4096;
 const AHEAD_BYTES: usize = 256 << 10;
 /// How far to look for a record behind bytes that are none.
 const SEARCH_BYTES: usize = 1 << 20;
+/// So many rows are made from their blocks when a store is opened: power cuts and rotten sectors damage fewer.
+const MAX_DAMAGED: u64 = 64;

@@ -20,7 +20,7 @@ use crate::geometry::Geometry;
 use crate::medium::{FileMedium, Medium, read_all};
 use crate::reader::BlockReader;
 use crate::record::StreamId;
-use crate::recovery::{self, Effort};
+use crate::recovery;
 use crate::table::{Format, Table};
 
 use streams::SharedStreams;
@@ -171,12 +171,7 @@ impl Store {
                 named.filter_map(|(&id, name)| Some((StreamId::new(id)?, name.clone()))).collect();
             *lock(&directory.manifest) = manifest;
         }
-        for (block, row) in rows.iter_mut().enumerate().filter(|(_, row)| row.state == BlockState::Open) {
-            // What was seen of it before need not be looked at again.
-            let known = self.row(block as u64);
-            let known = known.filter(|known| known.state == row.state && known.sequence == row.sequence);
-            *row = recovery::look(self, block as u64, &known.unwrap_or(*row), Effort::Little)?;
-        }
+        recovery::look_at_open(self, &mut rows)?;
         let changed = *self.table.rows() != rows;
         if changed {
             *self.table.write_rows() = rows;

@@ -107,9 +107,24 @@ impl Table {
             }
             Format::V2 => {
                 let rows = bytes[TableHeader::BYTES..].chunks_exact(Row::BYTES);
-                rows.map(|row| Row::decode(row).unwrap_or(DAMAGED)).collect()
+                (0..)
+                    .zip(rows)
+                    .map(|(block, row)| Row::decode(row).unwrap_or_else(|| self.load_row(block)))
+                    .collect()
             }
         })
+    }
+
+    /// One row, again: it may have been read while another process was writing it.
+    fn load_row(&self, block: u64) -> Row {
+        let mut row = [0; Row::BYTES];
+        let read = read_all(&*self.medium, Row::offset(block), &mut row);
+        read.ok().and_then(|()| Row::decode(&row)).unwrap_or(DAMAGED)
+    }
+
+    /// No block of the store has a smaller sequence.
+    pub(crate) fn first_sequence(&self) -> u64 {
+        self.first_sequence
     }
 
     /// The rows in memory.
@@ -153,6 +168,11 @@ impl Table {
     pub(crate) fn sync(&self) -> io::Result<()> {
         self.medium.sync()
     }
+}
+
+/// Whether `row` stands for one that is damaged.
+pub(crate) fn is_damaged(row: &Row) -> bool {
+    *row == DAMAGED
 }
 
 /// Stands for a row that is damaged.

@@ -5,6 +5,7 @@ mod common;
 
 use std::collections::BTreeMap;
 use std::env;
+use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
@@ -142,6 +143,40 @@ fn a_stream_that_comes_seldom_is_not_the_oldest() {
     let (streams, _) = read_back(&Store::open(&dir.join("store")).unwrap());
     // The ring holds some 75 of the 300 rounds.
     assert!(streams[&2].frames.ends_with(&[8, 9]), "{:?}", streams[&2]);
+}
+
+#[test]
+fn a_table_that_is_rotten_is_not_written_on() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.join("store");
+    let writer = create(&path, 1 << 12, 300);
+    let lane = writer.lane("front", Retention::default()).unwrap();
+    let mut camera = Camera::new();
+    for _ in 0..250 {
+        assert!(lane.put(&camera.frame(3000)));
+    }
+    writer.commit(soon()).unwrap();
+    drop((lane, writer));
+    let whole = fs::read(path.join("blockfile")).unwrap();
+    let damage = |rows: usize| {
+        let mut table = whole.clone();
+        table[Row::offset(0) as usize..Row::offset(rows as u64) as usize].fill(0x55);
+        fs::write(path.join("blockfile"), table).unwrap();
+    };
+    // A few rows follow from their blocks, and are written again.
+    damage(40);
+    let frames = |store: &Store| read_back(store).0[&1].frames.len();
+    assert_eq!(frames(&Store::open(&path).unwrap()), 250);
+    drop(Writer::open(Store::open(&path).unwrap(), WriterOptions::default()).unwrap());
+    assert_eq!(fs::read(path.join("blockfile")).unwrap(), whole);
+    // With very many, it takes a check to say what may be overwritten.
+    damage(200);
+    let store = Store::open(&path).unwrap();
+    let error = Writer::open(store, WriterOptions::default()).unwrap_err();
+    assert!(
+        error.to_string().ends_with("blockfile: 136 rows are damaged; a check of the store can mend them"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -55,6 +55,11 @@ pub(super) fn examine(bytes: &dyn BlockBytes, row: Option<Row>, first_sequence: 
     found
 }
 
+/// What the table should say of a block whose row is damaged.
+pub(crate) fn row_by_block(bytes: &dyn BlockBytes, first_sequence: u64) -> Row {
+    examine(bytes, None, first_sequence, false).row
+}
+
 /// The row of a block with nothing in it. Its sequence cannot be had again.
 fn free(sequence: u64, lane: u64) -> Row {
     if sequence == 0 { Row::default() } else { Row { sequence, lane, ..Row::default() } }

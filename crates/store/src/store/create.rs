@@ -1,7 +1,7 @@
 //! Makes the files of a store.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, IoSlice, Write as _};
+use std::io::{self, ErrorKind, IoSlice, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -187,7 +187,8 @@ fn reserve(mut file: &File, bytes: u64) -> io::Result<()> {
         Err(error) => return Err(error.into()),
     }
     let zeros = vec![0; 1 << 20];
-    let mut left = bytes;
+    let there = file.seek(SeekFrom::End(0))?;
+    let mut left = bytes.saturating_sub(there);
     while left > 0 {
         let count = left.min(zeros.len() as u64);
         file.write_all(&zeros[..count as usize])?;
