@@ -509,6 +509,15 @@ mod tests {
     }
 
     #[test]
+    fn a_block_that_was_given_up_stays_so() {
+        let image = three();
+        let row = image.store().row(2).unwrap();
+        image.row(2, &Row { sequence: row.sequence, lane: row.lane, ..Row::default() });
+        assert_eq!(run(&image, true), [""; 0]);
+        assert!(read(&mut image.cursor()).starts_with("P1160 "));
+    }
+
+    #[test]
     fn a_store_that_is_written_is_left_alone() {
         let image = three();
         let writer = Writer::open(image.store(), WriterOptions::default()).unwrap();

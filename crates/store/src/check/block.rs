@@ -90,6 +90,11 @@ impl<'a> Examination<'a> {
         let is_ours =
             |sequence| sequence >= first_sequence || told.is_some_and(|row| row.sequence == sequence);
         let header = BlockHeader::decode(&header).filter(|header| is_ours(header.sequence));
+        let newest = header.map_or(0, |header| header.sequence);
+        if told.is_some_and(|row| row.state == BlockState::Free && row.sequence >= newest) {
+            // It was given up.
+            return Ok(None);
+        }
         let sequence = match (told, header) {
             // It was begun anew, and nothing was written; or its header is damaged.
             (Some(row), Some(header)) if row.sequence > header.sequence => row.sequence,
