@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,9 @@ KEYS = ["dumpfile", "partition_uuid", "blockfile", "blocksize", "n_blocks", "cur
 # Blocks of these are filled in about a second by a camera of this size.
 BLOCK = 64 << 10
 CAMERA = ["--size", "320x180", "--bit-rate", "500000"]
+
+# What is printed of a picture that comes from it.
+PICTURE = r"live : <BasicFrame: .* slice_type=[15]>"
 
 
 @pytest.fixture(scope="module")
@@ -320,6 +324,34 @@ def test_a_camera_is_recorded_round_and_round(tmp_path: Path, camera: Cameras, p
     again = ValkkaSingleFS.loadFromDirectory(str(tmp_path / "rec"))
     assert again.current_block == current
     assert again.getTimeRange()[1] == valkkafs.getTimeRange()[1]
+
+
+def test_a_slow_callback_loses_nothing(tmp_path: Path, camera: Cameras, poll: Poll, printed: Printed) -> None:
+    valkkafs = new(tmp_path / "rec", n_blocks=20)
+    held, called = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        called.set()
+        held.wait(30)
+
+    valkkafs.setBlockCallback(wait)
+    writer = ValkkaFSWriterThread(valkkafs=valkkafs)
+    writer.core.setSlotIdCall(1, 1)
+    live = play(camera(*CAMERA).url, core.ForkFrameFilter("fork", writer.getInput(), core.BriefInfoFrameFilter("live")))
+    assert called.wait(60)
+    # Four seconds of pictures wait meanwhile.
+    count = len(printed.find(PICTURE))
+    poll(lambda: len(printed.find(PICTURE)) >= count + 100)
+    held.set()
+    live.stopCall()
+    writer.close()
+    valkkafs.setBlockCallback(None)
+    assert "OVERFLOW" not in printed.text
+    came = len(printed.find(PICTURE))
+    again = ValkkaSingleFS.loadFromDirectory(str(tmp_path / "rec"))
+    for block in again.getInd(again.getTimeRange()):
+        again.analyzer.dumpBlock(block)
+    assert len(printed.find(r"^\[1\] <BasicFrame: .* slice_type=[15]>")) == came
 
 
 def test_it_is_written_down_though_nobody_holds_the_object(tmp_path: Path, camera: Cameras, poll: Poll) -> None:

@@ -26,6 +26,10 @@ Self = TypeVar("Self", bound="ValkkaFS")
 FORMAT = 2
 MAGIC = b"VALKTAB"
 
+# How many pictures of all streams together may wait for the thread that writes: it calls back in between, and waits for
+# the disk when it notes down the next block.
+WAITING = 1000
+
 # All that have been made are counted.
 instances = itertools.count()
 
@@ -166,6 +170,12 @@ class ValkkaFS:
     def makeCore(self, device: str) -> core.ValkkaFS:
         """Returns the object of level 1 for a recording on ``device``."""
         raise NotImplementedError("makeCore")
+
+    def makeWriter(self, name: str) -> core.ValkkaFSWriterThread:
+        """Returns a new thread of level 1 that writes into the recording, not started."""
+        context = core.FrameFifoContext()
+        context.n_basic = WAITING
+        return core.ValkkaFSWriterThread(name, self.core, context)
 
     def device(self) -> str:
         """Returns the file or the device that the blocks are on."""

@@ -88,7 +88,7 @@ class FSGroup:
         self._refused: str | None = None
 
         name = valkkafs.getName()
-        self.writer: Any = core.ValkkaFSWriterThread(f"writer_{name}", valkkafs.core) if write else None
+        self.writer: Any = valkkafs.makeWriter(f"writer_{name}") if write else None
         self.cacher: Any = None
         self.reader: Any = None
         if play:

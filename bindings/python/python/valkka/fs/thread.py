@@ -30,7 +30,7 @@ class ValkkaFSWriterThread(CoreThread):
 
     def makeCore(self) -> core.ValkkaFSWriterThread:
         """Returns a new thread of level 1, not started."""
-        thread = core.ValkkaFSWriterThread(self.name, self.valkkafs.core)
+        thread = self.valkkafs.makeWriter(self.name)
         self.input_filter = thread.getFrameFilter()
         return thread
 
