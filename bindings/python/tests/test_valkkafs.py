@@ -5,11 +5,9 @@ from __future__ import annotations
 import gc
 import os
 import re
-import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,97 +16,12 @@ import pytest
 
 import valkka.core as core
 from conftest import Cameras, Poll, Printed, play, program, reap, spawn
-
-SLOT = 3
-ID = 0x1_0000_0001
-SIZE = ("--size", "320x240")
-MEGA = 1 << 20
-
-FRAME = r"<BasicFrame: timestamp=(\d+) subsession_index=(\d+) slot=(\d+) / payload size=(\d+) / (.*?)>"
-
-Frame = tuple[str, ...]
-
-
-class Folder:
-    """Stores in a folder of the test, and what comes out of them."""
-
-    def __init__(self, path: Path, poll: Poll, printed: Printed) -> None:
-        self.path = path
-        self.poll = poll
-        self.printed = printed
-        self.pulls = 0
-
-    def store(
-        self, n_blocks: int = 8, blocksize: int = MEGA, init: bool = False, kind: type = core.ValkkaFS, name: str = ""
-    ) -> Any:
-        return kind(str(self.path / f"dumpfile{name}"), str(self.path / f"blockfile{name}"), blocksize, n_blocks, init)
-
-    def shown(self, name: str) -> list[Frame]:
-        """The frames that passed the BriefInfoFrameFilter of this name."""
-        return self.printed.find(rf"^BriefInfoFrameFilter : {name} : {FRAME} dT=")
-
-    def read(self, store: Any, blocks: Any = None, ids: tuple[int, ...] = (ID,)) -> list[Frame]:
-        """The frames of blocks, of all in the order of their times unless they are named."""
-        self.pulls += 1
-        name = f"pull{self.pulls}"
-        reader = core.ValkkaFSReaderThread("reader", store, core.BriefInfoFrameFilter(name))
-        for slot, one in enumerate(ids, SLOT):
-            reader.setSlotIdCall(slot, one)
-        reader.startCall()
-        reader.pullBlocksPyCall(in_order(store) if blocks is None else blocks)
-        self.poll(lambda: self.printed.find(rf"^BriefInfoFrameFilter : {name} : <MarkerFrame: .* / TM_END >"))
-        reader.stopCall()
-        return self.shown(name)
+from stores import FRAME, ID, MEGA, SIZE, SLOT, Folder, Frame, Recording, in_order, on_block, table
 
 
 @pytest.fixture
 def folder(tmp_path: Path, poll: Poll, printed: Printed) -> Folder:
     return Folder(tmp_path, poll, printed)
-
-
-class Recording:
-    """A camera that is written into a store, and shown by the name `live`."""
-
-    def __init__(
-        self, folder: Folder, store: Any, url: str, slot: int = SLOT, one: int = ID, name: str = "live"
-    ) -> None:
-        self.folder = folder
-        self.name = name
-        self.writer = core.ValkkaFSWriterThread("writer", store)
-        self.writer.setSlotIdCall(slot, one)
-        self.writer.startCall()
-        filters = core.ForkFrameFilter("fork", core.BriefInfoFrameFilter(name), self.writer.getFrameFilter())
-        self.live = play(url, filters, slot)
-
-    def frames(self, count: int) -> None:
-        """Waits for so many more."""
-        wanted = len(self.folder.shown(self.name)) + count
-        self.folder.poll(lambda: len(self.folder.shown(self.name)) >= wanted, 60)
-
-    def end(self) -> list[Frame]:
-        """What was written."""
-        self.live.stopCall()
-        self.writer.stopCall()
-        return self.folder.shown(self.name)
-
-
-def table(store: Any) -> Any:
-    array = numpy.full((store.get_n_blocks(), store.get_n_cols()), -1, dtype=numpy.int64)
-    store.setArrayCall(array)
-    return array
-
-
-def in_order(store: Any) -> list[int]:
-    """The numbers of the blocks that are in use, by the times of their last frames."""
-    times = table(store)
-    return [int(block) for block in numpy.argsort(times[:, 1], kind="stable") if times[block, 1] > 0]
-
-
-def on_block(store: Any) -> list[tuple[bool, Any, int]]:
-    """What the callback is called with, and in which thread."""
-    calls: list[tuple[bool, Any, int]] = []
-    store.setBlockCallback(lambda propagate, par: calls.append((propagate, par, threading.get_native_id())))
-    return calls
 
 
 # Writing and reading.
@@ -269,10 +182,13 @@ def test_a_table_is_kept_until_it_is_cleared(folder: Folder, camera: Cameras) ->
     store = folder.store()
     recording = Recording(folder, store, camera(*SIZE).url)
     recording.frames(20)
-    store.clearTable()
-    store.clearDevice()
+    for other in (store, folder.store()):
+        other.clearTable()
+        other.clearDevice()
+    with pytest.raises(OSError, match="is being written by another writer"):
+        folder.store(init=True)
     written = recording.end()
-    assert len(folder.printed.find(r"^ValkkaFS: clear\w+: the store is being written")) == 2
+    assert len(folder.printed.find(r"^ValkkaFS: clear\w+: .*blockfile is being written by another writer")) == 4
     store.dumpTable()
     for _ in range(2):
         store = folder.store()
@@ -649,105 +565,3 @@ def test_what_was_written_before_a_process_was_killed_is_there(folder: Folder, c
     recording.frames(20)
     written = recording.end()
     assert folder.read(store) == before + written
-
-
-# The older format.
-
-OLD_ID = 5
-
-
-def old_record(one: int, time_ms: int, payload: bytes, codec: int = 28) -> bytes:
-    return struct.pack("<QiqiiQ", one, 0, time_ms, 0, codec, len(payload)) + payload
-
-
-def units(data: bytes) -> Iterator[bytes]:
-    for part in data.split(b"\0\0\0\1")[1:]:
-        yield b"\0\0\0\1" + part
-
-
-@pytest.fixture
-def pictures(tmp_path: Path) -> list[list[bytes]]:
-    """Access units of H.264 as their NAL units; each tenth is a key frame."""
-    stream = tmp_path / "stream.h264"
-    scene = ["-f", "lavfi", "-i", "testsrc2=size=320x240:rate=25:duration=2"]
-    encode = ["-c:v", "libx264", "-g", "10", "-bf", "0", "-preset", "ultrafast", "-x264-params", "slices=1"]
-    start = ["-bsf:v", "h264_metadata=aud=insert", "-f", "h264"]
-    quiet = ["-nostdin", "-loglevel", "error"]
-    subprocess.run([program("ffmpeg"), *quiet, *scene, *encode, *start, stream], check=True, timeout=60)
-    data = stream.read_bytes().replace(b"\0\0\0\1", b"\0\0\1").replace(b"\0\0\1", b"\0\0\0\1")
-    found: list[list[bytes]] = []
-    for unit in units(data):
-        if unit[4] & 31 == 9:
-            found.append([])
-        elif unit[4] & 31 in (1, 5, 7, 8):
-            found[-1].append(unit)
-    return found
-
-
-def write_old(folder: Folder, pictures: list[list[bytes]], blocksize: int, n_blocks: int) -> list[tuple[int, int]]:
-    """A store as the C++ libValkka leaves it, of as many blocks as are needed; returns the times and types of units."""
-    blocks: list[bytes] = [b""]
-    rows: list[list[int]] = [[0, 0]]
-    expected = []
-    for number, picture in enumerate(pictures):
-        time_ms = 1_600_000_000_000 + 40 * number
-        record = b"".join(old_record(OLD_ID, time_ms, unit) for unit in picture)
-        if len(blocks[-1]) + len(record) + 8 > blocksize:
-            blocks.append(b"")
-            rows.append([0, 0])
-        blocks[-1] += record
-        rows[-1][1] = time_ms
-        if picture[0][4] & 31 == 7:
-            rows[-1][0] = time_ms
-        expected += [(time_ms, unit[4] & 31) for unit in picture]
-    assert len(blocks) <= n_blocks
-    data = b"".join(block.ljust(blocksize, b"\0") for block in blocks)
-    (folder.path / "dumpfile").write_bytes(data)
-    table_bytes = b"".join(struct.pack("<qq", *row) for row in rows).ljust(16 * n_blocks, b"\0")
-    (folder.path / "blockfile").write_bytes(table_bytes)
-    return expected
-
-
-def times_and_types(frames: list[Frame]) -> list[tuple[int, int]]:
-    return [(int(frame[0]), int(frame[4].split("=")[1])) for frame in frames]
-
-
-def test_a_store_of_the_older_format_is_read_and_written_on(
-    folder: Folder, pictures: list[list[bytes]], camera: Cameras
-) -> None:
-    blocksize, n_blocks = 128 << 10, 32
-    expected = write_old(folder, pictures, blocksize, n_blocks)
-    store = folder.store(n_blocks=n_blocks, blocksize=blocksize)
-    before = table(store)
-    used = int((before[:, 1] > 0).sum())
-    assert before[0].tolist() != [0, 0] and used < n_blocks - 8
-    assert times_and_types(folder.read(store, range(used), ids=(OLD_ID,))) == expected
-    tool = core.ValkkaFSTool(store)
-    folder.printed.new()
-    tool.dumpBlock(0)
-    assert len(re.findall(rf"^\[{OLD_ID}\] <BasicFrame", folder.printed.new(), re.M)) > 10
-    # Writing goes on in the same format.
-    store.setCurrentBlock(used)
-    recording = Recording(folder, store, camera(*SIZE).url, one=OLD_ID)
-    recording.frames(60)
-    written = recording.end()
-    assert times_and_types(folder.read(store, ids=(OLD_ID,))) == expected + times_and_types(written)
-    raw = (folder.path / "blockfile").read_bytes()
-    assert len(raw) == 16 * n_blocks
-    rows = numpy.frombuffer(raw, dtype=numpy.int64).reshape(n_blocks, 2)
-    assert rows[:used].tolist() == before[:used].tolist()
-    keys = {int(frame[0]) for frame in written if frame[4] == "H264: slice_type=7"}
-    assert rows[used][0] in keys and rows[used][1] == table(store)[used][1]
-    # As another program would read it.
-    data = (folder.path / "dumpfile").read_bytes()[used * blocksize :]
-    found, at = [], 0
-    while at + 36 <= len(data):
-        one, _, time_ms, _, codec, length = struct.unpack_from("<QiqiiQ", data, at)
-        if one == 0:
-            break
-        assert (one, codec) == (OLD_ID, 28)
-        payload = data[at + 36 : at + 36 + length]
-        assert payload[:4] == b"\0\0\0\1"
-        found.append((time_ms, payload[4] & 31))
-        at += 36 + length
-    assert found == times_and_types(written)[: len(found)] and len(found) > 10

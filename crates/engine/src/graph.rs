@@ -21,7 +21,7 @@ mod store_reader;
 mod store_writer;
 pub mod text;
 
-pub use block_store::{BlockChange, BlockChangeKind, BlockStore, BlockStoreError, BlockTimes, KeyTime};
+pub use block_store::{BlockChange, BlockChangeKind, BlockStore, BlockTimes, KeyTime};
 pub use decoder::{DecoderStage, DecoderStageOptions};
 pub use dump::{PayloadFiles, PictureFiles};
 pub use fd_writer::{FdNotice, FdWriter, FdWriterOptions};

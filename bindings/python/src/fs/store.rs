@@ -83,7 +83,7 @@ impl ValkkaFS {
         py.detach(|| self.blocks.reload()).map_err(|error| PyOSError::new_err(reason(&error)))
     }
 
-    /// Makes all blocks empty, in memory and in the file. Not possible while a thread writes, which is said then.
+    /// Makes all blocks empty, in memory and in the file. Not possible while somebody writes, which is said then.
     fn clearTable(&self, py: Python<'_>) {
         if let Err(error) = py.detach(|| self.blocks.clear_table()) {
             complain("clearTable", reason(&error));
@@ -91,7 +91,7 @@ impl ValkkaFS {
     }
 
     /// Overwrites the start of each block with zeros, or all of it with `writethrough`; the file gets its full size. Not
-    /// possible while a thread writes, which is said then.
+    /// possible while somebody writes, which is said then.
     #[pyo3(signature = (writethrough = false, verbose = false))]
     fn clearDevice(&self, py: Python<'_>, writethrough: bool, verbose: bool) {
         let device = self.blocks.files().data.display();

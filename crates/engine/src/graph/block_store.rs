@@ -12,6 +12,7 @@ use rustix::fs::{FallocateFlags, fallocate};
 use valkka_core::lock::lock;
 use valkka_core::time::WallTime;
 use valkka_store::format::{BlockState, Row};
+use valkka_store::medium::{FileMedium, Medium as _};
 use valkka_store::{Geometry, Record, Store, StoreError, StoreFiles, Writer};
 
 /// A store without a directory of its own: a data file or partition, and a file with the table of its blocks.
@@ -79,21 +80,6 @@ pub enum BlockChangeKind {
     Updated,
 }
 
-/// Why a call of a [`BlockStore`] did nothing.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum BlockStoreError {
-    /// It is not possible while somebody writes.
-    #[error("the store is being written")]
-    Writing,
-    /// The store cannot be read or written.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The data cannot be overwritten.
-    #[error("the data cannot be overwritten: {0}")]
-    Data(#[from] io::Error),
-}
-
 struct Table {
     times: Vec<BlockTimes>,
     /// Where the next writer is to begin, if somebody has said.
@@ -110,7 +96,8 @@ impl BlockStore {
     /// without any lock, and must return soon.
     ///
     /// # Errors
-    /// If the files cannot be opened, or hold a store of another geometry.
+    /// If the files cannot be opened, or hold a store of another geometry; and if it is to be initialised while somebody
+    /// writes it.
     pub fn open(
         files: StoreFiles,
         geometry: Geometry,
@@ -118,7 +105,9 @@ impl BlockStore {
         initial: bool,
         report: impl Fn(BlockChange) + Send + Sync + 'static,
     ) -> Result<Self, StoreError> {
+        let lock = if initial { lock_out_writers(&files)? } else { None };
         let store = Store::open_files(&files, geometry, initial)?;
+        drop(lock);
         let times = times_of(&with_open_blocks(&store), keys);
         let table = Table { times, wanted: None, next: None, writer: Weak::new(), updated_at: 0 };
         Ok(Self {
@@ -165,7 +154,7 @@ impl BlockStore {
     pub fn reload(&self) -> Result<(), StoreError> {
         let store = self.store();
         store.refresh()?;
-        self.show(&with_open_blocks(&store));
+        self.show(|| with_open_blocks(&store));
         Ok(())
     }
 
@@ -173,11 +162,11 @@ impl BlockStore {
     ///
     /// # Errors
     /// While somebody writes, and if the table cannot be written.
-    pub fn clear_table(&self) -> Result<(), BlockStoreError> {
-        self.refuse_while_writing()?;
+    pub fn clear_table(&self) -> Result<(), StoreError> {
+        let _lock = lock_out_writers(&self.files)?;
         let store = Store::open_files(&self.files, self.geometry, true)?;
         *lock(&self.store) = store;
-        self.show(&[]);
+        self.show(Vec::new);
         Ok(())
     }
 
@@ -185,8 +174,13 @@ impl BlockStore {
     ///
     /// # Errors
     /// While somebody writes, and if the data cannot be written.
-    pub fn clear_data(&self, all: bool) -> Result<(), BlockStoreError> {
-        self.refuse_while_writing()?;
+    pub fn clear_data(&self, all: bool) -> Result<(), StoreError> {
+        let _lock = lock_out_writers(&self.files)?;
+        let path = self.files.data.clone();
+        self.overwrite(all).map_err(|source| StoreError::Io { action: "overwrite", path, source })
+    }
+
+    fn overwrite(&self, all: bool) -> io::Result<()> {
         let file = OpenOptions::new().write(true).create(true).truncate(false).open(&self.files.data)?;
         let zeros = vec![0; ZEROS];
         let (block_bytes, end) = (self.geometry.block_bytes(), self.geometry.data_bytes());
@@ -202,7 +196,7 @@ impl BlockStore {
                 file.write_all_at(&zeros[..BLOCK_START], block * block_bytes)?;
             }
         }
-        Ok(file.sync_data()?)
+        file.sync_data()
     }
 
     /// Has the next writer begin with this block. Without it, it goes on where the last one ended; so it does if the last
@@ -241,7 +235,7 @@ impl BlockStore {
             writer
         };
         writer.commit(Instant::now() + PATIENCE)?;
-        self.show(&with_open_blocks(writer.store()));
+        self.show(|| with_open_blocks(writer.store()));
         (self.report)(BlockChange { by_writer: false, kind: BlockChangeKind::Updated });
         Ok(())
     }
@@ -270,13 +264,14 @@ impl BlockStore {
 
     /// Takes notice of a block that was closed, by a writer that begins another one with the block `begins`.
     pub(super) fn closed(&self, block: u64, begins: u64, by_writer: bool) {
-        let rows = self.store().rows();
+        let store = self.store();
+        let is_open = |row: &Row| row.state == BlockState::Open;
+        self.show(|| {
+            let rows = store.rows().into_iter();
+            rows.map(|row| if is_open(&row) { Row::default() } else { row }).collect()
+        });
+        let rows = store.rows();
         let next = after(&rows, block).unwrap_or(begins);
-        let closed: Vec<Row> = rows
-            .iter()
-            .map(|row| if row.state == BlockState::Open { Row::default() } else { *row })
-            .collect();
-        self.show(&closed);
         {
             let mut table = lock(&self.table);
             table.next = Some(next);
@@ -294,15 +289,11 @@ impl BlockStore {
         (self.report)(BlockChange { by_writer, kind });
     }
 
-    fn show(&self, rows: &[Row]) {
-        let mut times = times_of(rows, self.keys);
-        times.resize(usize::try_from(self.geometry.blocks()).unwrap_or(0), BlockTimes::default());
-        lock(&self.table).times = times;
-    }
-
-    fn refuse_while_writing(&self) -> Result<(), BlockStoreError> {
-        let writing = lock(&self.table).writer.strong_count() > 0;
-        if writing { Err(BlockStoreError::Writing) } else { Ok(()) }
+    /// Puts the times of the rows into the table. They are asked for under its lock: those of who comes later are newer.
+    fn show(&self, rows: impl FnOnce() -> Vec<Row>) {
+        let mut table = lock(&self.table);
+        table.times = times_of(&rows(), self.keys);
+        table.times.resize(usize::try_from(self.geometry.blocks()).unwrap_or(0), BlockTimes::default());
     }
 }
 
@@ -310,6 +301,17 @@ impl fmt::Debug for BlockStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BlockStore").field("files", &self.files).field("geometry", &self.geometry).finish()
     }
+}
+
+/// Keeps writers out, of this process and of others, as long as what is returned lives. There may be no table yet.
+fn lock_out_writers(files: &StoreFiles) -> Result<Option<FileMedium>, StoreError> {
+    let path = &files.table;
+    let failed = |source| StoreError::Io { action: "lock", path: path.clone(), source };
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let table = FileMedium::open(path).map_err(failed)?;
+    if table.lock().map_err(failed)? { Ok(Some(table)) } else { Err(StoreError::Locked(path.clone())) }
 }
 
 /// The block that was begun after `block`, if there is one.
