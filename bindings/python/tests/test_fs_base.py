@@ -87,6 +87,22 @@ def test_a_new_one_in_the_place_of_another(tmp_path: Path) -> None:
     assert (tmp_path / "rec" / "notes").read_text() == "mine"
 
 
+def test_without_room(tmp_path: Path) -> None:
+    program = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
+from valkka.fs import ValkkaSingleFS
+try:
+    ValkkaSingleFS.newFromDirectory(dirname=sys.argv[1], blocksize=1 << 20, n_blocks=2)
+except OSError as error:
+    print("refused:", error)
+"""
+    command = [sys.executable, "-c", program, str(tmp_path / "rec")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert "refused: " in done.stdout and "dumpfile" in done.stdout.split("refused: ")[1], done
+    assert os.listdir(tmp_path / "rec") == [], "nothing is left of it"
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -315,6 +331,11 @@ def test_a_camera_is_recorded_round_and_round(tmp_path: Path, camera: Cameras, p
     order = valkkafs.getInd((first, last))
     assert len(order) >= 3
     assert all(table[a, 1] < table[b, 1] for a, b in zip(order, order[1:]))
+    # It is not made anew, or empty, under the one who writes.
+    with pytest.raises(RuntimeError, match="somebody is recording there"):
+        new(tmp_path / "rec")
+    with pytest.raises(RuntimeError, match="while it is written"):
+        valkkafs.reinit()
     live.stopCall()
     writer.close()
     writer.close()

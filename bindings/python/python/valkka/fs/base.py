@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import itertools
 import os
 import threading
@@ -101,7 +103,8 @@ class ValkkaFS:
         """Makes a new recording in a directory, which is made too; what was recorded there before is lost.
 
         It has ``n_blocks`` blocks, or as many as ``device_size`` bytes take, or the partition. The space is reserved at
-        once. AssertionError for parameters that are missing or make no sense, OSError if there is no room.
+        once. AssertionError for parameters that are missing or make no sense, OSError if there is no room, RuntimeError
+        if somebody is recording there.
         """
         assert dirname is not None, "newFromDirectory: dirname is missing"
         size = number(blocksize)
@@ -121,22 +124,25 @@ class ValkkaFS:
         jsonfile, blockfile, dumpfile = (
             os.path.join(dirname, name) for name in (settings.JSONFILE, settings.BLOCKFILE, settings.DUMPFILE)
         )
+        refuse_if_written(blockfile)
         # That it is a recording goes first, and comes last: half a one is none.
-        for path in (jsonfile, blockfile, dumpfile):
-            if os.path.lexists(path):
-                os.unlink(path)
+        remove(jsonfile, blockfile, dumpfile)
         where = dumpfile if partition_uuid is None else f"partition {partition_uuid}"
         print(f"{cls.__name__}: making {count} blocks of {size} bytes on {where}")
-        valkkafs = cls(
-            dumpfile=dumpfile if partition_uuid is None else None,
-            partition_uuid=partition_uuid,
-            blockfile=blockfile,
-            blocksize=size,
-            n_blocks=count,
-            jsonfile=jsonfile,
-            verbose=verbose,
-        )
-        valkkafs.reinit()
+        try:
+            valkkafs = cls(
+                dumpfile=dumpfile if partition_uuid is None else None,
+                partition_uuid=partition_uuid,
+                blockfile=blockfile,
+                blocksize=size,
+                n_blocks=count,
+                jsonfile=jsonfile,
+                verbose=verbose,
+            )
+            valkkafs.reinit()
+        except BaseException:
+            remove(jsonfile, blockfile, dumpfile)
+            raise
         return valkkafs
 
     @staticmethod
@@ -227,13 +233,15 @@ class ValkkaFS:
         return all(getattr(self, key) == value for key, value in kwargs.items())
 
     def reinit(self) -> None:
-        """Makes the recording empty, and reserves its space. OSError."""
+        """Makes the recording empty. OSError; RuntimeError while it is being written."""
         self.core.clearTable()
-        # All of a file, and the beginnings of blocks on a partition, which is as large as it is.
-        self.core.clearDevice(self.dumpfile is not None, self.verbose)
+        self.readTable()
+        if self.blocktable.any():
+            raise RuntimeError(f"{self} cannot be emptied while it is written")
+        # Its room is reserved already: that each block begins with nothing is enough.
+        self.core.clearDevice(False, self.verbose)
         self.current_block = 0
         self.core.setCurrentBlock(0)
-        self.readTable()
         self.writeJson()
 
     def reload_(self) -> None:
@@ -325,6 +333,27 @@ def check(parameters: dict[str, Any]) -> None:
         path = parameters.get(key)
         if path is not None and not os.path.exists(path):
             raise FileNotFoundError(f"{path}: there is no such file")
+
+
+def remove(*paths: str) -> None:
+    """Removes files, those of them that are there."""
+    for path in paths:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+
+
+def refuse_if_written(blockfile: str) -> None:
+    """RuntimeError if a thread is writing the recording with this table: it would go on in files that nobody sees."""
+    try:
+        handle = os.open(blockfile, os.O_RDWR)
+    except OSError:
+        return
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise RuntimeError(f"{os.path.dirname(blockfile)}: somebody is recording there") from error
+    finally:
+        os.close(handle)
 
 
 def partition(uuid: str) -> tuple[str, int]:
