@@ -285,13 +285,17 @@ impl Cursor {
         Ok(!is_last && (self.walk_on(block, &row, Search::Thorough) || self.move_on()?))
     }
 
-    /// Whether there is such a span, with something in it if it is of the older format: it may be the one to be written next.
+    /// Whether there is such a span, with something in it. The row of a block is there before the block, and before all of
+    /// the block before it; of the older format, the block to be written next has no row.
     fn is_begun(&self, span: usize) -> bool {
-        let first = |span: &Span| OlderWalk::default().next(&StoredBlock::new(&self.store, span.block), None);
-        self.spans.get(span).is_some_and(|span| {
-            let is_told = !span.row.is_older || span.row.last.is_some();
-            is_told || matches!(first(span), Ok(OlderStep::Record(_)))
-        })
+        let Some(span) = self.spans.get(span) else { return false };
+        let row = &span.row;
+        if row.is_older {
+            let first = || OlderWalk::default().next(&StoredBlock::new(&self.store, span.block), None);
+            row.last.is_some() || matches!(first(), Ok(OlderStep::Record(_)))
+        } else {
+            row.state == BlockState::Closed || row.used_bytes as usize > BlockHeader::BYTES
+        }
     }
 
     /// Looks at the block in which the cursor stands as one that is complete, with the row `row`.
