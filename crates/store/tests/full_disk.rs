@@ -304,6 +304,35 @@ fn a_file_system_that_runs_full_is_written_on() {
     drop(mounted);
 }
 
+#[test]
+fn a_full_file_system_is_no_matter_where_the_room_is_reserved() {
+    let _watchdog = Watchdog::start(SOON * 5);
+    let dir = TempDir::new().unwrap();
+    let mounted = Mounted::new(&dir);
+    require!(mounted.as_ref().map(|_| ()).map_err(Clone::clone));
+    let path = dir.join("store");
+    let store = Store::create(&path, &StoreOptions::new(Geometry::new(1 << 16, 16).unwrap())).unwrap();
+    let filler = dir.join("filler");
+    assert_eq!(fs::write(&filler, vec![1; 4 << 20]).unwrap_err().kind(), ErrorKind::StorageFull);
+    let options = WriterOptions { commit_interval: Duration::from_millis(20), ..WriterOptions::default() };
+    let writer = Writer::open(store, options).unwrap();
+    let lane = writer.lane("front", Retention::default()).unwrap();
+    let mut camera = Camera::new();
+    for _ in 0..200 {
+        assert!(lane.put(&camera.frame(1000)));
+    }
+    writer.commit(soon()).unwrap();
+    assert_eq!(writer.state(), WriterState::Writing);
+    assert_eq!(Store::open(&path).unwrap().stream("front"), None, "there was no room for the name");
+    fs::remove_file(filler).unwrap();
+    writer.commit(soon()).unwrap();
+    assert_eq!(Store::open(&path).unwrap().stream("front"), lane.id());
+    drop((lane, writer));
+    let (streams, damage) = read_back(&Store::open(&path).unwrap());
+    assert_eq!((&streams[&1].frames, damage), (&(0..200).collect(), vec![]));
+    drop(mounted);
+}
+
 /// A file system of few bytes, unmounted when this is dropped.
 struct Mounted(std::path::PathBuf);
 

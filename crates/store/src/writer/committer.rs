@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use tracing::{debug, trace};
+use tracing::{debug, trace, warn};
 use valkka_core::clock::SystemClock;
 use valkka_core::time::WallTime;
 use valkka_core::worker::StopToken;
@@ -34,6 +34,8 @@ pub(super) struct Committer {
     unsynced: BTreeMap<u64, Row>,
     /// Whether they have to be written again.
     is_unsynced_lost: bool,
+    /// Whether `valkkafs.json` could not be written.
+    is_manifest_late: bool,
     table_synced: Instant,
     expired: Instant,
     opened: Instant,
@@ -66,6 +68,7 @@ impl Committer {
             failed: None,
             unsynced: BTreeMap::new(),
             is_unsynced_lost: false,
+            is_manifest_late: false,
             table_synced: now,
             expired: now,
             opened: now,
@@ -162,15 +165,26 @@ impl Committer {
         }
     }
 
+    /// Writes down what streams are called, and for programs of the older format and for people where the ring goes on. The
+    /// room of the data is reserved, that of this file is not: a full disk is no reason not to record. It is tried again with
+    /// each cycle.
+    fn save_manifest(&mut self, is_due: bool) {
+        let saved = self.store.save_manifest(self.shared.current_block(), is_due || self.is_manifest_late);
+        match &saved {
+            Err(error) if !self.is_manifest_late => warn!(%error, "recording goes on without it"),
+            _ => (),
+        }
+        self.is_manifest_late = saved.is_err();
+    }
+
     /// What must be on disk before something else is written and synced before it. Whatever fails, all of it can be done
     /// again.
     fn try_write(&mut self, cycle: &Cycle, is_last: bool) -> Result<(), StoreError> {
-        let (data, table) = (self.store.data().clone(), self.store.table());
-        for medium in [&data, table.medium()] {
+        for medium in [self.store.data(), self.store.table().medium()] {
             medium.check().map_err(StoreError::io("write to", medium.place()))?;
         }
-        // For programs of the older format, and for people: the current format needs it for the names only.
-        self.store.save_manifest(self.shared.current_block(), !cycle.closed.is_empty())?;
+        self.save_manifest(!cycle.closed.is_empty());
+        let (data, table) = (self.store.data().clone(), self.store.table());
         let failed = || StoreError::io("write", table.medium().place());
         if self.is_unsynced_lost {
             self.unsynced.iter().try_for_each(|(&block, row)| table.write(block, row)).map_err(failed())?;
