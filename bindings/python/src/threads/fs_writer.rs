@@ -123,6 +123,7 @@ fn complain(name: &str, what: impl Display) {
     FS.normal(format_args!("ValkkaFSWriterThread: {name}: {what}"));
 }
 
-/// Whole pictures that may wait at least and at most, whatever a context says of their parts.
-const LEAST_FRAMES: usize = 20;
-const MOST_FRAMES: usize = 1024;
+/// Whole pictures that may wait at least and at most, whatever a context says of their parts: those of many cameras while
+/// the callback of the store is busy.
+const LEAST_FRAMES: usize = 256;
+const MOST_FRAMES: usize = 4096;
