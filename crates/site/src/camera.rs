@@ -4,6 +4,7 @@ mod description;
 mod journal;
 mod late;
 mod outlets;
+mod recorder;
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -21,12 +22,14 @@ use valkka::sink::Sink;
 use valkka::source::SourceOptions;
 use valkka::{Camera, CameraOptions, Engine, Reconnect, StreamState};
 
+use crate::archive::Archive;
 use crate::config::CameraConfig;
 use crate::event::{EventKind, EventLog};
 use crate::meter::Meter;
-use crate::status::{CameraState, CameraStatus, Viewers};
+use crate::status::{CameraState, CameraStatus, RecordingStatus, Viewers};
 use journal::Journal;
 use outlets::Outlets;
+use recorder::Recorder;
 
 /// A camera of a [`Site`](crate::Site): one connection, and whatever watches it.
 ///
@@ -47,6 +50,8 @@ pub struct SiteCamera {
     /// Held while the source is replaced; whether the camera was removed, and is not to be connected to any more.
     removed: Mutex<bool>,
     outlets: Mutex<Outlets>,
+    archive: Arc<Archive>,
+    recorder: Mutex<Recorder>,
     meter: Mutex<Meter>,
     _branches: [Branch; 2],
 }
@@ -76,6 +81,7 @@ impl SiteCamera {
         config: &CameraConfig,
         engine: &Arc<Engine>,
         events: &Arc<EventLog>,
+        archive: &Arc<Archive>,
     ) -> Result<Self, valkka::Error> {
         let hub = Fork::new();
         let keeper = Arc::new(GopKeeper::new(GopOptions::default()));
@@ -96,6 +102,8 @@ impl SiteCamera {
             source: Mutex::new(source),
             removed: Mutex::default(),
             outlets: Mutex::default(),
+            archive: archive.clone(),
+            recorder: Mutex::default(),
             meter: Mutex::default(),
             _branches: [keeping, journal],
         })
@@ -160,9 +168,28 @@ impl SiteCamera {
             lost: totals.lost,
             reconnects: totals.reconnects,
             viewers: Viewers { rtsp: lock(&self.outlets).viewers(), web: self.fragments.stats().viewers },
+            recording: lock(&self.recorder).status(self.archive.state()),
             url: camera.url().to_string(),
             rtsp: self.rtsp.load().as_deref().cloned(),
         }
+    }
+
+    /// Whether it is being recorded.
+    pub fn recording(&self) -> RecordingStatus {
+        lock(&self.recorder).status(self.archive.state())
+    }
+
+    /// Has something that happened recorded, with what came before and comes after it. Whatever the camera is recorded for,
+    /// an event says that it was asked for when a recording begins by it. `reason` says what happened.
+    ///
+    /// # Errors
+    /// In words, if the camera is not to be recorded, or cannot be at this moment.
+    pub fn record_event(&self, reason: &str) -> Result<(), String> {
+        let reason = if reason.is_empty() { "somebody asked for it" } else { reason };
+        if lock(&self.recorder).trigger(reason)? {
+            self.events.note(Some(&self.name), EventKind::Recording, format!("recorded: {reason}"));
+        }
+        Ok(())
     }
 
     /// Ends the connection to the camera, and makes a new one. Who watches waits for it, and goes on. A camera that was
@@ -196,6 +223,8 @@ impl SiteCamera {
         for failure in failures {
             self.events.note(Some(&self.name), EventKind::Listener, failure);
         }
+        lock(&self.recorder).set(config.record);
+        self.follow_archive();
         Ok(())
     }
 
@@ -218,6 +247,8 @@ impl SiteCamera {
         self.camera().disconnect();
         let outlets = std::mem::take(&mut *lock(&self.outlets));
         drop(outlets);
+        let recording = lock(&self.recorder).end();
+        drop(recording);
         self.hub.put(Frame::signal(self.camera().slot(), SystemClock.now(), Signal::End));
     }
 
@@ -234,6 +265,15 @@ impl SiteCamera {
         });
         if let Some(text) = told {
             self.events.note(Some(&self.name), EventKind::Camera, text);
+        }
+        self.follow_archive();
+    }
+
+    /// Is recorded into the store as it is now, or waits until there is one.
+    fn follow_archive(&self) {
+        let told = lock(&self.recorder).follow(self, self.archive.writer().as_ref());
+        if let Some(text) = told {
+            self.events.note(Some(&self.name), EventKind::Recording, text);
         }
     }
 
@@ -314,6 +354,7 @@ const KEEPER: &str = "1 keeper";
 const JOURNAL: &str = "2 journal";
 const RTSP: &str = "3 RTSP";
 const SEND: &str = "4 multicast";
+const RECORD: &str = "5 recording";
 
 /// A camera that sends nothing for so long is connected to anew.
 const SILENCE: Duration = Duration::from_secs(5);

@@ -12,6 +12,7 @@ mod tree;
 
 pub use certificate::Certificate;
 pub use problem::{ConfigError, Position, Problem};
+pub(crate) use record::directory_around;
 pub use record::{RecordConfig, RecordMode, RecordingConfig};
 
 use std::collections::BTreeMap;
@@ -135,6 +136,12 @@ impl Config {
     pub const MAX_CAMERAS: usize = 1000;
     /// The most users of one configuration.
     pub const MAX_USERS: usize = 10_000;
+
+    /// What is in the way of running it on this machine at this moment, for people who check a file. Looks at the disk that
+    /// is recorded to.
+    pub fn doubts(&self) -> Vec<Problem> {
+        self.record.iter().filter_map(RecordConfig::doubts).collect()
+    }
 }
 
 impl RtspConfig {

@@ -43,6 +43,8 @@ pub enum EventKind {
     Camera,
     /// A configuration was applied, or refused.
     Configuration,
+    /// Recording begins, fails or goes on.
+    Recording,
     /// A service cannot listen, or serve something, where it should.
     Listener,
     /// Somebody was not let in.

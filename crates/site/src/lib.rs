@@ -1,9 +1,9 @@
 //! What the daemon runs, without HTTP: cameras, users and services, from one file.
 //!
 //! A [`Config`] is read from a file, or made in Rust, and checked as a whole. A [`Site`] runs it: it receives the cameras,
-//! serves them over RTSP, sends them by multicast and keeps what the browser needs, and takes a new configuration at any
-//! time, by which only what changed restarts. Who may watch what is said by its [`Users`]; what happened is in its
-//! [`EventLog`].
+//! serves them over RTSP, sends them by multicast, records them and keeps what the browser needs, and takes a new
+//! configuration at any time, by which only what changed restarts. Who may watch what is said by its [`Users`]; what happened
+//! is in its [`EventLog`], what was recorded in its [`Archive`].
 //!
 //! ```no_run
 //! use valkka_site::{Config, Site};
@@ -19,6 +19,7 @@
 #![forbid(unsafe_code)]
 
 mod access;
+mod archive;
 mod camera;
 mod config;
 mod event;
@@ -28,6 +29,7 @@ mod site;
 mod status;
 mod users;
 
+pub use archive::{Archive, ArchiveState};
 pub use camera::SiteCamera;
 pub use config::{
     CameraConfig, Certificate, Config, ConfigError, MulticastConfig, Position, Problem, RecordConfig,
@@ -36,5 +38,5 @@ pub use config::{
 pub use event::{Event, EventKind, EventLog, Subscription};
 pub use role::Role;
 pub use site::{Changes, Site, SiteError};
-pub use status::{CameraState, CameraStatus, Viewers};
+pub use status::{CameraState, CameraStatus, RecordingState, RecordingStatus, Viewers};
 pub use users::{MAX_PASSWORD_BYTES, PasswordError, User, Users, hash_password};

@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// Watch it, live and in snapshots, with its figures and events.
+    /// Watch it, live, in snapshots and in recordings, with its figures and events.
     Viewer,
-    /// Also have it connected to anew.
+    /// Also have it connected to anew, and events recorded.
     Operator,
     /// Also see who watches. On all cameras (`"*"`): see everything there is to see of the service.
     Admin,

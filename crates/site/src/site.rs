@@ -21,13 +21,14 @@ use valkka::worker::Worker;
 use valkka::{Engine, EngineOptions};
 
 use crate::access::Access;
+use crate::archive::Archive;
 use crate::camera::SiteCamera;
-use crate::config::{Config, ConfigError, WebConfig};
+use crate::config::{Config, ConfigError, RecordMode, WebConfig};
 use crate::event::{EventKind, EventLog};
 use crate::users::Users;
 use rtsp::Rtsp;
 
-/// Runs a [`Config`]: receives the cameras, serves them over RTSP and sends them by multicast.
+/// Runs a [`Config`]: receives the cameras, serves them over RTSP, sends them by multicast and records them.
 ///
 /// Methods may be called from any thread. Dropping it ends everything, in any order with what was taken from it.
 pub struct Site {
@@ -41,6 +42,7 @@ struct Shared {
     /// Counts changes of who may do what.
     access_changes: AtomicU64,
     events: Arc<EventLog>,
+    archive: Arc<Archive>,
     cameras: ArcSwap<BTreeMap<String, Arc<SiteCamera>>>,
     /// Held while a configuration is applied.
     state: Mutex<State>,
@@ -101,6 +103,7 @@ impl Site {
             engine,
             access,
             access_changes: AtomicU64::new(0),
+            archive: Arc::new(Archive::new(events.clone())),
             events,
             cameras: ArcSwap::default(),
             state: Mutex::new(State { config: Config { cameras: BTreeMap::new(), ..config.clone() }, rtsp }),
@@ -195,6 +198,11 @@ impl Site {
         &self.shared.events
     }
 
+    /// What was recorded, and where to.
+    pub fn archive(&self) -> &Arc<Archive> {
+        &self.shared.archive
+    }
+
     /// How the web server is to run now; `None` if there is to be none.
     pub fn web(&self) -> Option<WebConfig> {
         self.shared.state().config.web.clone()
@@ -235,6 +243,10 @@ impl Shared {
             }
             state.rtsp = Rtsp::go_on(old, config.rtsp.as_ref(), &self.access, &self.events);
         }
+        let recorded = config.cameras.values().filter(|camera| camera.record.mode != RecordMode::Off).count();
+        if let Err(error) = self.archive.apply(config.record.as_ref(), recorded) {
+            self.events.note(None, EventKind::Recording, error);
+        }
         self.apply_cameras(&config, state.rtsp.as_ref(), &mut changes);
         if let Some(rtsp) = &state.rtsp
             && (changes.users || changes.rtsp)
@@ -254,7 +266,7 @@ impl Shared {
         }
         for name in &changes.added {
             let Some(camera) = config.cameras.get(name) else { continue };
-            match SiteCamera::start(name, camera, &self.engine, &self.events) {
+            match SiteCamera::start(name, camera, &self.engine, &self.events, &self.archive) {
                 Ok(camera) => drop(cameras.insert(name.clone(), Arc::new(camera))),
                 Err(error) => note(name, &format!("not added: {error}")),
             }
@@ -293,6 +305,8 @@ impl Drop for Site {
         }
         let rtsp = self.shared.state().rtsp.take();
         drop(rtsp);
+        // What was recorded up to here is on the disk then.
+        self.shared.archive.close();
     }
 }
 

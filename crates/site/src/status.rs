@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::config::RecordMode;
+
 /// How a camera stands. It holds no credentials.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct CameraStatus {
@@ -32,6 +34,8 @@ pub struct CameraStatus {
     pub reconnects: u64,
     /// Who watches.
     pub viewers: Viewers,
+    /// Whether it is being recorded.
+    pub recording: RecordingStatus,
     /// The camera's address, without credentials.
     pub url: String,
     /// Where it is served over RTSP; `None` if it is not.
@@ -50,6 +54,32 @@ pub enum CameraState {
     Offline,
     /// No more connections are made.
     Failed,
+}
+
+/// Whether a camera is being recorded.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct RecordingStatus {
+    /// How it stands.
+    pub state: RecordingState,
+    /// Why it is not being recorded, in words; `None` if it is, or is not to be.
+    pub reason: Option<String>,
+    /// When it is to be recorded.
+    pub mode: RecordMode,
+}
+
+/// How the recording of a camera stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum RecordingState {
+    /// It is not to be recorded.
+    #[default]
+    Off,
+    /// It is to be, once there is something: the camera is connected, or something happens.
+    Waiting,
+    /// It is being recorded.
+    Recording,
+    /// It should be, and cannot.
+    Failing,
 }
 
 /// How many watch a camera.

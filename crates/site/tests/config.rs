@@ -312,6 +312,27 @@ fn what_was_hardly_meant_so_is_a_warning() {
 }
 
 #[test]
+fn a_disk_without_room_for_the_store_is_a_doubt() {
+    let directory = TempDir::new().unwrap();
+    let doubts = |record: &str| {
+        let config = Config::parse(&format!("[record]\n{record}"), directory.path()).unwrap();
+        config.doubts().iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(doubts("store = \"a\"\nsize = \"64 MB\"\nmin_free = 0"), [""; 0]);
+    for (record, said) in [
+        ("store = \"a\"\nsize = \"900000 TB\"\nblock_size = \"1 GiB\"", "record.size: "),
+        ("store = \"a\"\nsize = \"64 MB\"\nmin_free = \"900000 TB\"", "900000 TB needed with min_free"),
+        ("store = \"a\"", "record.store: "),
+        ("store = \"none/a\"\nsize = \"64 MB\"", "none: No such file"),
+    ] {
+        let doubts = doubts(record);
+        assert!(doubts.len() == 1 && doubts[0].contains(said), "{record}: {doubts:?}");
+    }
+    fs::write(directory.join("valkkafs.json"), "{}").unwrap();
+    assert_eq!(doubts("store = \".\""), [""; 0], "it is there");
+}
+
+#[test]
 fn nothing_that_is_shown_of_a_configuration_is_secret() {
     let config =
         parse("[cameras.a]\nurl = \"rtsp://u:secret@h/1\"\n[users.anna]\npassword = \"HASH\"").unwrap();

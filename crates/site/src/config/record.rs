@@ -1,10 +1,15 @@
 //! What is to be recorded, and where to.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::fs::statvfs;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use super::problem::Problem;
+use super::size::Size;
 
 /// Where recordings are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,6 +72,32 @@ impl RecordConfig {
         self.block_size.unwrap_or_else(|| (size / blocks).clamp(MIN_BLOCK, MAX_BLOCK))
     }
 
+    /// What is in the way of making the store, if it is not there. Looks at the disk.
+    pub(crate) fn doubts(&self) -> Option<Problem> {
+        let problem =
+            |key: &str, message: String| Some(Problem::new(vec!["record".into(), key.into()], message));
+        if self.store.join("valkkafs.json").exists() {
+            return None;
+        }
+        let shown = self.store.display();
+        let Some(size) = self.size else {
+            return problem(
+                "store",
+                format!("{shown} holds no store yet, and there is no size to make one of"),
+            );
+        };
+        let around = directory_around(&self.store);
+        if let Err(error) = fs::metadata(around) {
+            return problem("store", format!("{shown} cannot be made: {}: {error}", around.display()));
+        }
+        let free = statvfs(around).ok().map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize))?;
+        let needed = size.saturating_add(self.min_free);
+        let [free_shown, needed_shown] = [free, needed].map(Size);
+        let message =
+            format!("{free_shown} are free on the disk of {shown}, and {needed_shown} needed with min_free");
+        if free < needed { problem("size", message) } else { None }
+    }
+
     /// Why a new store cannot hold recordings of so many cameras, in words.
     pub(crate) fn check_size(&self, cameras: usize) -> Result<(), (&'static str, String)> {
         if let Some(block) = self.block_size
@@ -107,6 +138,11 @@ impl Default for RecordingConfig {
             sensitivity: 50,
         }
     }
+}
+
+/// The directory that `path` is in.
+pub(crate) fn directory_around(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// A store has so many blocks, or so many per camera, if it is large enough.

@@ -1,0 +1,357 @@
+//! Cameras that are recorded: when they are to be, into a store that may go and come back.
+#![allow(clippy::unwrap_used, reason = "a test that fails says where")]
+
+use std::fs;
+use std::io::Write as _;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use valkka::clock::SystemClock;
+use valkka::codec::{Codec, FrameRate};
+use valkka::sink::Discard;
+use valkka::source::Transport;
+use valkka::store::{Entry, Geometry, Store, StoreOptions, Stretch, Writer, WriterOptions};
+use valkka::synthetic::{Footage, SceneOptions, SyntheticCameras, SyntheticOptions};
+use valkka::time::WallTime;
+use valkka_site::{
+    ArchiveState, CameraConfig, Config, EventKind, RecordConfig, RecordMode, RecordingConfig, RecordingState,
+    Site,
+};
+use valkka_testkit::temp::TempDir;
+use valkka_testkit::watchdog::Watchdog;
+use valkka_testkit::{require, wait};
+
+/// Long enough for anything.
+const SOON: Duration = Duration::from_secs(60);
+const ANY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+/// Cameras of 320 × 240 with a key frame every second.
+fn cameras(count: u16) -> SyntheticCameras {
+    let scene = SceneOptions {
+        width: 320,
+        height: 240,
+        frame_rate: FrameRate::new(25, 1).unwrap(),
+        frames: 25,
+        ..SceneOptions::new("test")
+    };
+    let footage = Footage::Scene { scene, codec: Codec::H264, bitrate_bps: 300_000 };
+    SyntheticCameras::start(&SyntheticOptions { listen: ANY, count, footage, credentials: None }).unwrap()
+}
+
+/// All `urls`, recorded into a store of 32 MB.
+fn config(urls: &[String], store: &Path, recording: RecordingConfig) -> Config {
+    let camera = |(index, url): (usize, &String)| {
+        let camera = CameraConfig {
+            transport: Transport::Tcp,
+            record: recording,
+            ..CameraConfig::new(url.parse().unwrap())
+        };
+        (format!("cam{}", index + 1), camera)
+    };
+    Config {
+        record: Some(RecordConfig { min_free: 0, ..RecordConfig::new(store, Some(32 << 20)) }),
+        cameras: urls.iter().enumerate().map(camera).collect(),
+        ..Config::default()
+    }
+}
+
+fn wait_state(site: &Site, camera: &str, state: RecordingState) {
+    wait::until(SOON, &format!("{camera} to be {state:?}"), || {
+        site.camera(camera).unwrap().recording().state == state
+    });
+}
+
+/// From when to when `camera` was recorded, from `from` on.
+fn stretches(store: &Arc<Store>, camera: &str, from: WallTime) -> Vec<Stretch> {
+    let Some(stream) = store.stream(camera) else { return Vec::new() };
+    // A store that was removed cannot be read.
+    store.stretches(stream, from..WallTime::from_micros(i64::MAX)).unwrap_or_default()
+}
+
+fn seconds(stretch: &Stretch) -> f64 {
+    stretch.to.saturating_since(stretch.from).as_secs_f64()
+}
+
+/// Waits until `camera` was recorded for so many seconds after `from`, in one piece at the end.
+fn wait_recorded(site: &Site, camera: &str, from: WallTime, least: f64) -> Vec<Stretch> {
+    wait::until_some(SOON, &format!("{least} seconds of {camera}"), || {
+        let found = stretches(&site.archive().store()?, camera, from);
+        found.last().is_some_and(|last| seconds(last) >= least).then_some(found)
+    })
+}
+
+fn texts(site: &Site) -> Vec<String> {
+    let events = site.events().recent(0).into_iter().filter(|event| event.kind == EventKind::Recording);
+    events.map(|event| event.text.clone()).collect()
+}
+
+#[test]
+fn cameras_are_recorded_and_go_on_after_a_restart() {
+    let _watchdog = Watchdog::start(4 * SOON);
+    let (directory, cameras) = (TempDir::new().unwrap(), cameras(2));
+    let store = directory.join("store");
+    let config = config(&cameras.urls(), &store, RecordingConfig::default());
+    let site = Site::start(config.clone()).unwrap();
+    for camera in ["cam1", "cam2"] {
+        wait_state(&site, camera, RecordingState::Recording);
+        wait_recorded(&site, camera, WallTime::default(), 2.0);
+        assert_eq!(site.camera(camera).unwrap().status().recording.state, RecordingState::Recording);
+    }
+    assert_eq!(site.archive().state(), ArchiveState::Open);
+    let stats = site.archive().stats().unwrap();
+    assert!(stats.recorded_bytes > 50_000 && stats.dropped == 0, "{stats:?}");
+    drop(site);
+
+    let closed = Store::open(&store).unwrap();
+    let before = stretches(&closed, "cam1", WallTime::default());
+    assert!(before.len() == 1 && seconds(&before[0]) >= 2.0, "{before:?}");
+    let site = Site::start(config).unwrap();
+    let after = wait_recorded(&site, "cam1", before[0].to, 2.0);
+    let all = stretches(&site.archive().store().unwrap(), "cam1", WallTime::default());
+    assert_eq!(all.len(), 2, "{all:?} and {after:?}");
+    let gap = all[1].gap_before.clone().unwrap();
+    assert!(!gap.reason.is_empty() && gap.from >= before[0].from && gap.to <= all[1].from, "{gap:?}");
+}
+
+#[test]
+fn events_are_recorded_with_what_came_before() {
+    let _watchdog = Watchdog::start(4 * SOON);
+    let (directory, cameras) = (TempDir::new().unwrap(), cameras(1));
+    let recording = RecordingConfig {
+        mode: RecordMode::Events,
+        before: Duration::from_secs(2),
+        after: Duration::from_secs(1),
+        ..RecordingConfig::default()
+    };
+    let site = Site::start(config(&cameras.urls(), &directory.join("store"), recording)).unwrap();
+    let camera = site.camera("cam1").unwrap();
+    wait::until(SOON, "some seconds", || camera.status().frames > 75);
+    assert_eq!(camera.recording().state, RecordingState::Waiting, "{:?}", camera.recording());
+    assert_eq!(camera.recording().mode, RecordMode::Events);
+    let asked = SystemClock.now();
+    camera.record_event("the door was opened").unwrap();
+    wait_state(&site, "cam1", RecordingState::Recording);
+    wait_state(&site, "cam1", RecordingState::Waiting);
+    let found = wait_recorded(&site, "cam1", WallTime::default(), 1.5);
+    assert_eq!(found.len(), 1);
+    let before = asked.micros_since(found[0].from) as f64 / 1e6;
+    let after = found[0].to.micros_since(asked) as f64 / 1e6;
+    assert!((1.0..8.0).contains(&before) && after > 0.5, "{before} s before, {after} s after");
+    assert!(texts(&site).iter().any(|text| text == "recorded: the door was opened"), "{:?}", texts(&site));
+}
+
+#[test]
+fn movement_is_recorded() {
+    let _watchdog = Watchdog::start(4 * SOON);
+    let (directory, cameras) = (TempDir::new().unwrap(), cameras(1));
+    let recording =
+        RecordingConfig { mode: RecordMode::Motion, sensitivity: 90, ..RecordingConfig::default() };
+    let site = Site::start(config(&cameras.urls(), &directory.join("store"), recording)).unwrap();
+    let camera = site.camera("cam1").unwrap();
+    // Where nobody wants pictures, key frames are looked at, and those of this scene are alike.
+    let watched = || camera.camera().pictures("test", Arc::new(Discard)).unwrap();
+    let branch = watched();
+    wait_recorded(&site, "cam1", WallTime::default(), 2.0);
+    drop(branch);
+    // Of a new connection, too.
+    camera.reconnect().unwrap();
+    let _branch = watched();
+    wait_recorded(&site, "cam1", SystemClock.now(), 2.0);
+}
+
+#[test]
+fn another_mode_costs_no_connection() {
+    let _watchdog = Watchdog::start(4 * SOON);
+    let (directory, cameras) = (TempDir::new().unwrap(), cameras(2));
+    let mut config = config(&cameras.urls(), &directory.join("store"), RecordingConfig::default());
+    let site = Site::start(config.clone()).unwrap();
+    wait_recorded(&site, "cam1", WallTime::default(), 1.0);
+    wait_recorded(&site, "cam2", WallTime::default(), 1.0);
+    let record = &mut config.cameras.get_mut("cam1").unwrap().record;
+    (record.mode, record.quota) = (RecordMode::Off, Some(4 << 20));
+    let changes = site.apply(config.clone()).unwrap();
+    assert_eq!((changes.changed.as_slice(), changes.record), (&["cam1".to_owned()][..], false), "{changes}");
+    assert_eq!(site.camera("cam1").unwrap().recording().state, RecordingState::Off);
+    site.camera("cam1").unwrap().record_event("nobody records").unwrap_err();
+    let off = SystemClock.now();
+    config.cameras.get_mut("cam1").unwrap().record.mode = RecordMode::Events;
+    site.apply(config.clone()).unwrap();
+    wait_state(&site, "cam1", RecordingState::Waiting);
+    site.camera("cam1").unwrap().record_event("").unwrap();
+    wait_recorded(&site, "cam1", off, 2.0);
+    for camera in ["cam1", "cam2"] {
+        assert_eq!(site.camera(camera).unwrap().status().reconnects, 0, "{camera}");
+    }
+    let other = stretches(&site.archive().store().unwrap(), "cam2", WallTime::default());
+    assert_eq!(other.len(), 1, "nobody else notices: {other:?}");
+    config.record = None;
+    let changes = site.apply(config).unwrap();
+    assert!(changes.record, "{changes}");
+    assert_eq!(site.archive().state(), ArchiveState::Off);
+    wait_state(&site, "cam2", RecordingState::Off);
+}
+
+#[test]
+fn a_store_that_somebody_else_writes_is_waited_for() {
+    let _watchdog = Watchdog::start(4 * SOON);
+    let (directory, cameras) = (TempDir::new().unwrap(), cameras(1));
+    let path = directory.join("store");
+    let config = config(&cameras.urls(), &path, RecordingConfig::default());
+    let site = Site::start(config.clone()).unwrap();
+    wait_recorded(&site, "cam1", WallTime::default(), 1.0);
+    drop(site);
+    let other = Writer::open(Store::open(&path).unwrap(), WriterOptions::default()).unwrap();
+
+    let site = Site::start(config).unwrap();
+    wait_state(&site, "cam1", RecordingState::Failing);
+    let reason = site.camera("cam1").unwrap().recording().reason.unwrap();
+    assert!(reason.contains("another writer"), "{reason}");
+    // It can be watched, and what is there can be read.
+    wait::until(SOON, "pictures", || site.camera("cam1").unwrap().status().frames > 10);
+    assert_eq!(stretches(&site.archive().store().unwrap(), "cam1", WallTime::default()).len(), 1);
+    drop(other);
+    wait_state(&site, "cam1", RecordingState::Recording);
+    let told = texts(&site);
+    assert_eq!(told.iter().filter(|text| text.contains("nothing is recorded")).count(), 1, "{told:?}");
+    assert!(told.iter().any(|text| text.starts_with("recording goes on into")), "{told:?}");
+}
+
+#[test]
+fn a_store_that_was_removed_is_noticed_and_made_again() {
+    let _watchdog = Watchdog::start(4 * SOON);
+    let (directory, cameras) = (TempDir::new().unwrap(), cameras(1));
+    let path = directory.join("store");
+    let site = Site::start(config(&cameras.urls(), &path, RecordingConfig::default())).unwrap();
+    wait_recorded(&site, "cam1", WallTime::default(), 1.0);
+    let removed = SystemClock.now();
+    fs::remove_dir_all(&path).unwrap();
+    wait::until(SOON, "an event", || texts(&site).iter().any(|text| text.contains("store is gone")));
+    wait_recorded(&site, "cam1", removed, 1.0);
+    assert!(path.join("valkkafs.json").exists());
+    assert_eq!(site.camera("cam1").unwrap().status().reconnects, 0, "who watches notices nothing");
+}
+
+#[test]
+fn what_has_no_room_is_refused_in_words() {
+    let _watchdog = Watchdog::start(4 * SOON);
+    let (directory, cameras) = (TempDir::new().unwrap(), cameras(1));
+    let path = directory.join("store");
+    let mut config = config(&cameras.urls(), &path, RecordingConfig::default());
+    config.record.as_mut().unwrap().min_free = 1 << 60;
+    let site = Site::start(config.clone()).unwrap();
+    wait_state(&site, "cam1", RecordingState::Failing);
+    let reason = site.camera("cam1").unwrap().recording().reason.unwrap();
+    assert!(reason.contains("bytes free") && reason.contains("1152921504606846976"), "{reason}");
+    assert!(!path.exists(), "nothing is left behind");
+    // What can be made is made at once.
+    config.record.as_mut().unwrap().min_free = 0;
+    site.apply(config.clone()).unwrap();
+    wait_state(&site, "cam1", RecordingState::Recording);
+
+    let nowhere = directory.join("no/such/store");
+    config.record = Some(RecordConfig::new(&nowhere, Some(32 << 20)));
+    site.apply(config).unwrap();
+    wait_state(&site, "cam1", RecordingState::Failing);
+    let reason = site.camera("cam1").unwrap().recording().reason.unwrap();
+    assert!(reason.contains("no/such"), "{reason}");
+}
+
+/// A small file system in memory, for as long as this lives.
+struct SmallDisk(TempDir);
+
+impl SmallDisk {
+    fn mount(size: &str) -> Result<Self, String> {
+        let directory = TempDir::new().map_err(|error| error.to_string())?;
+        let options = format!("size={size}");
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", &options, "none"]).arg(directory.path());
+        match mount.output() {
+            Ok(output) if output.status.success() => Ok(Self(directory)),
+            Ok(output) => {
+                Err(format!("tmpfs cannot be mounted: {}", String::from_utf8_lossy(&output.stderr)))
+            }
+            Err(error) => Err(format!("there is no mount: {error}")),
+        }
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(self.0.path()).status();
+    }
+}
+
+#[test]
+fn a_full_disk_is_told_and_waited_for() {
+    let disk = SmallDisk::mount("40m");
+    require!(disk.as_ref().map(|_| ()).map_err(Clone::clone));
+    let (disk, _watchdog) = (disk.unwrap(), Watchdog::start(4 * SOON));
+    let (path, ballast) = (disk.0.join("store"), disk.0.join("ballast"));
+    // A store whose room is not reserved, as others may have made it.
+    let geometry = Geometry::new(1 << 20, 32).unwrap();
+    Store::create(&path, &StoreOptions::new(geometry)).unwrap();
+    let data = fs::OpenOptions::new().write(true).open(path.join("dumpfile")).unwrap();
+    data.set_len(0).unwrap();
+    data.set_len(geometry.data_bytes()).unwrap();
+    // All but some 400 kB.
+    let mut fill = fs::File::create(&ballast).unwrap();
+    while fill.write_all(&[1; 4096]).is_ok() {}
+    let bytes = fill.metadata().unwrap().len();
+    fill.set_len(bytes - 400_000).unwrap();
+    drop((fill, data));
+
+    let cameras = cameras(1);
+    let site = Site::start(config(&cameras.urls(), &path, RecordingConfig::default())).unwrap();
+    wait_state(&site, "cam1", RecordingState::Failing);
+    let camera = site.camera("cam1").unwrap();
+    let reason = camera.recording().reason.unwrap();
+    assert!(reason.contains("No space left"), "{reason}");
+    let frames = camera.status().frames;
+    wait::until(SOON, "live pictures", || camera.status().frames > frames + 25);
+    assert!(texts(&site).iter().any(|text| text.starts_with("nothing is recorded: ")), "{:?}", texts(&site));
+
+    fs::remove_file(&ballast).unwrap();
+    let room = SystemClock.now();
+    wait_state(&site, "cam1", RecordingState::Recording);
+    wait_recorded(&site, "cam1", room, 2.0);
+    assert!(texts(&site).iter().any(|text| text.starts_with("recording goes on")), "{:?}", texts(&site));
+    // What waited in memory is on the disk now; what did not find room there has its reason.
+    let all = stretches(&site.archive().store().unwrap(), "cam1", WallTime::default());
+    let is_told = |stretch: &Stretch| {
+        stretch.gap_before.as_ref().is_some_and(|gap| gap.reason.contains("No space left"))
+    };
+    assert!(all[1..].iter().all(is_told), "{all:?}");
+    assert_eq!(camera.status().reconnects, 0);
+}
+
+#[test]
+fn every_packet_of_a_stretch_is_there() {
+    let _watchdog = Watchdog::start(4 * SOON);
+    let (directory, cameras) = (TempDir::new().unwrap(), cameras(1));
+    let path = directory.join("store");
+    let site = Site::start(config(&cameras.urls(), &path, RecordingConfig::default())).unwrap();
+    wait_recorded(&site, "cam1", WallTime::default(), 3.0);
+    drop(site);
+    let store = Store::open(&path).unwrap();
+    let mut cursor = store.cursor(store.stream("cam1").unwrap());
+    assert!(cursor.seek(WallTime::default()).unwrap());
+    let (mut times, mut keys) = (Vec::new(), 0);
+    while let Some(entry) = cursor.next().unwrap() {
+        let Entry::Frame(frame) = entry else { panic!("{entry:?}") };
+        let packet = frame.packet().unwrap();
+        if packet.params.codec.is_video() {
+            assert!(packet.keyframe || !times.is_empty(), "it begins with a key frame");
+            keys += usize::from(packet.keyframe);
+            times.push(frame.time.media);
+        }
+    }
+    let odd: Vec<_> = times.windows(2).filter(|pair| pair[1].micros_since(pair[0]) != 40_000).collect();
+    assert!(
+        times.len() > 70 && keys >= 3 && odd.is_empty(),
+        "{} pictures, {keys} keys: {odd:?}",
+        times.len()
+    );
+}
