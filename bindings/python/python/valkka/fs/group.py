@@ -308,8 +308,11 @@ class FSGroup:
         self.valkkafs.update()
 
     def readBlockTable(self) -> None:
-        """Reads the table of the recording again."""
-        self.valkkafs.getBlockTable()
+        """Reads the table of the recording again; from its file, if it is written elsewhere."""
+        if self.writer is None or self._refused is not None:
+            self.valkkafs.reload_()
+        else:
+            self.valkkafs.getBlockTable()
         self.timerange = self.valkkafs.getTimeRange() or None
 
     def readBlockTableIf(self) -> None:
