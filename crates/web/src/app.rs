@@ -9,6 +9,7 @@ use valkka::snapshot::Snapshots;
 use valkka::stats::Counter;
 use valkka_site::Site;
 
+use crate::archive::Readers;
 use crate::auth::MAX_VERIFYING;
 use crate::beat::Beat;
 use crate::bell::Bell;
@@ -32,6 +33,8 @@ pub(crate) struct App {
     /// Who may have a snapshot made.
     pub(crate) snapping: Arc<Semaphore>,
     pub(crate) snapshots: Snapshots,
+    /// Who may read recordings.
+    pub(crate) readers: Readers,
     pub(crate) connections: Arc<Tally<IpAddr>>,
     /// WebSockets, by their user.
     pub(crate) sockets: Arc<Tally<String>>,
@@ -55,6 +58,8 @@ pub(crate) struct Figures {
     pub(crate) logins_refused: Counter,
     /// Bytes of live video, in all WebSockets and endless files.
     pub(crate) live_bytes: Counter,
+    /// Bytes of films from the archive.
+    pub(crate) archive_bytes: Counter,
 }
 
 impl App {
@@ -67,6 +72,7 @@ impl App {
             verifying: Arc::new(Semaphore::new(MAX_VERIFYING)),
             snapping: Arc::new(Semaphore::new(MAX_SNAPPING)),
             snapshots: Snapshots::new(MAX_SNAPPING),
+            readers: Readers::new(),
             connections: Arc::new(Tally::new(options.max_connections, options.max_connections_per_peer)),
             sockets: Arc::new(Tally::new(usize::MAX, options.max_sockets_per_user)),
             figures: Figures::default(),

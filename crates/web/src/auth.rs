@@ -15,6 +15,7 @@ use valkka_site::{Role, User, Users};
 use crate::answer::Problem;
 use crate::app::App;
 use crate::sessions::Token;
+use crate::tally::network;
 
 /// Somebody who was let in.
 #[derive(Clone, Debug)]
@@ -38,6 +39,11 @@ impl Caller {
     /// Whether he may see the camera called `camera`.
     pub(crate) fn sees(&self, camera: &str) -> bool {
         self.user.may(Role::Viewer, camera)
+    }
+
+    /// Whose what he takes is counted as. Nobody is one user where nobody is asked: then his address, `peer`, stands for him.
+    pub(crate) fn owner(&self, peer: IpAddr) -> String {
+        if self.is_anyone() { network(peer).to_string() } else { format!("user {}", self.user.name) }
     }
 
     /// Whether he was let in without being asked.

@@ -28,6 +28,7 @@
 mod answer;
 mod api;
 mod app;
+mod archive;
 mod auth;
 mod beat;
 mod bell;

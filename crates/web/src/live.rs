@@ -30,17 +30,12 @@ use crate::auth::{Caller, still};
 use crate::bell::Rope;
 use crate::call::Call;
 use crate::pulse::Pulse;
-use crate::tally::{Admission, network};
+use crate::tally::Admission;
 use message::{FromBrowser, ToBrowser, cameras};
 
 pub(crate) async fn live(call: Call) -> Result<Response, Problem> {
     let caller = call.caller()?.clone();
-    // Nobody is one user where nobody is asked: then his address stands for him.
-    let owner = if caller.is_anyone() {
-        network(call.peer.ip()).to_string()
-    } else {
-        format!("user {}", caller.user.name)
-    };
+    let owner = caller.owner(call.peer.ip());
     let admission = call.app.sockets.admit(owner, true).ok_or_else(|| {
         let message = format!("at most {} at the same time", call.app.options.max_sockets_per_user);
         Problem::new(StatusCode::TOO_MANY_REQUESTS, message).retry_after(Duration::from_secs(10))

@@ -12,8 +12,10 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 use valkka::fragments::FragmentStats;
+use valkka::store::format::BlockState;
+use valkka::store::{StreamSummary, WriterStats};
 use valkka::usage;
-use valkka_site::{CameraState, CameraStatus, SiteCamera};
+use valkka_site::{Archive, ArchiveState, CameraState, CameraStatus, RecordingState, SiteCamera};
 
 use crate::answer::{Problem, typed};
 use crate::app::App;
@@ -23,8 +25,11 @@ pub(crate) async fn metrics(call: Call) -> Result<Response, Problem> {
     let caller = call.caller()?;
     let cameras = call.app.site.cameras();
     let seen = cameras.iter().filter(|camera| caller.sees(camera.name()));
+    let archive = call.app.site.archive();
+    let streams = archive.store().map(|store| store.streams()).unwrap_or_default();
     let scrape = Scrape {
-        cameras: seen.map(|camera| CameraFigures::new(camera)).collect(),
+        cameras: seen.map(|camera| CameraFigures::new(camera, &streams)).collect(),
+        archive: ArchiveFigures::new(archive),
         web: WebFigures::new(&call.app),
     };
     let text = write(scrape);
@@ -38,6 +43,8 @@ type Column<T, V> = (&'static str, &'static str, fn(&T) -> V);
 #[derive(Debug)]
 struct Scrape {
     cameras: Vec<CameraFigures>,
+    /// `None` if nothing is recorded.
+    archive: Option<ArchiveFigures>,
     web: WebFigures,
 }
 
@@ -48,6 +55,18 @@ struct CameraFigures {
     /// Of its connection; they begin anew with a new one, which counters may do.
     received_bytes: u64,
     fragments: FragmentStats,
+    /// What there is of it in the store.
+    recorded_bytes: u64,
+    recorded_seconds: f64,
+}
+
+/// Those of the store.
+#[derive(Debug)]
+struct ArchiveFigures {
+    is_open: bool,
+    stats: WriterStats,
+    /// Bytes of the blocks that nothing has been recorded into yet.
+    free_bytes: u64,
 }
 
 /// Those of the web server.
@@ -58,21 +77,64 @@ struct WebFigures {
     requests: u64,
     sent_bytes: u64,
     live_bytes: u64,
+    archive_bytes: u64,
     connections_refused: u64,
     logins_refused: u64,
 }
 
 impl CameraFigures {
-    fn new(camera: &SiteCamera) -> Self {
+    fn new(camera: &SiteCamera, streams: &[StreamSummary]) -> Self {
+        let stream = streams.iter().find(|stream| stream.name == camera.name());
+        let span = stream.and_then(|stream| Some(stream.last?.saturating_since(stream.first?)));
         Self {
             status: camera.status(),
             received_bytes: camera.camera().stats().received_bytes.get(),
             fragments: camera.fragments().stats(),
+            recorded_bytes: stream.map_or(0, |stream| stream.bytes),
+            recorded_seconds: span.unwrap_or_default().as_secs_f64(),
         }
     }
 
     fn name(&self) -> &str {
         &self.status.name
+    }
+}
+
+impl ArchiveFigures {
+    fn new(archive: &Archive) -> Option<Self> {
+        let state = archive.state();
+        if state == ArchiveState::Off {
+            return None;
+        }
+        let free = archive.store().map_or(0, |store| {
+            let free = store.rows().iter().filter(|row| row.state == BlockState::Free).count();
+            free as u64 * store.geometry().block_bytes()
+        });
+        let stats = archive.stats().unwrap_or_default();
+        Some(Self { is_open: state == ArchiveState::Open, stats, free_bytes: free })
+    }
+
+    fn encode(&self, encoder: &mut Encoder<'_, '_>) -> fmt::Result {
+        let open = f64::from(u8::from(self.is_open));
+        encoder.gauge("valkka_archive_open", "1 while the store is open and can be written", open)?;
+        let free = self.free_bytes as f64;
+        encoder.gauge("valkka_archive_free_bytes", "Room that nothing was ever recorded into", free)?;
+        let queued = self.stats.queued_bytes as f64;
+        encoder.gauge("valkka_archive_queued_bytes", "Bytes that wait for the disk", queued)?;
+        for (name, help, value) in [
+            ("valkka_archive_recorded_frames", "Packets recorded", self.stats.frames),
+            ("valkka_archive_recorded_bytes", "Bytes of video and audio recorded", self.stats.recorded_bytes),
+            ("valkka_archive_written_bytes", "Bytes written to the disk for them", self.stats.written_bytes),
+            ("valkka_archive_syncs", "Times that the disk was waited for", self.stats.syncs),
+            (
+                "valkka_archive_dropped_frames",
+                "Packets not recorded, for the disk is too slow",
+                self.stats.dropped,
+            ),
+        ] {
+            encoder.counter(name, help, value)?;
+        }
+        Ok(())
     }
 }
 
@@ -85,6 +147,7 @@ impl WebFigures {
             requests: figures.requests.get(),
             sent_bytes: figures.sent_bytes.get(),
             live_bytes: figures.live_bytes.get(),
+            archive_bytes: figures.archive_bytes.get(),
             connections_refused: figures.connections_refused.get(),
             logins_refused: figures.logins_refused.get(),
         }
@@ -105,12 +168,38 @@ impl Collector for Scrape {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let encoder = &mut Encoder(&mut encoder);
         self.encode_cameras(encoder)?;
+        if let Some(archive) = &self.archive {
+            self.encode_recordings(encoder)?;
+            archive.encode(encoder)?;
+        }
         self.web.encode(encoder)?;
         encode_process(encoder)
     }
 }
 
 impl Scrape {
+    fn encode_recordings(&self, encoder: &mut Encoder<'_, '_>) -> fmt::Result {
+        let gauges: [Column<CameraFigures, f64>; 2] = [
+            ("valkka_camera_archive_bytes", "Bytes in the store", |camera| camera.recorded_bytes as f64),
+            (
+                "valkka_camera_archive_seconds",
+                "From the oldest to the newest packet in the store",
+                |camera| camera.recorded_seconds,
+            ),
+        ];
+        for (name, help, value) in gauges {
+            let rows = self.cameras.iter().map(|camera| ([("camera", camera.name())], value(camera)));
+            encoder.gauges(name, help, rows)?;
+        }
+        let states = self.cameras.iter().flat_map(|camera| {
+            RECORDING_STATES.map(|(state, word)| {
+                let is_it = f64::from(u8::from(camera.status.recording.state == state));
+                ([("camera", camera.name()), ("state", word)], is_it)
+            })
+        });
+        encoder.gauges("valkka_camera_recording", "1 for the state that its recording is in", states)
+    }
+
     fn encode_cameras(&self, encoder: &mut Encoder<'_, '_>) -> fmt::Result {
         let counters: [Column<CameraFigures, u64>; 6] = [
             ("valkka_camera_frames", "Pictures received", |camera| camera.status.frames),
@@ -167,6 +256,7 @@ impl WebFigures {
             ("valkka_web_requests", "Requests to the web server", self.requests),
             ("valkka_web_sent_bytes", "Bytes the web server has sent", self.sent_bytes),
             ("valkka_web_live_bytes", "Bytes of live video among them", self.live_bytes),
+            ("valkka_web_archive_bytes", "Bytes of recordings among them", self.archive_bytes),
             (
                 "valkka_web_connections_refused",
                 "Connections closed because there were too many",
@@ -260,6 +350,13 @@ impl Encoder<'_, '_> {
 }
 
 const NO_LABELS: [(&str, &str); 0] = [];
+
+const RECORDING_STATES: [(RecordingState, &str); 4] = [
+    (RecordingState::Off, "off"),
+    (RecordingState::Waiting, "waiting"),
+    (RecordingState::Recording, "recording"),
+    (RecordingState::Failing, "failing"),
+];
 
 const STATES: [(CameraState, &str); 4] = [
     (CameraState::Connecting, "connecting"),

@@ -12,7 +12,7 @@ use valkka_site::Role;
 
 use crate::answer::{ErrorBody, Problem, typed, with_header};
 use crate::call::Call;
-use crate::routes::{Answer, ROUTES, Route, Verb, Who};
+use crate::routes::{Answer, Kind, ROUTES, Route, Verb, Who};
 
 /// Notes a type in the document, and refers to it.
 pub(crate) type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
@@ -131,11 +131,16 @@ fn parameters(route: &Route) -> Vec<Value> {
     let in_path = path_parameter(route.path)
         .map(|name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }));
     let in_query = route.query.iter().map(|parameter| {
+        let schema = match parameter.kind {
+            Kind::Number => json!({ "type": "integer", "minimum": 0 }),
+            Kind::Moment => json!({ "type": "string", "format": "date-time" }),
+            Kind::Flag => json!({ "type": "integer", "enum": [0, 1] }),
+        };
         json!({
             "name": parameter.name,
             "in": "query",
             "description": parameter.summary,
-            "schema": { "type": "integer", "minimum": 0 },
+            "schema": schema,
         })
     });
     in_path.into_iter().chain(in_query).collect()

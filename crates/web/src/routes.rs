@@ -20,7 +20,7 @@ use crate::call::{Call, is_json};
 use crate::headers::{for_this_machine, from_our_page, secure};
 use crate::openapi::{SchemaOf, schema_of};
 use crate::server::Peer;
-use crate::{live, live_mp4, metrics, openapi, pages};
+use crate::{archive, live, live_mp4, metrics, openapi, pages};
 
 /// A row of the table.
 pub(crate) struct Route {
@@ -60,6 +60,18 @@ pub(crate) enum Who {
 pub(crate) struct Parameter {
     pub(crate) name: &'static str,
     pub(crate) summary: &'static str,
+    pub(crate) kind: Kind,
+}
+
+/// What a value behind the question mark is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A whole number, not below 0.
+    Number,
+    /// A moment, as RFC 3339 writes it.
+    Moment,
+    /// Whether or not: 1 or 0.
+    Flag,
 }
 
 /// What is answered if all goes well.
@@ -202,6 +214,7 @@ pub(crate) static ROUTES: &[Route] = &[
         query: &[Parameter {
             name: "width",
             summary: "Its width in pixels, 16 to 3840; that of the camera if left out.",
+            kind: Kind::Number,
         }],
         body: None,
         answer: Answer::Typed("image/jpeg"),
@@ -218,6 +231,83 @@ pub(crate) static ROUTES: &[Route] = &[
         handler: handler!(live_mp4::live_mp4),
     },
     Route {
+        method: Verb::Get,
+        path: "/api/archive",
+        who: Who::LoggedIn,
+        summary: "What was recorded of the cameras that the caller may watch.",
+        query: &[],
+        body: None,
+        answer: Answer::Json(schema_of::<archive::Recordings>),
+        handler: handler!(archive::list),
+    },
+    Route {
+        method: Verb::Get,
+        path: "/api/cameras/{name}/archive",
+        who: Who::OfCamera(Role::Viewer),
+        summary: "From when to when a camera was recorded, and why not in between.",
+        query: &[
+            Parameter { name: "from", summary: "Where the span begins.", kind: Kind::Moment },
+            Parameter { name: "to", summary: "Where it ends, ten years later at most.", kind: Kind::Moment },
+        ],
+        body: None,
+        answer: Answer::Json(schema_of::<archive::Timeline>),
+        handler: handler!(archive::timeline),
+    },
+    Route {
+        method: Verb::Get,
+        path: "/api/cameras/{name}/archive/video.mp4",
+        who: Who::OfCamera(Role::Viewer),
+        summary: "What was recorded from a key frame on, as fragmented MP4; the header `valkka-start` is the moment of its first picture.",
+        query: &[
+            Parameter {
+                name: "from",
+                summary: "It begins at the key frame before this.",
+                kind: Kind::Moment,
+            },
+            Parameter { name: "to", summary: "Where it ends, an hour later at most.", kind: Kind::Moment },
+            Parameter {
+                name: "download",
+                summary: "1 to save it: then it may be 24 hours long.",
+                kind: Kind::Flag,
+            },
+        ],
+        body: None,
+        answer: Answer::Typed("video/mp4"),
+        handler: handler!(archive::film),
+    },
+    Route {
+        method: Verb::Get,
+        path: "/api/cameras/{name}/archive/picture.jpg",
+        who: Who::OfCamera(Role::Viewer),
+        summary: "What was to be seen at a moment; the header `valkka-time` is when the picture was taken.",
+        query: &[
+            Parameter { name: "at", summary: "The moment.", kind: Kind::Moment },
+            Parameter {
+                name: "width",
+                summary: "Its width in pixels, 16 to 3840; as recorded if left out.",
+                kind: Kind::Number,
+            },
+            Parameter {
+                name: "near",
+                summary: "1 for the key frame near the moment, which is there sooner.",
+                kind: Kind::Flag,
+            },
+        ],
+        body: None,
+        answer: Answer::Typed("image/jpeg"),
+        handler: handler!(archive::picture),
+    },
+    Route {
+        method: Verb::Post,
+        path: "/api/cameras/{name}/record",
+        who: Who::OfCamera(Role::Operator),
+        summary: "Has something that happened recorded, with what came before and comes after it.",
+        query: &[],
+        body: Some(schema_of::<archive::Trigger>),
+        answer: Answer::Nothing,
+        handler: handler!(archive::trigger),
+    },
+    Route {
         method: Verb::Post,
         path: "/api/cameras/{name}/reconnect",
         who: Who::OfCamera(Role::Operator),
@@ -232,7 +322,11 @@ pub(crate) static ROUTES: &[Route] = &[
         path: "/api/events",
         who: Who::LoggedIn,
         summary: "What happened lately to the cameras that the caller may watch, the oldest first.",
-        query: &[Parameter { name: "since", summary: "Only events after the one with this number." }],
+        query: &[Parameter {
+            name: "since",
+            summary: "Only events after the one with this number.",
+            kind: Kind::Number,
+        }],
         body: None,
         answer: Answer::Json(schema_of::<events::Events<'static>>),
         handler: handler!(events::events),

@@ -194,8 +194,8 @@ impl Connection {
     }
 }
 
-/// Passwords and snapshots; what waits for a thread has a place in one of their bounds.
-const MAX_BLOCKING_THREADS: usize = 8;
+/// Passwords, snapshots and recordings; what waits for a thread has a place in one of their bounds.
+const MAX_BLOCKING_THREADS: usize = 16;
 
 /// Bytes of a request's first line and headers; more is refused.
 const MAX_HEAD_BYTES: usize = 16 << 10;

@@ -45,7 +45,8 @@ pub(crate) async fn snapshot(call: Call) -> Result<Response, Problem> {
     Ok(response)
 }
 
-fn read_width(text: &str) -> Result<u32, Problem> {
+/// The width that a picture is to have.
+pub(crate) fn read_width(text: &str) -> Result<u32, Problem> {
     text.parse().ok().filter(|width| WIDTHS.contains(width)).ok_or_else(|| {
         let message =
             format!("width must be a whole number of pixels from {} to {}", WIDTHS.start(), WIDTHS.end());

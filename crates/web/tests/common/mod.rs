@@ -16,7 +16,8 @@ use ureq::{Agent, Body};
 use valkka::codec::{Codec, FrameRate};
 use valkka::synthetic::{Footage, SceneOptions, SyntheticCameras, SyntheticOptions};
 use valkka::url::Credentials;
-use valkka_site::{CameraConfig, CameraState, Config, Role, Site, UserConfig, hash_password};
+use valkka_site::{CameraConfig, CameraState, Config, RecordConfig, Role, Site, UserConfig, hash_password};
+use valkka_testkit::temp::TempDir;
 use valkka_testkit::wait;
 use valkka_web::{Web, WebOptions};
 
@@ -44,6 +45,8 @@ pub(crate) struct Stage {
     pub(crate) web: Web,
     pub(crate) site: Arc<Site>,
     pub(crate) cameras: SyntheticCameras,
+    /// With the recordings, if there are any. Dropped last.
+    pub(crate) directory: Option<TempDir>,
 }
 
 impl Stage {
@@ -51,10 +54,24 @@ impl Stage {
         Self::with_codec(options, Codec::H264)
     }
 
+    /// With cameras that are recorded.
+    pub(crate) fn recording(options: WebOptions) -> Self {
+        Self::start(options, Codec::H264, Some(TempDir::new().unwrap()))
+    }
+
     /// With cameras of this codec.
     pub(crate) fn with_codec(options: WebOptions, codec: Codec) -> Self {
+        Self::start(options, codec, None)
+    }
+
+    fn start(options: WebOptions, codec: Codec, directory: Option<TempDir>) -> Self {
         let cameras = cameras(codec);
-        let site = Arc::new(Site::start(config(&cameras)).unwrap());
+        let record = |directory: &TempDir| RecordConfig {
+            min_free: 0,
+            ..RecordConfig::new(directory.join("store"), Some(64 << 20))
+        };
+        let config = Config { record: directory.as_ref().map(record), ..config(&cameras) };
+        let site = Arc::new(Site::start(config).unwrap());
         let options = WebOptions { listen: "127.0.0.1:0".parse().unwrap(), ..options };
         let web = Web::start(site.clone(), options).unwrap();
         wait::until(SOON, "the cameras are connected", || {
@@ -63,7 +80,7 @@ impl Stage {
                 status.state == CameraState::Online && status.frames > 0
             })
         });
-        Self { web, site, cameras }
+        Self { web, site, cameras, directory }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
