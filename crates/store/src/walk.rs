@@ -113,9 +113,13 @@ impl Walk {
     fn is_begun(&mut self, bytes: &dyn BlockBytes, at: u64) -> io::Result<bool> {
         self.window.forget();
         let data = self.window.get(bytes, at, RecordHeader::BYTES, RecordHeader::BYTES)?;
-        let is_marked = data.starts_with(&RecordHeader::MAGIC) && RecordHeader::decode(data).is_none();
+        if RecordHeader::decode(data).is_some() {
+            // It came just now; or an earlier lap has left it.
+            return Ok(false);
+        }
         let sequence = data.get(RecordHeader::SEQUENCE_AT..).and_then(|data| data.first_chunk());
-        Ok(is_marked || sequence.is_some_and(|sequence| u64::from_le_bytes(*sequence) == self.sequence))
+        let is_ours = sequence.is_some_and(|sequence| u64::from_le_bytes(*sequence) == self.sequence);
+        Ok(is_ours || data.starts_with(&RecordHeader::MAGIC))
     }
 
     fn record(&mut self, start: u64, header: RecordHeader) -> Step {
