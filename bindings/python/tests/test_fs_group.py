@@ -90,7 +90,7 @@ def test_it_plays_in_real_time_through_all_blocks(group: Open, printed: Printed,
     # The clock of the recording goes as ours does.
     (first, first_at), (last, last_at) = times[0], times[-1]
     assert len(times) >= 5 and first >= START + 2_000
-    assert abs((last - first) / 1000 - (last_at - first_at)) < 0.5
+    assert abs((last - first) / 1000 - (last_at - first_at)) < 1
     count = len(shown(printed))
     stood = one.getCurrentTime()
     poll(lambda: "stream_state=3" in printed.text.rsplit("slice_type", 1)[1])
@@ -234,7 +234,7 @@ def test_streams_come_and_go(tmp_path: Path, pictures: list[Picture], printed: P
     one.unmap(7)
     with pytest.raises(AssertionError, match="not mapped"):
         one.unmap(7)
-    poll(lambda: (printed.new(), time.sleep(0.5), "eight" in (text := printed.new()) and "seven" not in text)[2])
+    poll(lambda: "eight" in (newest := "".join(printed.lines[-20:])) and "seven" not in newest)
     one.requestStop()
     one.waitStop()
 
