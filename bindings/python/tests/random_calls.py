@@ -43,6 +43,10 @@ LIMIT_SECONDS = 60.0
 # No file gets larger.
 MAX_FILE_BYTES = 64 << 20
 
+# Arguments that are true or false.
+FLAGS = {"verbose", "flush_when_full", "is_server", "map", "show", "clear", "init", "o_direct", "disk_write"}
+FLAGS |= {"writethrough", "show_all"}
+
 # So many objects live at a time.
 OBJECTS = 60
 
@@ -84,6 +88,8 @@ class Fuzz:
             self.call(self.random.choice(self.functions))
         elif choice < 0.42:
             self.chain()
+        elif choice < 0.44:
+            self.recording()
         elif choice < 0.85:
             one = self.random.choice(self.objects)
             special = self.random.random() < 0.03
@@ -125,6 +131,33 @@ class Fuzz:
         # Each of them may be forgotten before the others.
         self.objects += self.random.sample([shared, fork, context], 2) + [live, decoder]
         self.counts["chains"] += 1
+
+    def recording(self) -> None:
+        """Has what is received written into a store, and read back into anything."""
+        fifo_ctx = core.FrameFifoContext()
+        filters = [one for one in self.objects if isinstance(one, core.FrameFilter)]
+        try:
+            store = core.ValkkaFS(self.fitting("device_file"), self.fitting("block_file"), 65536, 8)
+            store.setBlockCallback(self.random.choice([print, Raises(), self.meddle]))
+            writer = core.ValkkaFSWriterThread("writer", store, fifo_ctx)
+            writer.startCall()
+        except ORDINARY:
+            # Of another size, or somebody writes it.
+            return
+        context = core.LiveConnectionContext(
+            core.LiveConnectionType_rtsp, self.addresses[0], 1, self.random.choice([writer.getFrameFilter(), *filters])
+        )
+        reader = core.ValkkaFSReaderThread("reader", store, self.random.choice([None, *filters]), fifo_ctx)
+        for thread in (writer, reader):
+            for slot in range(3):
+                thread.setSlotIdCall(slot, slot + 1)
+        live = core.LiveThread("live")
+        for thread in (reader, live):
+            thread.startCall()
+        live.registerStreamCall(context)
+        live.playStreamCall(context)
+        self.objects += [store, writer, reader, live, core.ValkkaFSTool(store)]
+        self.counts["recordings"] += 1
 
     def set_attribute(self, one: Any) -> None:
         names = [name for name in dir(one) if not name.startswith("__") and not callable(getattr(one, name, None))]
@@ -181,9 +214,7 @@ class Fuzz:
     def fitting(self, name: str) -> Any:
         """Something that the argument of this name is meant for."""
         choice = self.random.choice
-        if name in ("verbose", "flush_when_full", "is_server", "map", "show", "clear", "init") or name.startswith(
-            "request"
-        ):
+        if name in FLAGS or name.startswith("request"):
             return choice([True, False])
         if name in ("next", "next1", "next2", "next3", "outfilter", "framefilter", "filter"):
             filters = [one for one in self.objects if isinstance(one, core.FrameFilter)]
