@@ -176,7 +176,7 @@ fn it_stops_at_once_whatever_is_open() {
     let mut silent = TcpStream::connect(stage.address()).unwrap();
     let mut film = client.get("/api/cameras/front/live.mp4").into_body().into_reader();
     film.read_exact(&mut [0; 100]).unwrap();
-    let Stage { web, site, cameras } = stage;
+    let Stage { web, site, cameras, directory: _directory } = stage;
     let start = Instant::now();
     drop(web);
     // Far below what it waits for a thread that does not end, after which it would be left behind.
