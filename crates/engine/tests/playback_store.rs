@@ -21,6 +21,9 @@ use valkka_testkit::temp::TempDir;
 use valkka_testkit::watchdog::Watchdog;
 use valkka_testkit::{require, wait};
 
+/// When the picture was taken that is shown, and what it looks like.
+type Screen = Mutex<Option<(WallTime, u64)>>;
+
 const SOON: Duration = Duration::from_secs(60);
 
 fn store(directory: &TempDir, blocks: u64) -> (Arc<Store>, Writer) {
@@ -101,10 +104,12 @@ fn cameras_of_a_store_are_played_in_step_over_gaps() {
     front.gap("the camera was not connected");
     record(&front, &packets(&clip, at(5000)));
     let yard = writer.lane("yard", Retention::default()).unwrap();
-    [20, 2020, 4020].map(|start| record(&yard, &packets(&slow, at(start))));
+    for start in [20, 2020, 4020] {
+        record(&yard, &packets(&slow, at(start)));
+    }
     commit(&writer);
 
-    let shown: [Arc<Mutex<Option<(WallTime, u64)>>>; 2] = Default::default();
+    let shown: [Arc<Screen>; 2] = Default::default();
     let streams = names.iter().zip(&shown).zip(1..).map(|((name, shown), number)| {
         let shown = shown.clone();
         let sink = FnSink(move |frame: Frame| {

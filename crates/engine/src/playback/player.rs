@@ -289,7 +289,7 @@ impl Shared {
 
     /// Waits until `done`.
     fn wait(&self, limit: Duration, done: impl Fn(&State, Duration) -> bool) -> bool {
-        let deadline = Instant::now() + limit;
+        let deadline = Instant::now() + limit.min(LONGEST);
         let mut state = self.lock();
         loop {
             if done(&state, self.clock.now()) {
@@ -331,6 +331,9 @@ impl Shared {
         });
     }
 }
+
+/// Who waits for longer waits as long as this: what is added to a moment has an end.
+const LONGEST: Duration = Duration::from_secs(365 * 86_400);
 
 /// Each has a thread, and memory for its pictures.
 const MAX_STREAMS: usize = 64;

@@ -89,7 +89,7 @@ impl Stills {
         width: Option<u32>,
         limit: Duration,
     ) -> Result<Still, StillError> {
-        let deadline = Instant::now() + limit;
+        let deadline = Instant::now() + limit.min(LONGEST);
         let waiting = || StillError::Deadline { limit, busy: "others are being made" };
         let _permit = self.permits.take(deadline).ok_or_else(waiting)?;
         // One picture is wanted: none is kept.
@@ -120,3 +120,6 @@ impl fmt::Debug for Stills {
         f.debug_struct("Stills").field("permits", &self.permits).finish()
     }
 }
+
+/// Who waits for longer waits as long as this: what is added to a moment has an end.
+const LONGEST: Duration = Duration::from_secs(86_400);

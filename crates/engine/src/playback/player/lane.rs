@@ -72,7 +72,7 @@ impl Lane {
             self.tell(&order);
             let due = self.due(&seen, &order);
             if let Err(error) = self.prepare(&order, &seen, due, stop) {
-                debug!(slot = %self.slot, %error, "nothing is decoded in advance");
+                trace!(slot = %self.slot, %error, "nothing is decoded in advance");
             }
             self.wait(order.generation, due, stop);
         }

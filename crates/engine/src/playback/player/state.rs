@@ -299,3 +299,97 @@ impl Seen {
 pub(super) fn is_end(why: &Why) -> bool {
     *why == Why::After
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Duration = Duration::from_secs(100);
+
+    fn at(millis: i64) -> WallTime {
+        WallTime::from_micros(millis * 1000)
+    }
+
+    fn millis(millis: u64) -> Duration {
+        NOW + Duration::from_millis(millis)
+    }
+
+    fn seen(state: &State, kind: Kind, from: impl Into<Option<i64>>, to: impl Into<Option<i64>>) -> Seen {
+        Seen { generation: state.generation(), kind, from: from.into().map(at), to: to.into().map(at) }
+    }
+
+    /// Two streams, played from 1 s on.
+    fn playing(gaps: Gaps) -> State {
+        let mut state = State::new(2, at(1000), gaps);
+        state.play(NOW);
+        state
+    }
+
+    #[test]
+    fn what_streams_show_is_compared_with_where_it_is() {
+        let mut state = playing(Gaps::Wait);
+        assert!(!state.is_shown(NOW));
+        let picture = seen(&state, Kind::Picture, 990, 1030);
+        assert_eq!(state.due(&picture, NOW).map(|due| due.as_millis()), Some(30));
+        state.report(0, picture, NOW);
+        state.report(1, picture, NOW);
+        assert!(state.is_shown(NOW) && state.is_shown(millis(29)) && !state.is_shown(millis(31)));
+        state.seek(at(1000), NOW);
+        assert!(!state.is_shown(NOW), "what was asked for before does not count");
+    }
+
+    #[test]
+    fn a_gap_is_skipped_where_all_have_one() {
+        for (gaps, after) in [(Gaps::Wait, 1000), (Gaps::Skip, 4000)] {
+            let mut state = playing(gaps);
+            state.report(0, seen(&state, Kind::Blank, 900, 5000), NOW);
+            state.report(1, seen(&state, Kind::Blank, None, 4000), NOW);
+            assert_eq!(state.position(NOW), at(after));
+        }
+        let mut state = playing(Gaps::Skip);
+        state.report(0, seen(&state, Kind::Blank, 900, 5000), NOW);
+        state.report(1, seen(&state, Kind::Picture, 990, 1030), NOW);
+        assert_eq!(state.position(NOW), at(1000));
+    }
+
+    #[test]
+    fn the_end_is_where_the_last_one_ends_and_is_left_when_there_is_more() {
+        let mut state = playing(Gaps::Skip);
+        state.report(0, seen(&state, Kind::Blank, 900, None), NOW);
+        let events = state.report(1, seen(&state, Kind::Blank, 950, None), NOW);
+        assert_eq!(events, [PlayerEvent::Position(at(950)), PlayerEvent::End]);
+        assert_eq!((state.position(millis(9000)), state.player_state()), (at(950), PlayerState::Ended));
+        state.play(millis(9000));
+        state.report(0, seen(&state, Kind::Blank, 900, None), millis(9000));
+        assert_eq!(state.player_state(), PlayerState::Ended);
+        let events = state.report(1, seen(&state, Kind::Picture, 950, 990), millis(9000));
+        assert_eq!(events, [PlayerEvent::Continues]);
+        assert_eq!(state.position(millis(9010)), at(960));
+    }
+
+    #[test]
+    fn a_step_goes_to_the_nearest_change_of_a_picture() {
+        let changes = |next, current, pictures: [i64; 2]| Changes {
+            next: Some(at(next)),
+            current: Some(at(current)),
+            pictures: pictures.map(|picture| Some(at(picture))),
+        };
+        for (step, target) in [(Step::Next, 1020), (Step::Previous, 960)] {
+            let mut state = State::new(2, at(1010), Gaps::Wait);
+            let id = state.step(step, NOW);
+            assert_eq!(state.order(1, NOW).step, Some((id, step)));
+            state.answer(1, id, changes(1040, 1000, [1000, 960]), NOW);
+            assert!(state.order(1, NOW).step.is_none() && !state.is_stepped(id));
+            state.answer(0, id, changes(1020, 920, [920, 820]), NOW);
+            assert!(state.is_stepped(id));
+            assert_eq!(state.position(NOW), at(target));
+        }
+        // Another order takes its place, and an answer that comes late says nothing.
+        let mut state = State::new(1, at(1010), Gaps::Wait);
+        let id = state.step(Step::Next, NOW);
+        state.seek(at(7000), NOW);
+        assert!(state.is_stepped(id));
+        state.answer(0, id, changes(1040, 1000, [1000, 960]), NOW);
+        assert_eq!(state.position(NOW), at(7000));
+    }
+}
