@@ -17,6 +17,7 @@ from recordings import INTERVAL_MS, START, Picture, Stream, make_pictures, write
 from valkka import core
 from valkka.fs import FSGroup, ValkkaMultiFS, ValkkaSingleFS
 from valkka.fs.group import SlotMapping
+from valkka.fs.thread import ValkkaFSWriterThread
 
 COUNT = 200
 END = START + (COUNT - 1) * INTERVAL_MS
@@ -285,6 +286,36 @@ def test_it_can_be_stopped_in_its_callbacks(group: Open, poll: Poll) -> None:
     one.play()
     assert stopped.wait(20)
     one.waitStop()
+
+
+def test_it_can_be_stopped_by_the_thread_that_writes(tmp_path: Path, camera: Cameras, poll: Poll) -> None:
+    valkkafs = ValkkaSingleFS.newFromDirectory(dirname=str(tmp_path / "rec"), blocksize=64 << 10, n_blocks=20)
+    one = FSGroup(valkkafs)
+    one.map_(write_slot=1, _id=7)
+    stopped = threading.Event()
+
+    def stop(_: FSGroup) -> None:
+        one.requestStop()
+        one.waitStop()
+        stopped.set()
+
+    one.setBlockCallback(stop)
+    one.start()
+    live = play(camera("--size", "320x180", "--bit-rate", "500000").url, one.getInputFilter())
+    assert stopped.wait(60)
+    one.waitStop()
+    live.stopCall()
+
+    def can_be_written() -> bool:
+        try:
+            ValkkaFSWriterThread(valkkafs=ValkkaSingleFS.loadFromDirectory(str(tmp_path / "rec"))).close()
+        except RuntimeError:
+            return False
+        return True
+
+    # When its callback has returned, the thread ends, and another one may write.
+    poll(can_be_written)
+    assert ValkkaSingleFS.loadFromDirectory(str(tmp_path / "rec")).getTimeRange() is not None
 
 
 def test_it_can_be_forgotten_while_it_plays(tmp_path: Path, pictures: list[Picture], poll: Poll) -> None:
