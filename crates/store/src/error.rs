@@ -99,6 +99,9 @@ pub enum StoreError {
     /// A stream needs a name, and not too long a one.
     #[error("a stream cannot be named by {0} bytes: 1 to {max} are possible", max = crate::format::MAX_NAME_BYTES)]
     Name(usize),
+    /// No further stream can be named.
+    #[error("there are {0} streams: no further one can be recorded")]
+    TooManyStreams(usize),
     /// Each lane needs a block of its own.
     #[error("{lanes} streams cannot be recorded into {blocks} blocks: each needs one of its own")]
     TooFewBlocks {

@@ -278,16 +278,17 @@ impl Store {
     }
 
     /// The stream called `name`, which gets a number if it has none; [`Self::save_manifest`] writes it down.
-    pub(crate) fn name_stream(&self, name: &str) -> StreamId {
+    pub(crate) fn name_stream(&self, name: &str) -> Result<StreamId, StoreError> {
         let mut names = lock(&self.names);
         if let Some((&id, _)) = names.iter().find(|(_, known)| *known == name) {
-            return id;
+            return Ok(id);
         }
         let named = names.keys().next_back().map_or(0, |id| id.number());
         let recorded = self.table.rows().iter().map(|row| row.lane).max().unwrap_or(0);
-        let id = StreamId::new(named.max(recorded).wrapping_add(1)).unwrap_or(StreamId::FIRST);
+        let id = named.max(recorded).checked_add(1).and_then(StreamId::new);
+        let id = id.filter(|_| names.len() < MAX_NAMES).ok_or(StoreError::TooManyStreams(names.len()))?;
         names.insert(id, name.to_owned());
-        id
+        Ok(id)
     }
 
     /// Makes sure that the stream of `lane` is called `name`, in a store that may be another one than before.
@@ -369,6 +370,9 @@ impl fmt::Debug for Store {
         f.debug_struct("Store").field("data", &place).field("format", &format).finish_non_exhaustive()
     }
 }
+
+/// All of them are written whenever one comes.
+const MAX_NAMES: usize = 1 << 16;
 
 fn open_medium(path: &Path) -> Result<Arc<dyn Medium>, StoreError> {
     Ok(Arc::new(FileMedium::open(path).map_err(StoreError::io("open", path))?))

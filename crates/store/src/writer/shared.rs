@@ -99,7 +99,7 @@ impl Shared {
         if wanted > blocks && !is_older {
             return Err(StoreError::TooFewBlocks { lanes: wanted, blocks });
         }
-        let id = self.store.name_stream(name);
+        let id = self.store.name_stream(name)?;
         if !lanes.taken.insert(id) {
             return Err(StoreError::LaneTaken(name.to_owned()));
         }
