@@ -35,6 +35,7 @@ pub mod export;
 pub mod fragments;
 pub mod gop;
 pub mod graph;
+pub mod import;
 mod opener;
 mod permits;
 mod placeholder;
