@@ -4,7 +4,9 @@ use std::process::ExitCode;
 
 use clap::{ArgAction, Parser, Subcommand};
 
-use crate::command::{camera, completions, demo, man, passwd, probe, record, serve, view, watch};
+use crate::command::{
+    archive, camera, completions, demo, export, import, man, passwd, probe, record, serve, view, watch,
+};
 use crate::logging::Log;
 
 /// Video surveillance: many cameras, each connected to once and decoded once, in many windows
@@ -25,7 +27,10 @@ pub(crate) enum Command {
     View(view::Args),
     Probe(probe::Args),
     Camera(camera::Args),
-    Record(record::Args),
+    Record(Box<record::Args>),
+    Export(export::Args),
+    Import(import::Args),
+    Archive(archive::Args),
     Serve(serve::Args),
     Passwd(passwd::Args),
     Demo(demo::Args),
@@ -49,7 +54,10 @@ impl Command {
             Self::View(args) => view::run(args),
             Self::Probe(args) => probe::run(args),
             Self::Camera(args) => camera::run(args),
-            Self::Record(args) => record::run(args),
+            Self::Record(args) => record::run(*args),
+            Self::Export(args) => export::run(args),
+            Self::Import(args) => import::run(args),
+            Self::Archive(args) => archive::run(&args),
             Self::Serve(args) => serve::run(args),
             Self::Passwd(args) => passwd::run(&args),
             Self::Demo(args) => demo::run(args),

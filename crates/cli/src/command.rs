@@ -1,8 +1,11 @@
 //! The commands, one module each.
 
+pub(crate) mod archive;
 pub(crate) mod camera;
 pub(crate) mod completions;
 pub(crate) mod demo;
+pub(crate) mod export;
+pub(crate) mod import;
 pub(crate) mod man;
 pub(crate) mod passwd;
 pub(crate) mod probe;

@@ -6,6 +6,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line talks to its user")]
 
 mod address;
+mod archive;
 mod args;
 mod command;
 mod companion;
@@ -14,9 +15,11 @@ mod exit;
 mod in_place;
 mod interrupt;
 mod logging;
+mod moment;
 mod named_address;
 mod output;
 mod password;
+mod progress;
 mod second_process;
 mod service_manager;
 mod stdin;

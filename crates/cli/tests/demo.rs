@@ -3,14 +3,15 @@
 
 mod common;
 
+use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use common::{SOON, finish, run, start_on};
 use serde_json::Value;
 use valkka_testkit::media;
-use valkka_testkit::require;
 use valkka_testkit::watchdog::Watchdog;
 use valkka_testkit::xvfb::{self, Display};
+use valkka_testkit::{require, wait};
 
 /// One demo at a time: each keeps a core busy, and wants to be on time.
 fn alone() -> MutexGuard<'static, ()> {
@@ -103,8 +104,16 @@ fn its_cameras_are_served_too() {
     assert!(common::get(&page, "/").contains("<html"));
     let cameras: Value = serde_json::from_str(common::get(&page, "/api/cameras").trim()).unwrap();
     assert!(cameras.to_string().contains("\"cam2\""), "{cameras}");
+    // They are recorded, and the recordings go with the demo.
+    let store =
+        child.wait_line(SOON, |line| line.strip_prefix("Recording them into ").map(str::to_owned)).unwrap();
+    wait::until(SOON, "both are recorded", || {
+        let outcome = run(&["archive", &store]);
+        outcome.code == Some(0) && ["cam1: 20", "cam2: 20"].iter().all(|start| outcome.output.contains(start))
+    });
     child.interrupt().unwrap();
     assert_eq!(finish(child).code, Some(0));
+    assert!(!Path::new(&store).exists());
 }
 
 #[test]

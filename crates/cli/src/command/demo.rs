@@ -1,7 +1,12 @@
 //! `valkka demo`: the whole way from cameras to the screen, without hardware.
 
+use std::env;
+use std::fs::{self, DirBuilder};
+use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::process::ExitCode;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::PathBuf;
+use std::process::{self, ExitCode};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +15,7 @@ use valkka::Camera;
 use valkka::source::Transport;
 use valkka::summary::Measurement;
 use valkka::url::StreamUrl;
-use valkka_site::{CameraConfig, Config, RtspConfig, Site, WebConfig};
+use valkka_site::{CameraConfig, Config, RecordConfig, RtspConfig, Site, WebConfig};
 
 use super::view::{Output, POLL, WallArgs};
 use crate::companion::Companion;
@@ -19,9 +24,10 @@ use crate::second_process::SecondProcess;
 use crate::table::{LiveTable, print_summary};
 use crate::web_service::WebService;
 
-/// Start synthetic cameras in a process of their own, receive them, show them on a wall, serve and share them
+/// Start synthetic cameras in a process of their own, receive them, show them on a wall, serve, record and share them
 ///
-/// They are served to this machine in the browser and over RTSP; the addresses are printed. A second process reads their
+/// They are served to this machine in the browser and over RTSP; the addresses are printed. They are recorded into a directory
+/// that is removed in the end, so that the page can go back. A second process reads their
 /// pictures from shared memory, as machine vision would. Without a display, everything is done but the drawing. A live
 /// table shows what happens; a summary ends it.
 #[derive(Debug, clap::Args)]
@@ -84,6 +90,8 @@ struct Service {
     // Dropped first: it asks the site until its end.
     web: WebService,
     site: Arc<Site>,
+    // Dropped last: nothing is recorded any more then.
+    recordings: Option<Recordings>,
 }
 
 impl Service {
@@ -92,7 +100,11 @@ impl Service {
         let camera = |(index, url): (usize, &StreamUrl)| {
             (format!("cam{}", index + 1), CameraConfig { transport, ..CameraConfig::new(url.clone()) })
         };
+        let recordings =
+            Recordings::new().inspect_err(|error| eprintln!("Nothing is recorded: {error}")).ok();
+        let size = (urls.len() as u64 * SIZE_PER_CAMERA).max(LEAST_SIZE);
         let config = Config {
+            record: recordings.as_ref().map(|recordings| RecordConfig::new(recordings.store(), Some(size))),
             rtsp: Some(RtspConfig {
                 listen: free(RtspConfig::LISTEN),
                 anyone: true,
@@ -104,7 +116,7 @@ impl Service {
         };
         let site = Arc::new(Site::start(config).context("cannot serve the cameras")?);
         let web = WebService::start(&site)?;
-        Ok(Self { web, site })
+        Ok(Self { web, site, recordings })
     }
 
     /// The cameras, in the order of their numbers.
@@ -124,8 +136,39 @@ impl Service {
         for address in self.web.url().into_iter().chain(rtsp) {
             eprintln!("Watch them at {address}");
         }
+        if let Some(recordings) = &self.recordings {
+            eprintln!("Recording them into {}", recordings.store().display());
+        }
     }
 }
+
+/// A directory for what is recorded, which goes with the demo.
+struct Recordings(PathBuf);
+
+impl Recordings {
+    fn new() -> io::Result<Self> {
+        let dir = env::temp_dir().join(format!("valkka-demo-{}", process::id()));
+        // Others on this machine are not to see what is recorded.
+        DirBuilder::new().mode(0o700).create(&dir)?;
+        Ok(Self(dir))
+    }
+
+    fn store(&self) -> PathBuf {
+        self.0.join("store")
+    }
+}
+
+impl Drop for Recordings {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_dir_all(&self.0) {
+            eprintln!("{} is left behind: {error}", self.0.display());
+        }
+    }
+}
+
+/// What is reserved for recordings: some minutes of each camera.
+const SIZE_PER_CAMERA: u64 = 32 << 20;
+const LEAST_SIZE: u64 = 256 << 20;
 
 /// `address` if nobody listens there, else one with a free port.
 fn free(address: SocketAddr) -> SocketAddr {

@@ -1,6 +1,8 @@
-//! `valkka record`: streams into files.
+//! `valkka record`: streams into files, or into a store.
 
 mod files;
+mod status;
+mod store;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -10,6 +12,7 @@ use anyhow::{Context, bail, ensure};
 use clap::ValueEnum;
 use valkka::av::{Container, Segment, SegmentNames};
 use valkka::source::{SourceOptions, Transport};
+use valkka::store::Retention;
 use valkka::url::StreamUrl;
 use valkka::{CameraOptions, Reconnect};
 
@@ -20,10 +23,11 @@ use crate::named_address::{self, NamedAddress};
 use crate::units::{parse_length, parse_size};
 use files::Target;
 
-/// Record streams into files, as they come: nothing is decoded or encoded
+/// Record streams into files or into a store, as they come: nothing is decoded or encoded
 ///
 /// A camera that goes away is waited for, and the recording goes on. Ctrl-C ends it; what was cut off by anything worse can
-/// be played all the same, up to its last second. The path of each file is printed when it is whole.
+/// be played all the same, up to its last second. The path of each file is printed when it is whole. What is in a store, valkka
+/// archive lists and valkka export gets out, also while it is being recorded.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -41,12 +45,33 @@ pub(crate) struct Args {
     file: Option<PathBuf>,
 
     /// Cameras to record, each by its name and address
-    #[arg(long = "camera", value_name = "NAME=URL", num_args = 1.., requires = "dir")]
+    #[arg(long = "camera", value_name = "NAME=URL", num_args = 1.., requires = "place")]
     cameras: Vec<NamedAddress>,
 
     /// The directory for the files of these cameras, NAME-2026-11-23T06-41-02.125Z.mkv; it is made if it is missing
-    #[arg(long, value_name = "DIR", requires = "cameras")]
+    #[arg(long, value_name = "DIR", requires = "cameras", group = "place")]
     dir: Option<PathBuf>,
+
+    /// The directory of a store (ValkkaFS) for these cameras, of which the oldest recordings make room for new ones
+    #[arg(long, value_name = "DIR", requires = "cameras", group = "place")]
+    #[arg(conflicts_with_all = ["segment", "segment_size", "format", "overwrite"])]
+    store: Option<PathBuf>,
+
+    /// Make a store of this size, e.g. 10G, if there is none
+    #[arg(long, value_name = "SIZE", value_parser = parse_size, requires = "store")]
+    size: Option<u64>,
+
+    /// The size of its blocks, of which each camera has one to itself at any time; by default as suits
+    #[arg(long, value_name = "SIZE", value_parser = parse_size, requires = "size")]
+    block_size: Option<u64>,
+
+    /// Keep recordings in the store for this long at most, e.g. 30d
+    #[arg(long, value_name = "LENGTH", value_parser = parse_length, requires = "store")]
+    keep: Option<Duration>,
+
+    /// Keep this much of each camera in the store at most, e.g. 100G
+    #[arg(long, value_name = "SIZE", value_parser = parse_size, requires = "store")]
+    quota: Option<u64>,
 
     /// Begin another file whenever one is this long, e.g. 10m; by default 1h with --dir
     #[arg(long, value_name = "LENGTH", value_parser = parse_length)]
@@ -114,10 +139,14 @@ impl Format {
 
 pub(crate) fn run(mut args: Args) -> anyhow::Result<ExitCode> {
     let interrupt = Interrupt::listen()?;
-    match args.targets() {
-        Ok(targets) => files::run(targets, args.duration, &interrupt),
-        Err(error) => Ok(cannot_start(&format_args!("{error:#}"))),
-    }
+    let started = match args.store.take() {
+        Some(dir) => args
+            .store_target(dir)
+            .and_then(|target| Ok((target.open()?, target)))
+            .map(|(archive, target)| store::run(&archive, target, args.duration, &interrupt)),
+        None => args.targets().map(|targets| files::run(targets, args.duration, &interrupt)),
+    };
+    started.unwrap_or_else(|error| Ok(cannot_start(&format_args!("{error:#}"))))
 }
 
 impl Args {
@@ -159,6 +188,18 @@ impl Args {
         Ok(vec![Target { url: url.parsed()?, camera, path, container: format.container(), segment }])
     }
 
+    /// Which cameras are recorded into the store in `dir`.
+    fn store_target(&mut self, dir: PathBuf) -> anyhow::Result<store::Target> {
+        let cameras = named_address::parse_all(std::mem::take(&mut self.cameras))?;
+        Ok(store::Target {
+            dir,
+            size: self.size,
+            block_size: self.block_size,
+            retention: Retention { max_bytes: self.quota, max_age: self.keep },
+            cameras: cameras.into_iter().map(|(name, url)| (url, self.camera(name))).collect(),
+        })
+    }
+
     /// How a camera of this name is received.
     fn camera(&self, name: String) -> CameraOptions {
         let source = SourceOptions {
@@ -176,4 +217,5 @@ const EXAMPLES: &str = "\
 Examples:
   valkka record rtsp://192.168.1.20/stream1 front.mkv
   valkka record rtsp://192.168.1.20/stream1 front.mkv --segment 10m     # front-000001.mkv, front-000002.mkv …
-  valkka record --dir /srv/video --camera front=rtsp://192.168.1.20/stream1 gate=rtsp://192.168.1.21/live";
+  valkka record --dir /srv/video --camera front=rtsp://192.168.1.20/stream1 gate=rtsp://192.168.1.21/live
+  valkka record --store /srv/archive --size 100G --camera front=rtsp://192.168.1.20/stream1";

@@ -1,7 +1,5 @@
 //! Streams into files.
 
-use std::collections::VecDeque;
-use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -15,10 +13,11 @@ use valkka::sink::Discard;
 use valkka::url::StreamUrl;
 use valkka::{Camera, CameraOptions, Engine, EngineOptions, StreamState};
 
+use super::status::{Status, reason};
 use crate::in_place::InPlace;
 use crate::interrupt::Interrupt;
-use crate::table::{clip, state_word};
-use crate::{output, terminal, units};
+use crate::output;
+use crate::table::state_word;
 
 /// A stream, and the file or files that it is recorded into.
 #[derive(Debug)]
@@ -51,8 +50,7 @@ pub(super) fn run(
     while !is_over() && recordings.iter().any(|recording| recording.failed.is_none()) {
         take(&events, &mut recordings, &mut lines)?;
         if lines.is_due() {
-            let text = recordings.iter_mut().map(|recording| recording.line(terminal::size(io::stderr())));
-            let text: String = text.collect();
+            let text: String = recordings.iter_mut().map(Recording::line).collect();
             lines.show(&text)?;
         }
     }
@@ -96,12 +94,9 @@ struct Recording {
     _branch: Branch,
     recorder: Arc<Recorder>,
     camera: Arc<Camera>,
-    /// When the first file was begun.
-    begun: Option<Instant>,
+    status: Status,
     files: u64,
     failed: Option<String>,
-    /// Counters of the last seconds.
-    counted: VecDeque<(Instant, u64, u64)>,
 }
 
 impl Recording {
@@ -116,15 +111,7 @@ impl Recording {
         let recorder = Arc::new(Recorder::new(camera.name(), options, Arc::new(Discard), on_event));
         recorder.activate(path, None).context("the system gives no thread")?;
         let branch = camera.packets("recorder", recorder.clone())?;
-        Ok(Self {
-            _branch: branch,
-            recorder,
-            camera,
-            begun: None,
-            files: 0,
-            failed: None,
-            counted: VecDeque::new(),
-        })
+        Ok(Self { _branch: branch, recorder, camera, status: Status::default(), files: 0, failed: None })
     }
 
     /// Tells the user of `event`.
@@ -132,7 +119,7 @@ impl Recording {
         let name = self.camera.name();
         match event {
             RecorderEvent::Started { path, left_out } => {
-                self.begun.get_or_insert_with(Instant::now);
+                self.status.begun.get_or_insert_with(Instant::now);
                 self.files += 1;
                 for track in left_out {
                     eprintln!("{name}: {} is without {track}", path.display());
@@ -156,50 +143,24 @@ impl Recording {
 
     /// Whether there is something in its files; says why not, if not.
     fn succeeded(&self) -> bool {
-        if self.failed.is_none() && self.begun.is_none() {
+        if self.failed.is_none() && self.status.begun.is_none() {
             eprintln!("{}: nothing was recorded", self.camera.name());
         }
-        self.failed.is_none() && self.begun.is_some()
+        self.failed.is_none() && self.status.begun.is_some()
     }
 
-    /// How it stands, on a terminal of `size` or in a file.
-    fn line(&mut self, size: Option<(usize, usize)>) -> String {
-        let stats = self.camera.stats();
-        let now = (Instant::now(), stats.received_bytes.get(), stats.received.get());
-        while self.counted.front().is_some_and(|(at, ..)| at.elapsed() > RATE_OVER) && self.counted.len() > 1
-        {
-            self.counted.pop_front();
-        }
-        self.counted.push_back(now);
-        let before = *self.counted.front().unwrap_or(&now);
-        let seconds = now.0.duration_since(before.0).as_secs_f64().max(1e-3);
-        let (kbits, fps) = ((now.1 - before.1) as f64 * 8e-3 / seconds, (now.2 - before.2) as f64 / seconds);
+    /// How it stands.
+    fn line(&mut self) -> String {
         let state = self.camera.state();
-        let word = match (&self.failed, &state, self.begun) {
+        let word = match (&self.failed, &state, self.status.begun) {
             (Some(_), ..) => "failed",
             (None, StreamState::Online(_), Some(_)) => "recording",
             (None, StreamState::Online(_), None) => "connected",
             (None, state, _) => state_word(state),
         };
-        let length = self.begun.map(|begun| begun.elapsed()).unwrap_or_default();
-        let mut line = format!(
-            "{}: {word}, {}, {}, {kbits:.0} kbit/s, {fps:.1} fps, {} file{}",
-            clip(self.camera.name(), 40),
-            units::length(length),
-            units::size(now.1),
-            self.files,
-            if self.files == 1 { "" } else { "s" }
-        );
-        let reason = match (&self.failed, &state) {
-            (Some(reason), _) => Some(reason.as_str()),
-            (None, StreamState::Waiting { reason, .. } | StreamState::Failed { reason }) => Some(&**reason),
-            _ => None,
-        };
-        if let Some(reason) = reason {
-            line += &format!(" ({reason})");
-        }
-        let columns = size.map_or(usize::MAX, |(columns, _)| columns.saturating_sub(1));
-        line.chars().take(columns).chain(['\n']).collect()
+        let files = format!(", {} file{}", self.files, if self.files == 1 { "" } else { "s" });
+        let why = self.failed.as_deref().unwrap_or(reason(&state));
+        self.status.line(&self.camera, word, &files, why)
     }
 }
 
@@ -208,6 +169,3 @@ const MAX_EVENTS: usize = 1024;
 
 /// How often the loop looks at the clock and the user's signals.
 const POLL: Duration = Duration::from_millis(50);
-
-/// Rates are those of the last seconds.
-const RATE_OVER: Duration = Duration::from_secs(5);
