@@ -76,11 +76,11 @@ impl Found {
         v1::Row { keyframe_ms: millis(keyframe), last_ms: millis(self.last) }
     }
 
-    /// Whether `row` is one of those that the programs of that time write for it.
+    /// Whether `row` may be what a program has written for it. What they take for a key frame differs.
     pub(crate) fn fits(&self, row: &v1::Row) -> bool {
-        let is = |time: Option<WallTime>| row.keyframe_ms == time.map_or(0, WallTime::millis);
-        let same = is(self.first_keyframe) || is(self.last_keyframe);
-        same && row.last_ms == self.row().last_ms
+        let millis = |time: Option<WallTime>| time.map_or(0, WallTime::millis);
+        let (first, last) = (millis(self.first), millis(self.last));
+        row.last_ms == last && (row.keyframe_ms == 0 || (first..=last).contains(&row.keyframe_ms))
     }
 }
 
