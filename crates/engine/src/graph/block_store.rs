@@ -272,16 +272,11 @@ impl BlockStore {
         });
         let rows = store.rows();
         let next = after(&rows, block).unwrap_or(begins);
-        {
-            let mut table = lock(&self.table);
-            table.next = Some(next);
-            if let Some(times) = usize::try_from(next).ok().and_then(|next| table.times.get_mut(next)) {
-                // It is about to be overwritten.
-                *times = BlockTimes::default();
-            }
-        }
+        lock(&self.table).next = Some(next);
         let row = usize::try_from(block).ok().and_then(|block| rows.get(block)).copied().unwrap_or_default();
         let kind = match (row.last_keyframe, row.last) {
+            // In a small ring it may be begun anew already.
+            _ if is_open(&row) => BlockChangeKind::Closed { next },
             (Some(_), _) => BlockChangeKind::Closed { next },
             (None, Some(_)) => BlockChangeKind::ClosedWithoutKeyframe,
             (None, None) => BlockChangeKind::ClosedWithoutFrame,
