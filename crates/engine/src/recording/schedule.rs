@@ -1,5 +1,6 @@
 //! What of a stream is recorded.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,6 +37,8 @@ pub(super) struct Schedule {
     next: u64,
     /// Whether something was recorded, and what follows is to be told of if it does not follow at once.
     begun: bool,
+    /// Numbers of packets of the history before which nothing came for a while, with the reasons. Bounded by [`MAX_BREAKS`].
+    breaks: VecDeque<(u64, Arc<str>)>,
     event: Option<Event>,
 }
 
@@ -56,6 +59,7 @@ impl Schedule {
             history: History::new(options.max_bytes),
             next: 0,
             begun: false,
+            breaks: VecDeque::new(),
             event: None,
         }
     }
@@ -85,6 +89,7 @@ impl Schedule {
         }
         if !both_events {
             self.history.clear();
+            self.breaks.clear();
             self.next = self.history.end();
             self.event = None;
             self.waiting = true;
@@ -104,6 +109,8 @@ impl Schedule {
                     target.gap(NO_EVENT);
                 }
                 self.next = self.next.max(start);
+                // Those before it are a part of that gap.
+                self.breaks.retain(|(number, _)| *number >= start);
                 self.record(target);
             }
         }
@@ -130,8 +137,16 @@ impl Schedule {
     fn interrupt(&mut self, reason: &str, target: &dyn Target) {
         if self.offline.as_deref() != Some(reason) {
             self.offline = Some(reason.into());
-            if self.mode == RecordingMode::Always || self.event.is_some() {
-                target.gap(reason);
+            match self.mode {
+                RecordingMode::Off => {}
+                RecordingMode::Always => target.gap(reason),
+                // It is told if what comes next is recorded.
+                RecordingMode::OnEvent { .. } => {
+                    if self.breaks.len() == MAX_BREAKS {
+                        self.breaks.pop_front();
+                    }
+                    self.breaks.push_back((self.history.end(), reason.into()));
+                }
             }
         }
         self.waiting = true;
@@ -166,9 +181,7 @@ impl Schedule {
             }
             if now > event.until {
                 self.event = None;
-                // All that is of its time was recorded, if there was room for it.
-                self.catch_up(target);
-                self.next = self.next.max(self.history.end() - 1);
+                self.finish(target);
             }
         }
         if self.event.is_some() {
@@ -178,9 +191,14 @@ impl Schedule {
         self.history.trim(now, before, kept);
     }
 
-    /// Records what is left of an event that is over.
-    fn catch_up(&mut self, target: &dyn Target) {
-        while self.next + 1 < self.history.end() && self.record_one(target) {}
+    /// Records what is left of an event that is over: all but the newest packet.
+    fn finish(&mut self, target: &dyn Target) {
+        let newest = self.history.end().saturating_sub(1);
+        while self.next < newest && self.record_one(target) {}
+        if self.next < newest {
+            target.gap(TOO_SLOW);
+            self.next = newest;
+        }
     }
 
     /// Records what there is, as far as there is room for it.
@@ -192,13 +210,16 @@ impl Schedule {
     fn record_one(&mut self, target: &dyn Target) -> bool {
         if self.next < self.history.first() {
             // What was to be recorded has left for want of room.
-            target.gap("the disk does not keep up");
+            target.gap(TOO_SLOW);
             self.next = self.history.first();
         }
         let Some(frame) = self.history.get(self.next) else { return false };
         let is_newest = self.next + 1 == self.history.end();
         if !is_newest && !target.has_room(size(frame) + ROOM) {
             return false;
+        }
+        while let Some((_, reason)) = self.breaks.pop_front_if(|(number, _)| *number <= self.next) {
+            target.gap(&reason);
         }
         if target.put(frame) {
             self.begun = true;
@@ -218,6 +239,12 @@ impl Schedule {
         }
     }
 }
+
+/// Why there is a gap where packets have left memory before they could be recorded.
+const TOO_SLOW: &str = "the disk does not keep up";
+
+/// Lost connections that are remembered: those within some seconds.
+const MAX_BREAKS: usize = 16;
 
 /// Left for what comes meanwhile, and for what a queue keeps beside the payload.
 const ROOM: usize = 64 << 10;
@@ -369,7 +396,30 @@ mod tests {
         feed(&mut schedule, &words, "+0 K1 p2 -3");
         schedule.trigger(at(4.0), "door", &words);
         assert_eq!(words.take(), "K1 p2");
-        assert_eq!(feed(&mut schedule, &words, "-5 +6 p7 K8 p9 p15"), "K8 p9");
+        assert_eq!(feed(&mut schedule, &words, "-5 +6 p7 K8 p9 p15"), "(not connected: pulled) K8 p9");
+    }
+
+    #[test]
+    fn a_lost_connection_before_an_event_is_told() {
+        let (mut schedule, words) = (on_event(30, 5), Words::new());
+        assert_eq!(feed(&mut schedule, &words, "+0 K1 p2 -3 +8 p9 K10 p11"), "");
+        schedule.trigger(at(11.0), "door", &words);
+        assert_eq!(words.take(), "K1 p2 (not connected: pulled) K10 p11");
+        // One before what is recorded is no matter.
+        assert_eq!(feed(&mut schedule, &words, "K20 -21 +22 K23 K60 p61 K95 p96"), "");
+        schedule.trigger(at(96.0), "door", &words);
+        assert_eq!(words.take(), "(no event) K60 p61 K95 p96");
+    }
+
+    #[test]
+    fn what_the_disk_never_took_is_told() {
+        let (mut schedule, words) = (on_event(10, 2), Words::new());
+        feed(&mut schedule, &words, "+0 K1 p2 K3 p4");
+        words.room.set(1000);
+        schedule.trigger(at(4.0), "door", &words);
+        assert_eq!(words.take(), "");
+        words.room.set(ROOM + 1000);
+        assert_eq!(feed(&mut schedule, &words, "p5 K9"), "K1 (the disk does not keep up)");
     }
 
     #[test]
