@@ -18,7 +18,7 @@ use crate::service_manager::ServiceManager;
 use crate::web_service::WebService;
 use crate::{output, stdin};
 
-/// Receive cameras and serve them: over RTSP, by multicast, and in the browser
+/// Receive cameras, record them and serve them: over RTSP, by multicast, and in the browser
 ///
 /// A file says which cameras, who may watch them, and where to listen; docs/valkka.toml is one with explanations. It is read
 /// anew on SIGHUP and when it changes: only what is otherwise then restarts. The addresses that are served are printed.
@@ -66,7 +66,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         }
     };
     if args.check {
-        for warning in &config.warnings {
+        for warning in config.warnings.iter().chain(&config.doubts()) {
             complain(&format_args!("{}: warning", ConfigError::line(Some(&path), warning)))?;
         }
         output::print(&format!("{}: it can be used: {}\n", path.display(), summary(&config)))?;
@@ -184,6 +184,7 @@ fn summary(config: &Config) -> String {
         let scheme = if web.tls.is_some() { "HTTPS" } else { "HTTP" };
         parts.push(format!("{scheme} at {}", web.listen));
     }
+    parts.extend(config.record.as_ref().map(|record| format!("recorded to {}", record.store.display())));
     parts.join(", ")
 }
 
