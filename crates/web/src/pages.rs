@@ -75,10 +75,11 @@ const SVG: &str = "image/svg+xml";
 static INDEX: Page = page!("index.html", HTML);
 
 /// Everything in the folder of the page but the page itself.
-static FILES: [Page; 39] = [
+static FILES: [Page; 40] = [
     page!("address.js", JS),
     page!("api.js", JS),
     page!("app.js", JS),
+    page!("archive.css", CSS),
     page!("archive.js", JS),
     page!("attention.js", JS),
     page!("bar.js", JS),
