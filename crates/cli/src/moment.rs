@@ -21,9 +21,8 @@ pub(crate) fn local(moment: WallTime) -> String {
 }
 
 /// What [`parse_moment`] takes, for help texts.
-pub(crate) const MOMENTS: &str = "\
-Moments are written as 2026-11-23T12:00:00Z or with another offset (RFC 3339), in local time as 2026-11-23, \"2026-11-23 14:00\"
-or \"2026-11-23 14:00:30\", as now, or before now as -10m or -1h30m.";
+pub(crate) const MOMENTS: &str = "Moments are written as 2026-11-23T12:00:00Z or with another offset (RFC 3339), in local \
+    time as 2026-11-23, \"2026-11-23 14:00\" or \"2026-11-23 14:00:30\", as now, or before now as -10m or -1h30m.";
 
 fn parse(text: &str, now: WallTime, zone: &TimeZone) -> anyhow::Result<WallTime> {
     let text = text.trim();
