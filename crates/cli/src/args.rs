@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{ArgAction, Parser, Subcommand};
 
 use crate::command::{
-    archive, camera, completions, demo, export, import, man, passwd, probe, record, serve, view, watch,
+    archive, camera, completions, demo, export, fsck, import, man, passwd, probe, record, serve, view, watch,
 };
 use crate::logging::Log;
 
@@ -31,6 +31,7 @@ pub(crate) enum Command {
     Export(export::Args),
     Import(import::Args),
     Archive(archive::Args),
+    Fsck(fsck::Args),
     Serve(serve::Args),
     Passwd(passwd::Args),
     Demo(demo::Args),
@@ -58,6 +59,7 @@ impl Command {
             Self::Export(args) => export::run(args),
             Self::Import(args) => import::run(args),
             Self::Archive(args) => archive::run(&args),
+            Self::Fsck(args) => fsck::run(&args),
             Self::Serve(args) => serve::run(args),
             Self::Passwd(args) => passwd::run(&args),
             Self::Demo(args) => demo::run(args),

@@ -5,6 +5,7 @@ pub(crate) mod camera;
 pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod export;
+pub(crate) mod fsck;
 pub(crate) mod import;
 pub(crate) mod man;
 pub(crate) mod passwd;

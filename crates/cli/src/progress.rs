@@ -34,8 +34,7 @@ impl Progress {
         let whole = self.to.saturating_since(self.from).as_secs_f64();
         let share =
             if whole > 0.0 { position.saturating_since(self.from).as_secs_f64() / whole } else { 1.0 };
-        let columns = terminal::size(io::stderr()).map_or(USUAL_COLUMNS, |(columns, _)| columns);
-        self.lines.show(&bar(share, self.started.elapsed(), &moment::local(position), columns))
+        self.lines.show(&bar(share, self.started.elapsed(), &moment::local(position), columns()))
     }
 
     /// Takes the bar away.
@@ -44,8 +43,13 @@ impl Progress {
     }
 }
 
+/// How wide the terminal is on which bars are shown.
+pub(crate) fn columns() -> usize {
+    terminal::size(io::stderr()).map_or(USUAL_COLUMNS, |(columns, _)| columns)
+}
+
 /// A line of no more than `columns`.
-fn bar(share: f64, elapsed: Duration, position: &str, columns: usize) -> String {
+pub(crate) fn bar(share: f64, elapsed: Duration, position: &str, columns: usize) -> String {
     let share = share.clamp(0.0, 1.0);
     // Before much is done, nobody can tell.
     let left = (share > 0.02).then(|| Duration::from_secs_f64(elapsed.as_secs_f64() * (1.0 - share) / share));
