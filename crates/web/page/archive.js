@@ -99,6 +99,7 @@ export class ArchivePage {
 
   #press(name) {
     if (this.#tiles.has(name)) this.#hide(name);
+    else if (!this.#cameras.some((status) => status.name === name)) notice("This camera is no longer there.");
     else if (this.#tiles.size < AT_MOST) this.#show(name);
     else notice(`At most ${AT_MOST} cameras are shown here at the same time.`);
   }
