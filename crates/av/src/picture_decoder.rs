@@ -113,6 +113,25 @@ impl PictureDecoder {
         self.waiting = Waiting::Start;
     }
 
+    /// Forgets what came so far, ready for a key frame elsewhere in the stream. Other than after [`Self::reset`], what is
+    /// open stays open with its memory, so that jumping to and fro is quick.
+    pub fn restart(&mut self) {
+        if let Some(running) = &mut self.running {
+            running.driver.flush();
+            running.fed = false;
+        }
+        self.source = None;
+        self.times.clear();
+        self.waiting = Waiting::Start;
+    }
+
+    /// Hands out the pictures that are still inside, of a stream that ends or is interrupted here; then it is as after
+    /// [`Self::restart`].
+    pub fn finish(&mut self, emit: &mut dyn FnMut(Frame)) {
+        self.drain(emit);
+        self.restart();
+    }
+
     fn packet(&mut self, frame: &Frame, packet: &Packet, emit: &mut dyn FnMut(Frame)) {
         let source = (frame.slot, frame.track);
         match self.source {

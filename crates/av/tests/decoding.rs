@@ -58,6 +58,36 @@ fn the_floor_decodes_every_picture() {
 }
 
 #[test]
+fn a_decoder_that_jumps_shows_what_one_shows_that_begins_there() {
+    require!(media::available());
+    let _watchdog = Watchdog::start(LIMIT);
+    for codec in [Codec::H264, Codec::H265, Codec::Mjpeg] {
+        for (b_frames, threads) in [(0, 1), (2, 1), (2, 3)] {
+            let clip = Clip { codec, b_frames, seconds: 2, ..Clip::default() };
+            let frames = read_all(&clip.file().unwrap());
+            let wanted: Vec<_> =
+                decode(&frames).iter().map(|frame| packed(frame.bitmap().unwrap())).collect();
+            let options = DecoderOptions { threads, ..DecoderOptions::default() };
+            let mut decoder = PictureDecoder::new("test", options, Arc::new(StreamStats::default()));
+            // Left in the middle of a group of pictures, with some inside, and begun anew.
+            for (from, to) in [(0, 7), (25, 33), (0, 25), (25, 50)] {
+                decoder.restart();
+                let mut pictures = Vec::new();
+                for frame in &frames[from..to] {
+                    decoder
+                        .push(frame.clone(), &mut |picture| pictures.push(packed(picture.bitmap().unwrap())));
+                }
+                if to % 25 == 0 {
+                    decoder.finish(&mut |picture| pictures.push(packed(picture.bitmap().unwrap())));
+                    assert_eq!(pictures.len(), 25, "{clip} {threads} threads");
+                }
+                assert!(wanted[from..].starts_with(&pictures), "{clip} {threads} threads, {from} to {to}");
+            }
+        }
+    }
+}
+
+#[test]
 fn the_streams_own_colours_are_told() {
     require!(media::available());
     let colors = |clip: Clip| {

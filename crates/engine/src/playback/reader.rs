@@ -94,7 +94,11 @@ impl PictureReader {
                 Ok(view)
             }
             _ => {
+                let behind = self.window.start().map(|start| start.micros_since(time));
                 self.start(time)?;
+                // Who creeps backward wants what is decoded on the way; who jumps does not.
+                let creeps = behind.is_some_and(|behind| (1..CREEPING_MICROS).contains(&behind));
+                self.window.set_max_views((!creeps).then_some(KEPT_BEHIND));
                 self.run.view(time, &mut self.window, go_on)
             }
         }
@@ -223,6 +227,9 @@ impl fmt::Debug for PictureReader {
 
 /// Pictures behind the one that is shown that stay while one goes forward.
 const KEPT_BEHIND: usize = 8;
+
+/// Who goes back by less, in microseconds, is likely to go on doing so.
+const CREEPING_MICROS: i64 = 2_000_000;
 
 /// Cameras with key frames further apart are played without leaving any picture out, and so are gaps.
 const MAX_KEYFRAME_MICROS: i64 = 20_000_000;

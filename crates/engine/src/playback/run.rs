@@ -6,9 +6,9 @@ use std::sync::Arc;
 use valkka_av::{DecoderOptions, PictureDecoder};
 use valkka_core::codec::CodecParams;
 use valkka_core::filter::Filter as _;
-use valkka_core::frame::{Body, Frame, Packet, Signal};
+use valkka_core::frame::{Frame, Packet};
 use valkka_core::stats::StreamStats;
-use valkka_core::stream::{Slot, Track};
+use valkka_core::stream::Track;
 use valkka_core::time::WallTime;
 
 use super::error::PlaybackError;
@@ -323,24 +323,25 @@ impl Run {
     /// Has all pictures come out that are inside the decoder, which then needs a key frame.
     fn drain(&mut self, window: &mut Window) {
         if self.inside > 0 {
-            let end = Frame::signal(Slot::default(), WallTime::default(), Signal::End);
-            self.push(end, window);
+            let mut pictures = Vec::new();
+            self.decoder.finish(&mut |picture| pictures.push(picture));
+            self.take(pictures, window);
         }
         self.forget();
     }
 
     fn forget(&mut self) {
-        self.decoder.push(Frame::signal(Slot::default(), WallTime::default(), Signal::Seek), &mut |_| {});
+        self.decoder.restart();
         (self.inside, self.primed) = (0, false);
     }
 
     fn push(&mut self, frame: Frame, window: &mut Window) {
         let mut pictures = Vec::new();
-        self.decoder.push(frame, &mut |frame| {
-            if matches!(frame.body, Body::Bitmap(_)) {
-                pictures.push(frame);
-            }
-        });
+        self.decoder.push(frame, &mut |picture| pictures.push(picture));
+        self.take(pictures, window);
+    }
+
+    fn take(&mut self, pictures: Vec<Frame>, window: &mut Window) {
         for picture in pictures {
             self.inside = self.inside.saturating_sub(1);
             self.picture(picture, window);

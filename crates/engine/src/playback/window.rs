@@ -13,6 +13,7 @@ pub(super) struct Window {
     views: VecDeque<Kept>,
     bytes: usize,
     max_bytes: usize,
+    max_views: usize,
     /// What is to be seen from here on does not go.
     keep: WallTime,
 }
@@ -28,7 +29,7 @@ struct Kept {
 
 impl Window {
     pub(super) fn new(max_bytes: usize) -> Self {
-        Self { views: VecDeque::new(), bytes: 0, max_bytes, keep: LATEST }
+        Self { views: VecDeque::new(), bytes: 0, max_bytes, max_views: MAX_VIEWS, keep: LATEST }
     }
 
     /// What is to be seen at `time`, if it is kept.
@@ -61,6 +62,11 @@ impl Window {
         self.keep = time;
     }
 
+    /// Keeps no more than so many views from now on; `None` for as many as there is room for.
+    pub(super) fn set_max_views(&mut self, max_views: Option<usize>) {
+        self.max_views = max_views.unwrap_or(MAX_VIEWS);
+    }
+
     pub(super) fn clear(&mut self) {
         self.views.clear();
         self.bytes = 0;
@@ -80,7 +86,8 @@ impl Window {
         }
         self.bytes += kept.bytes;
         self.views.push_back(kept);
-        let is_full = |window: &Self| window.bytes > window.max_bytes || window.views.len() > MAX_VIEWS;
+        let is_full =
+            |window: &Self| window.bytes > window.max_bytes || window.views.len() > window.max_views;
         while self.views.len() > 1 && is_full(self) && self.views[0].to <= self.keep {
             self.drop_first();
         }
