@@ -125,7 +125,7 @@ pub(super) struct Record {
     pub(super) sensitivity: Option<u8>,
 }
 
-/// How a camera is recorded; what is not given is as in [record].
+/// How a camera is recorded; what is not given is as in the section record.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Recording {
@@ -168,7 +168,7 @@ pub(super) struct Camera {
     pub(super) serve: bool,
     /// Where it is sent to by RTP, unasked.
     pub(super) multicast: Option<Send>,
-    /// How it is recorded, where that differs from [record].
+    /// How it is recorded, where that differs from the section record.
     pub(super) record: Option<Recording>,
 }
 
