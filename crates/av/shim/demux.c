@@ -2,6 +2,8 @@
 
 #include "internal.h"
 
+#include <libavutil/parseutils.h>
+
 struct vk_demuxer {
     AVFormatContext *format;
 };
@@ -127,6 +129,13 @@ int vk_demuxer_read(vk_demuxer *demuxer, vk_packet **out)
     }
     *out = (vk_packet *)packet;
     return 0;
+}
+
+int64_t vk_demuxer_created(const vk_demuxer *demuxer)
+{
+    const AVDictionaryEntry *entry = av_dict_get(demuxer->format->metadata, "creation_time", NULL, 0);
+    int64_t micros;
+    return entry && av_parse_time(&micros, entry->value, 0) >= 0 ? micros : -1;
 }
 
 int64_t vk_demuxer_duration(const vk_demuxer *demuxer)

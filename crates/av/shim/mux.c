@@ -3,6 +3,7 @@
 /* For gmtime_r. */
 #define _POSIX_C_SOURCE 200809L
 
+#include <stdio.h>
 #include <time.h>
 
 #include "internal.h"
@@ -67,10 +68,12 @@ int vk_muxer_open(vk_muxer **out, const char *format_name, const char *url, int6
         return ret;
     }
     struct tm date;
-    char text[32];
+    char text[32], moment[48];
     time_t seconds = (time_t)(created / 1000000);
-    if (created > 0 && gmtime_r(&seconds, &date) && strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &date))
-        av_dict_set(&muxer->format->metadata, "creation_time", text, 0);
+    if (created > 0 && gmtime_r(&seconds, &date) && strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &date)) {
+        snprintf(moment, sizeof moment, "%s.%06dZ", text, (int)(created % 1000000));
+        av_dict_set(&muxer->format->metadata, "creation_time", moment, 0);
+    }
     *out = muxer;
     return 0;
 }

@@ -153,6 +153,8 @@ int vk_demuxer_stream(const vk_demuxer *demuxer, int index, struct vk_stream_inf
 /* Has a stream dropped as early as possible. */
 void vk_demuxer_discard(vk_demuxer *demuxer, int index);
 int vk_demuxer_read(vk_demuxer *demuxer, vk_packet **packet);
+/* When a file says that it begins, in microseconds since 1970; negative if it does not tell. */
+int64_t vk_demuxer_created(const vk_demuxer *demuxer);
 /* The length of a file in microseconds; negative if it does not tell. */
 int64_t vk_demuxer_duration(const vk_demuxer *demuxer);
 /* Goes to the last key frame of a stream at or before `time`, in units of the stream. */

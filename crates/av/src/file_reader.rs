@@ -72,6 +72,11 @@ impl FileReader {
         &self.info
     }
 
+    /// The moment at which it begins, if it tells. MP4 tells whole seconds.
+    pub fn created(&self) -> Option<WallTime> {
+        self.demuxer.created_micros().map(WallTime::from_micros)
+    }
+
     /// How long it is, if it tells. One whose recorder was killed does not: see [`Self::measure`].
     pub fn duration(&self) -> Option<Duration> {
         self.demuxer.duration()

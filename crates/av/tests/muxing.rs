@@ -131,3 +131,21 @@ fn damaged_packets_make_damaged_files_and_no_more() {
         }
     }
 }
+
+#[test]
+fn a_file_tells_when_it_begins() {
+    require!(media::available());
+    let _watchdog = Watchdog::start(LIMIT);
+    let directory = TempDir::new().unwrap();
+    let clip = Clip::default().file().unwrap();
+    assert_eq!(FileReader::open(&clip).unwrap().created(), None);
+    let frames = read_all(&clip);
+    for (container, extension) in CONTAINERS {
+        let created = Some(WallTime::from_micros(1_700_000_000_250_000));
+        let options = MuxerOptions { created, ..options(container, &clip) };
+        let file = write(&directory, &format!("a.{extension}"), &options, &frames);
+        let told = FileReader::open(file).unwrap().created().unwrap();
+        let wanted = if container == Container::Mp4 { 1_700_000_000_000_000 } else { 1_700_000_000_250_000 };
+        assert_eq!(told, WallTime::from_micros(wanted), "{extension}");
+    }
+}

@@ -115,6 +115,13 @@ impl<I: Fn() -> bool + Sync> Demuxer<I> {
         RawPacket::from_raw(packet).ok_or_else(AvError::invalid)
     }
 
+    /// When a file says that it begins, in microseconds since 1970.
+    pub(crate) fn created_micros(&self) -> Option<i64> {
+        // SAFETY: the pointer is valid while `self` lives.
+        let micros = unsafe { vk_demuxer_created(self.demuxer.as_ptr()) };
+        (micros > 0).then_some(micros)
+    }
+
     /// The length of a file, if it tells.
     pub(crate) fn duration(&self) -> Option<Duration> {
         // SAFETY: the pointer is valid while `self` lives.
@@ -239,6 +246,7 @@ unsafe extern "C" {
     fn vk_demuxer_stream(demuxer: *const VkDemuxer, index: c_int, info: *mut VkStreamInfo) -> c_int;
     fn vk_demuxer_discard(demuxer: *mut VkDemuxer, index: c_int);
     fn vk_demuxer_read(demuxer: *mut VkDemuxer, packet: *mut *mut VkPacket) -> c_int;
+    fn vk_demuxer_created(demuxer: *const VkDemuxer) -> i64;
     fn vk_demuxer_duration(demuxer: *const VkDemuxer) -> i64;
     fn vk_demuxer_seek(demuxer: *mut VkDemuxer, index: c_int, time: i64) -> c_int;
 }
