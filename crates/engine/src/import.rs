@@ -88,9 +88,9 @@ pub enum ImportError {
 }
 
 impl Import {
-    /// Opens the file at `path`, of which the first packet was recorded at `start`. Without a start, the file is taken to have
-    /// been modified last when its recording ended. A file that does not tell how long it is, because its recorder was killed,
-    /// is read once to find out.
+    /// Opens the file at `path`, of which the first packet was recorded at `start`. Without a start, that is when the file says
+    /// that it begins; if it does not say, it is taken to have been modified last when its recording ended. A file that does
+    /// not tell how long it is, because its recorder was killed, is read once to find out.
     ///
     /// # Errors
     /// If it cannot be read, its format is unknown, or it has no track that can be recorded.
@@ -100,7 +100,7 @@ impl Import {
             Some(length) => length,
             None => reader.measure(PATIENCE)?,
         };
-        let from = match start {
+        let from = match start.or(reader.created()) {
             Some(start) => start,
             None => {
                 modified(path).map_err(|cause| ImportError::Start { path: path.to_owned(), cause })? - length

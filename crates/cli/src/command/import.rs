@@ -32,8 +32,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME")]
     camera: String,
 
-    /// When the recording began, e.g. "2026-11-23 14:00" or 2026-11-23T12:00:00Z; by default it is taken to have ended when the
-    /// file was modified last
+    /// When the recording began, e.g. "2026-11-23 14:00" or 2026-11-23T12:00:00Z; by default as the file says, or else it is taken
+    /// to have ended when the file was modified last
     #[arg(long, value_name = "T", value_parser = parse_moment, allow_hyphen_values = true)]
     start: Option<WallTime>,
 
