@@ -292,7 +292,8 @@ export class Deck {
     const at = this.#clock.moment;
     const shown = this.lanes.filter(({ name }) => this.#replays.has(name));
     const words = shown.map((lane) => (shown.length > 1 ? `${lane.title}: ${lane.describe(at)}` : lane.describe(at)));
-    setText(this.#told, `${dateAndTime(at)}. ${words.join(". ")}`);
+    // What is not known yet is not said.
+    setText(this.#told, [dateAndTime(at), ...words.filter((said) => !said.endsWith(": ") && said !== "")].join(". "));
   }
 }
 
