@@ -61,6 +61,7 @@ lint: ## check format, warnings, types, documentation, scripts, licences, words
 
 bench: setup-test ## measure, and print the tables of docs/performance.md
 	cargo bench --locked --package valkka --bench performance
+	cargo bench --locked --package valkka --bench recording
 	cargo bench --locked --package valkka --bench serving
 	scripts/bench-python
 
