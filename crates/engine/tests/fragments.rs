@@ -357,6 +357,27 @@ fn what_browsers_do_not_play_is_said() {
 }
 
 #[test]
+fn a_stream_without_pictures_is_said_to_have_none() {
+    require!(media::available());
+    let _watchdog = Watchdog::start(SOON);
+    let frames = read(&Clip { audio: true, seconds: 4, ..Clip::default() });
+    let sound: Vec<_> = frames.iter().filter(|frame| frame.track != Track::default()).cloned().collect();
+    let stream = Stream::new(FragmentOptions::default());
+    let mut player = stream.join();
+    let (soon, late) = sound.split_at(sound.len() / 2);
+    stream.play(soon, &mut player);
+    assert_eq!(player.letters(), "O", "pictures may yet come");
+    stream.play(late, &mut player);
+    assert_eq!(player.letters(), "OU");
+    let Piece::Unplayable { codec, reason } = &player.pieces[1] else { panic!("{:?}", player.pieces) };
+    assert_eq!((codec.as_str(), reason.as_str()), ("AAC", "the camera sends sound without pictures"));
+    // They may still come.
+    stream.feed(&later(&frames, 4));
+    player.take();
+    assert_eq!(player.letters()[..4], *"OUBK");
+}
+
+#[test]
 fn lost_packets_are_not_shown() {
     require!(media::available());
     let _watchdog = Watchdog::start(SOON);

@@ -9,6 +9,7 @@ use valkka_av::{LiveFragment, LiveMuxer, MuxError};
 use valkka_core::codec::{Codec, CodecParams};
 use valkka_core::frame::{Body, Frame, Packet, Signal};
 use valkka_core::stream::Track;
+use valkka_core::time::MediaTime;
 
 use super::Piece;
 
@@ -23,6 +24,8 @@ pub(super) struct Muxing {
     waiting: bool,
     /// The last parameters that could not be muxed, so that they are tried once, and why not.
     refused: Option<(Arc<CodecParams>, Arc<str>)>,
+    /// Since when sound has come, and no picture yet.
+    without_video: Option<MediaTime>,
     /// The last that is known of the stream, once something is.
     condition: Option<Condition>,
     /// Muxers made.
@@ -65,7 +68,15 @@ type Tracks = Vec<(Track, Arc<CodecParams>)>;
 
 impl Default for Muxing {
     fn default() -> Self {
-        Self { running: None, end: Duration::ZERO, waiting: true, refused: None, condition: None, begun: 0 }
+        Self {
+            running: None,
+            end: Duration::ZERO,
+            waiting: true,
+            refused: None,
+            without_video: None,
+            condition: None,
+            begun: 0,
+        }
     }
 }
 
@@ -75,12 +86,13 @@ impl Muxing {
         match &frame.body {
             Body::Packet(packet) if packet.params.codec.is_video() => self.video(frame, packet, tracks),
             Body::Packet(packet) => {
-                self.audio(frame, packet);
+                self.audio(frame, packet, tracks);
                 None
             }
             Body::Signal(signal) => {
                 match signal {
                     Signal::Offline(_) | Signal::End => {
+                        self.without_video = None;
                         self.interrupt();
                         self.condition = Some(Condition::Offline);
                     }
@@ -111,9 +123,17 @@ impl Muxing {
         self.begun
     }
 
-    fn audio(&mut self, frame: &Frame, packet: &Packet) {
-        if let Some(running) = &mut self.running
-            && let Some((track, params)) = &running.audio
+    fn audio(&mut self, frame: &Frame, packet: &Packet, tracks: impl Fn() -> Tracks) {
+        let Some(running) = &mut self.running else {
+            let since = *self.without_video.get_or_insert(frame.time.media);
+            let is_patient = frame.time.media.micros_since(since) < VIDEO_PATIENCE.as_micros() as i64;
+            if !is_patient && tracks().iter().all(|(_, params)| !params.codec.is_video()) {
+                let (codec, reason) = (packet.params.codec, "the camera sends sound without pictures".into());
+                self.condition = Some(Condition::Unplayable { codec, reason });
+            }
+            return;
+        };
+        if let Some((track, params)) = &running.audio
             && *track == frame.track
             && params.same_setup(&packet.params)
         {
@@ -218,6 +238,9 @@ impl Condition {
         }
     }
 }
+
+/// How long sound comes alone before a stream is said to have no pictures.
+const VIDEO_PATIENCE: Duration = Duration::from_secs(3);
 
 /// The first track of audio that browsers play.
 fn audio_of(tracks: &Tracks) -> Option<(Track, &Arc<CodecParams>)> {
