@@ -15,7 +15,7 @@
 mod load;
 mod peer;
 mod reader;
-#[path = "../report.rs"]
+#[path = "../common/report.rs"]
 mod report;
 mod row;
 mod worker;

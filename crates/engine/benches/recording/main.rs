@@ -11,7 +11,7 @@
 mod archive;
 mod feed;
 mod peer;
-#[path = "../report.rs"]
+#[path = "../common/report.rs"]
 mod report;
 mod row;
 mod seeks;

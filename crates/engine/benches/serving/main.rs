@@ -14,7 +14,7 @@ mod client;
 mod floor;
 mod load;
 mod patience;
-#[path = "../report.rs"]
+#[path = "../common/report.rs"]
 mod report;
 mod row;
 mod server;
