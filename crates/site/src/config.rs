@@ -14,6 +14,7 @@ pub use certificate::Certificate;
 pub use problem::{ConfigError, Position, Problem};
 pub(crate) use record::directory_around;
 pub use record::{RecordConfig, RecordMode, RecordingConfig};
+pub use size::{BadSize, Size};
 
 use std::collections::BTreeMap;
 use std::fmt;

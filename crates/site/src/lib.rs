@@ -32,8 +32,9 @@ mod users;
 pub use archive::{Archive, ArchiveState};
 pub use camera::SiteCamera;
 pub use config::{
-    CameraConfig, Certificate, Config, ConfigError, MulticastConfig, Position, Problem, RecordConfig,
-    RecordMode, RecordingConfig, RtspConfig, RtspTlsConfig, SendConfig, UserConfig, WebConfig,
+    BadSize, CameraConfig, Certificate, Config, ConfigError, MulticastConfig, Position, Problem,
+    RecordConfig, RecordMode, RecordingConfig, RtspConfig, RtspTlsConfig, SendConfig, Size, UserConfig,
+    WebConfig,
 };
 pub use event::{Event, EventKind, EventLog, Subscription};
 pub use role::Role;

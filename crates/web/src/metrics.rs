@@ -118,7 +118,7 @@ impl ArchiveFigures {
         let open = f64::from(u8::from(self.is_open));
         encoder.gauge("valkka_archive_open", "1 while the store is open and can be written", open)?;
         let free = self.free_bytes as f64;
-        encoder.gauge("valkka_archive_free_bytes", "Room that nothing was ever recorded into", free)?;
+        encoder.gauge("valkka_archive_free_bytes", "Room in which nothing is recorded now", free)?;
         let queued = self.stats.queued_bytes as f64;
         encoder.gauge("valkka_archive_queued_bytes", "Bytes that wait for the disk", queued)?;
         for (name, help, value) in [

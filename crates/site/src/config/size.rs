@@ -7,24 +7,35 @@ use std::str::FromStr;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, Deserializer, Error, Unexpected, Visitor};
 
-/// A number of bytes: in a file a whole number, or a text with a unit, such as `"500 GB"` and `"64 MiB"`.
+/// A number of bytes: in a file a whole number, or a text with a unit, such as `"500 GB"` (of 1000) and `"64 MiB"` (of 1024).
+/// The `B` may be left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Size(pub(crate) u64);
+pub struct Size(pub u64);
+
+/// A text that is no [`Size`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("it is no number of bytes, such as \"500 GB\" or \"64 MiB\"")]
+pub struct BadSize;
 
 impl FromStr for Size {
-    type Err = ();
+    type Err = BadSize;
 
-    fn from_str(text: &str) -> Result<Self, ()> {
+    fn from_str(text: &str) -> Result<Self, BadSize> {
         let digits =
             text.find(|letter: char| !(letter.is_ascii_digit() || letter == '.')).unwrap_or(text.len());
         let (number, unit) = text.split_at(digits);
-        let (_, unit) = UNITS.iter().find(|(name, _)| name.eq_ignore_ascii_case(unit.trim())).ok_or(())?;
+        let unit = unit.trim();
+        let is_unit = |name: &str| {
+            let short = name.trim_end_matches('B');
+            name.eq_ignore_ascii_case(unit) || short.eq_ignore_ascii_case(unit)
+        };
+        let (_, unit) = UNITS.iter().find(|(name, _)| is_unit(name)).ok_or(BadSize)?;
         // Whole numbers are exact, however large.
         if let Ok(number) = number.parse::<u64>() {
-            return number.checked_mul(*unit).map(Self).ok_or(());
+            return number.checked_mul(*unit).map(Self).ok_or(BadSize);
         }
-        let bytes = number.parse::<f64>().map_err(|_| ())? * *unit as f64;
-        if bytes <= MAX_FRACTION { Ok(Self(bytes as u64)) } else { Err(()) }
+        let bytes = number.parse::<f64>().map_err(|_| BadSize)? * *unit as f64;
+        if bytes <= MAX_FRACTION { Ok(Self(bytes as u64)) } else { Err(BadSize) }
     }
 }
 
@@ -65,7 +76,7 @@ impl Visitor<'_> for SizeVisitor {
     }
 
     fn visit_str<E: Error>(self, value: &str) -> Result<Size, E> {
-        value.parse().map_err(|()| E::invalid_value(Unexpected::Str(value), &self))
+        value.parse().map_err(|BadSize| E::invalid_value(Unexpected::Str(value), &self))
     }
 }
 
@@ -86,13 +97,12 @@ impl JsonSchema for Size {
 }
 
 /// Those of 1000 first, the least first.
-const UNITS: [(&str, u64); 10] = [
+const UNITS: [(&str, u64); 9] = [
     ("B", 1),
     ("kB", 1000),
     ("MB", 1_000_000),
     ("GB", 1_000_000_000),
     ("TB", 1_000_000_000_000),
-    ("", 1),
     ("KiB", 1 << 10),
     ("MiB", 1 << 20),
     ("GiB", 1 << 30),
@@ -116,6 +126,8 @@ mod tests {
             ("64MiB", 64 << 20),
             ("1.5 tb", 1_500_000_000_000),
             ("2 KIB", 2048),
+            ("10G", 10_000_000_000),
+            ("1.5 Gi", 3 << 29),
             ("18446744073709551615 B", u64::MAX),
         ] {
             assert_eq!(text.parse(), Ok(Size(bytes)), "{text}");
@@ -123,7 +135,7 @@ mod tests {
         for wrong in
             ["", "GB", "x", "-1", "1 GBit", "1..5 GB", ". GB", "1e3", "20000000 TB", "99999999999.5 TB"]
         {
-            assert_eq!(wrong.parse::<Size>(), Err(()), "{wrong}");
+            assert_eq!(wrong.parse::<Size>(), Err(BadSize), "{wrong}");
         }
     }
 
