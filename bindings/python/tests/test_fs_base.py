@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import gc
 import json
 import os
@@ -85,6 +86,22 @@ def test_a_new_one_in_the_place_of_another(tmp_path: Path) -> None:
     assert said(tmp_path / "rec")["n_blocks"] == 2
     assert os.path.getsize(str(valkkafs.dumpfile)) == 2 * BLOCK
     assert (tmp_path / "rec" / "notes").read_text() == "mine"
+
+
+def test_a_new_one_in_the_place_of_an_upgraded_one(tmp_path: Path) -> None:
+    directory = tmp_path / "rec"
+    new(directory)
+    # As an upgrade leaves it.
+    (directory / "blockfile").rename(directory / "blockfile.2")
+    text = (directory / "valkkafs.json").read_text().replace("/blockfile", "/blockfile.2")
+    (directory / "valkkafs.json").write_text(text)
+    with (directory / "blockfile.2").open("rb+") as table:
+        fcntl.flock(table, fcntl.LOCK_EX)
+        with pytest.raises(RuntimeError, match="somebody is recording there"):
+            new(directory)
+    assert {path.name for path in directory.iterdir()} == {"blockfile.2", "dumpfile", "valkkafs.json"}
+    new(directory)
+    assert {path.name for path in directory.iterdir()} == {"blockfile", "dumpfile", "valkkafs.json"}
 
 
 def test_without_room(tmp_path: Path) -> None:

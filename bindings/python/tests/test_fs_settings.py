@@ -70,3 +70,8 @@ def test_where_files_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert settings.beside("here", "dumpfile") == "here/dumpfile"
     assert settings.beside("here", "/gone/dumpfile") == "here/dumpfile"
     assert settings.beside("here", "/gone/other") == "/gone/other"
+    # A copy is not taken for what it is a copy of.
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "dumpfile").touch()
+    assert settings.beside("here", "there/dumpfile") == "here/dumpfile"
+    assert settings.beside("here", str(tmp_path / "there" / "dumpfile")) == "here/dumpfile"

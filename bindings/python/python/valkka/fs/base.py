@@ -124,9 +124,11 @@ class ValkkaFS:
         jsonfile, blockfile, dumpfile = (
             os.path.join(dirname, name) for name in (settings.JSONFILE, settings.BLOCKFILE, settings.DUMPFILE)
         )
-        refuse_if_written(blockfile)
+        tables = {blockfile, *tables_in(dirname)}
+        for table in tables:
+            refuse_if_written(table)
         # That it is a recording goes first, and comes last: half a one is none.
-        remove(jsonfile, blockfile, dumpfile)
+        remove(jsonfile, *tables, dumpfile)
         where = dumpfile if partition_uuid is None else f"partition {partition_uuid}"
         print(f"{cls.__name__}: making {count} blocks of {size} bytes on {where}")
         try:
@@ -340,6 +342,16 @@ def remove(*paths: str) -> None:
     for path in paths:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path)
+
+
+def tables_in(dirname: str) -> list[str]:
+    """Returns the table that the recording in a directory has there, which an upgrade gives another name."""
+    try:
+        found = settings.read(os.path.join(dirname, settings.JSONFILE)).get("blockfile")
+    except (OSError, ValueError):
+        return []
+    table = os.path.join(dirname, os.path.basename(found)) if isinstance(found, str) else ""
+    return [table] if os.path.isfile(table) else []
 
 
 def refuse_if_written(blockfile: str) -> None:

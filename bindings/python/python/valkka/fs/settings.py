@@ -70,9 +70,9 @@ def write(path: str, known: Mapping[str, Any]) -> None:
 
 
 def beside(dirname: str, path: str) -> str:
-    """Returns where a file of the recording in a directory is: at ``path``, or else in the directory, which may have
-    been moved since its paths were written down."""
-    places = [path, os.path.join(dirname, path), os.path.join(dirname, os.path.basename(path))]
+    """Returns where a file of the recording in a directory is: in the directory, which may have been moved or copied
+    since its paths were written down, or else at ``path``."""
+    places = [os.path.join(dirname, os.path.basename(path)), path, os.path.join(dirname, path)]
     return next((place for place in places if os.path.exists(place)), path)
 
 
