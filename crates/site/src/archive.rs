@@ -5,6 +5,7 @@ mod presence;
 mod teller;
 
 use std::fmt;
+use std::mem;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
@@ -52,6 +53,8 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
+    /// Counts the workers. One that hangs in a disk may still be there when its successor works, and must leave it alone.
+    run: u64,
     config: Option<Wanted>,
     /// To read from. It stays when it cannot be written any more.
     store: Option<Arc<Store>>,
@@ -91,10 +94,10 @@ impl Archive {
         }
         // The other one frees its store first: it may be the same by another name.
         drop(worker.take());
-        *self.shared.state() = State { config: wanted.clone(), ..State::default() };
+        let run = self.shared.restart(wanted.clone());
         if wanted.is_some() {
             let shared = self.shared.clone();
-            let spawned = Worker::spawn("archive", None, move |stop| shared.run(&stop));
+            let spawned = Worker::spawn("archive", None, move |stop| shared.run(run, &stop));
             *worker = Some(spawned.map_err(|error| format!("there is no thread to record with: {error}"))?);
         }
         Ok(())
@@ -128,7 +131,7 @@ impl Archive {
     pub(crate) fn close(&self) {
         let worker = lock(&self.worker).take();
         drop(worker);
-        *self.shared.state() = State::default();
+        self.shared.restart(None);
     }
 
     /// What takes the frames, while there is something.
@@ -148,24 +151,42 @@ impl Shared {
         lock(&self.state)
     }
 
+    /// The state, if the worker `run` is the one that it belongs to.
+    fn state_of(&self, run: u64) -> Option<MutexGuard<'_, State>> {
+        Some(self.state()).filter(|state| state.run == run)
+    }
+
+    /// Begins anew, with what is wanted now. Returns the number of the worker to come.
+    fn restart(&self, config: Option<Wanted>) -> u64 {
+        let (before, run) = {
+            let mut state = self.state();
+            let run = state.run + 1;
+            (mem::replace(&mut *state, State { run, config, ..State::default() }), run)
+        };
+        // A writer may wait for its disk: nobody else is to wait with it.
+        drop(before);
+        run
+    }
+
     /// Opens the store, looks after it, and opens it again when it is gone, until `stop` says stop.
-    fn run(self: Arc<Self>, stop: &StopToken) {
+    fn run(self: Arc<Self>, run: u64, stop: &StopToken) {
         let mut opening = Opening::default();
         let mut pause = FIRST_PAUSE;
         while !stop.is_stopped() {
-            let Some(wanted) = self.state().config.clone() else { return };
-            match self.open(&wanted, &mut opening) {
+            let Some(wanted) = self.state_of(run).and_then(|state| state.config.clone()) else { return };
+            match self.open(run, &wanted, &mut opening) {
+                Ok(_) if stop.is_stopped() => return,
                 Ok((writer, presence)) => {
                     pause = FIRST_PAUSE;
-                    self.begin(&wanted.record.store, writer);
-                    let failure = self.look_after(&presence, stop);
-                    self.release();
+                    self.begin(run, &wanted.record.store, writer);
+                    let failure = self.look_after(run, &presence, stop);
+                    self.release(run);
                     match failure {
-                        Some(failure) => self.fail(failure),
+                        Some(failure) => self.fail(run, failure),
                         None => return,
                     }
                 }
-                Err(failure) => self.fail(failure),
+                Err(failure) => self.fail(run, failure),
             }
             stop.wait(pause);
             pause = (pause * 2).min(LAST_PAUSE);
@@ -173,9 +194,14 @@ impl Shared {
     }
 
     /// Opens the store to read from and, if nobody else does, to write into.
-    fn open(self: &Arc<Self>, wanted: &Wanted, opening: &mut Opening) -> Result<(Writer, Presence), String> {
+    fn open(
+        self: &Arc<Self>,
+        run: u64,
+        wanted: &Wanted,
+        opening: &mut Opening,
+    ) -> Result<(Writer, Presence), String> {
         let store = opening.open(&wanted.record, wanted.cameras)?;
-        self.state().store = Some(store.clone());
+        self.state_of(run).ok_or(SUCCEEDED)?.store = Some(store.clone());
         let presence = Presence::of(&wanted.record.store)?;
         let teller = Teller::new(&store, &self.events);
         let on_event = Arc::new(move |event| teller.tell(event));
@@ -185,14 +211,15 @@ impl Shared {
     }
 
     /// Waits until the store cannot be used any more, and says why; `None` if it was asked to stop.
-    fn look_after(&self, presence: &Presence, stop: &StopToken) -> Option<String> {
+    fn look_after(&self, run: u64, presence: &Presence, stop: &StopToken) -> Option<String> {
         let mut failing_since = None;
         while !stop.wait(LOOK) {
             if let Err(gone) = presence.check() {
                 return Some(gone);
             }
-            let state = self.state().writer.as_ref().map(|writer| writer.state());
-            let Some(WriterState::Failing { reason, .. }) = state else {
+            let writer = self.state_of(run).and_then(|state| state.writer.clone());
+            let Some(state) = writer.map(|writer| writer.state()) else { return Some(SUCCEEDED.to_owned()) };
+            let WriterState::Failing { reason, .. } = state else {
                 failing_since = None;
                 continue;
             };
@@ -205,8 +232,8 @@ impl Shared {
     }
 
     /// Gives the writer up, in this thread: what waits for the disk then is nobody else.
-    fn release(&self) {
-        let Some(writer) = self.state().writer.take() else { return };
+    fn release(&self, run: u64) {
+        let Some(writer) = self.state_of(run).and_then(|mut state| state.writer.take()) else { return };
         // Cameras let go of it within the second.
         let deadline = Instant::now() + LET_GO;
         while Arc::strong_count(&writer) > 1 && Instant::now() < deadline {
@@ -214,9 +241,9 @@ impl Shared {
         }
     }
 
-    fn begin(&self, directory: &Path, writer: Writer) {
+    fn begin(&self, run: u64, directory: &Path, writer: Writer) {
         let failure = {
-            let mut state = self.state();
+            let Some(mut state) = self.state_of(run) else { return };
             state.writer = Some(Arc::new(writer));
             state.failure.take()
         };
@@ -225,9 +252,9 @@ impl Shared {
     }
 
     /// Nothing can be recorded, for the reason `failure`; told once.
-    fn fail(&self, failure: String) {
+    fn fail(&self, run: u64, failure: String) {
         let is_news = {
-            let mut state = self.state();
+            let Some(mut state) = self.state_of(run) else { return };
             let is_news = state.failure.as_deref() != Some(failure.as_str());
             state.failure = Some(failure.as_str().into());
             is_news
@@ -248,3 +275,42 @@ const LET_GO: Duration = Duration::from_secs(3);
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// … up to this.
 const LAST_PAUSE: Duration = Duration::from_secs(30);
+/// Why a worker that was left behind goes; nobody is told.
+const SUCCEEDED: &str = "another thread looks after the recordings now";
+
+#[cfg(test)]
+mod tests {
+    use valkka_testkit::temp::TempDir;
+    use valkka_testkit::watchdog::Watchdog;
+
+    use super::*;
+
+    #[test]
+    fn a_worker_that_was_left_behind_leaves_its_successor_alone() {
+        let _watchdog = Watchdog::start(Duration::from_secs(60));
+        let temp = TempDir::new().unwrap();
+        let wanted = |name: &str| Wanted {
+            record: RecordConfig { min_free: 0, ..RecordConfig::new(temp.join(name), Some(8 << 20)) },
+            cameras: 1,
+        };
+        let (old, new) = (wanted("old"), wanted("new"));
+        let shared = Arc::new(Shared { events: Arc::default(), state: Mutex::default() });
+        let left_behind = shared.restart(Some(old.clone()));
+        let (old_writer, old_presence) = shared.open(left_behind, &old, &mut Opening::default()).unwrap();
+        let successor = shared.restart(Some(new.clone()));
+        let (writer, _) = shared.open(successor, &new, &mut Opening::default()).unwrap();
+        shared.begin(successor, &new.record.store, writer);
+
+        // Its disk answers at last.
+        shared.begin(left_behind, &old.record.store, old_writer);
+        let failure = shared.look_after(left_behind, &old_presence, &StopToken::default());
+        assert_eq!(failure.as_deref(), Some(SUCCEEDED));
+        shared.release(left_behind);
+        shared.fail(left_behind, "an error of the disk".into());
+        assert!(shared.open(left_behind, &old, &mut Opening::default()).is_err());
+        let state = shared.state();
+        assert_eq!(state.store.as_ref().unwrap().directory(), Some(new.record.store.as_path()));
+        assert!(state.writer.is_some() && state.failure.is_none());
+        assert_eq!(shared.events.last_id(), 1);
+    }
+}
