@@ -25,6 +25,13 @@ pub enum StoreError {
     /// A file of the new store is there already.
     #[error("{path} exists: it is not overwritten", path = .0.display())]
     Exists(PathBuf),
+    /// A file of a store is there, but no `valkkafs.json`.
+    #[error(
+        "{path} is there without valkkafs.json, as of a store that has lost it: `valkka fsck --repair` makes that anew; \
+         if nothing is to be kept, remove the file",
+        path = .0.display()
+    )]
+    Orphan(PathBuf),
     /// `valkkafs.json` makes no sense.
     #[error("{path}: {reason}", path = path.display())]
     Manifest {

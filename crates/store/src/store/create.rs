@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind, IoSlice, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::FallocateFlags;
+use rustix::fs::{FallocateFlags, FlockOperation};
 use rustix::io::Errno;
 use valkka_core::clock::SystemClock;
 
@@ -44,7 +44,8 @@ pub struct StoreFiles {
     pub table: PathBuf,
 }
 
-/// Makes the files of an empty store in `dir`, `valkkafs.json` last: before it is there, there is no store.
+/// Makes the files of an empty store in `dir`, `valkkafs.json` last: before it is there, there is no store. They get their
+/// names when they are whole, so that what a making that was cut off has left is not taken for recordings.
 pub(super) fn create(dir: &Path, options: &StoreOptions) -> Result<(), StoreError> {
     if Manifest::exists(dir) {
         return Err(StoreError::Exists(dir.join(FILE_NAME)));
@@ -52,8 +53,12 @@ pub(super) fn create(dir: &Path, options: &StoreOptions) -> Result<(), StoreErro
     fs::create_dir_all(dir).map_err(StoreError::io("make", dir))?;
     // Programs of the older format take the paths for relative to where they run.
     let dir = std::path::absolute(dir).map_err(StoreError::io("find", dir))?;
+    let lock = lock_directory(&dir)?;
+    if Manifest::exists(&dir) {
+        return Err(StoreError::Exists(dir.join(FILE_NAME)));
+    }
     let mut made = Made::default();
-    fill(&dir, options, &mut made)?;
+    fill(&dir, &lock, options, &mut made)?;
     made.files.clear();
     Ok(())
 }
@@ -79,7 +84,15 @@ pub(super) fn prepare(files: &StoreFiles, geometry: Geometry, init: bool) -> Res
     Ok(init)
 }
 
-fn fill(dir: &Path, options: &StoreOptions, made: &mut Made) -> Result<(), StoreError> {
+fn fill(dir: &Path, opened: &File, options: &StoreOptions, made: &mut Made) -> Result<(), StoreError> {
+    let (data_file, table_file) = (dir.join("dumpfile"), dir.join("blockfile"));
+    let own_data = options.device.is_none().then_some(&data_file);
+    if let Some(path) = own_data.into_iter().chain([&table_file]).find(|path| path.exists()) {
+        return Err(StoreError::Orphan(path.clone()));
+    }
+    for path in [&data_file, &table_file] {
+        remove_if_there(&temporary(path))?;
+    }
     let geometry = options.geometry;
     let table_bytes = Table::bytes(Format::V2, geometry);
     let data_bytes = if options.device.is_some() { 0 } else { geometry.data_bytes() };
@@ -91,23 +104,27 @@ fn fill(dir: &Path, options: &StoreOptions, made: &mut Made) -> Result<(), Store
             path
         }
         None => {
-            let path = dir.join("dumpfile");
-            let file = made.file(&path)?;
+            let file = made.file(&temporary(&data_file))?;
             let reserved = reserve(&file, data_bytes).and_then(|()| file.sync_all());
-            reserved.map_err(StoreError::io("reserve room for", &path))?;
-            path
+            reserved.map_err(StoreError::io("reserve room for", &data_file))?;
+            data_file.clone()
         }
     };
-    let table_path = dir.join("blockfile");
-    let file = made.file(&table_path)?;
+    let table_temporary = temporary(&table_file);
+    let file = made.file(&table_temporary)?;
     let reserved = reserve(&file, table_bytes).and_then(|()| file.sync_all());
-    reserved.map_err(StoreError::io("reserve room for", &table_path))?;
-    let medium = FileMedium::open(&table_path).map_err(StoreError::io("open", &table_path))?;
+    reserved.map_err(StoreError::io("reserve room for", &table_file))?;
+    let medium = FileMedium::open(&table_temporary).map_err(StoreError::io("open", &table_file))?;
     Table::create(Arc::new(medium), geometry, SystemClock.now())?;
+    if options.device.is_none() {
+        made.name(&data_file)?;
+    }
+    made.name(&table_file)?;
+    opened.sync_all().map_err(StoreError::io("write", dir))?;
     let manifest = Manifest {
         dumpfile: options.partition_uuid.is_none().then_some(data_path),
         partition_uuid: options.partition_uuid.clone(),
-        blockfile: table_path,
+        blockfile: table_file,
         blocksize: geometry.block_bytes(),
         n_blocks: geometry.blocks(),
         current_block: 0,
@@ -138,6 +155,15 @@ impl Made {
             Err(error) => Err(StoreError::io("make", path)(error)),
         }
     }
+
+    /// Gives the file that is called [`temporary`] of it the name `path`, which nobody has.
+    fn name(&mut self, path: &Path) -> Result<(), StoreError> {
+        let before = temporary(path);
+        fs::rename(&before, path).map_err(StoreError::io("make", path))?;
+        self.files.retain(|file| *file != before);
+        self.files.push(path.to_owned());
+        Ok(())
+    }
 }
 
 impl Drop for Made {
@@ -146,6 +172,28 @@ impl Drop for Made {
             // The error that led here is what counts.
             let _ = fs::remove_file(path);
         }
+    }
+}
+
+/// What `path` is called until it is whole.
+fn temporary(path: &Path) -> PathBuf {
+    path.with_extension("new")
+}
+
+fn remove_if_there(path: &Path) -> Result<(), StoreError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(StoreError::io("remove", path)(error)),
+        _ => Ok(()),
+    }
+}
+
+/// Opens `dir`. While it is open, nobody else makes a store in it.
+fn lock_directory(dir: &Path) -> Result<File, StoreError> {
+    let opened = File::open(dir).map_err(StoreError::io("open", dir))?;
+    match rustix::fs::flock(&opened, FlockOperation::NonBlockingLockExclusive) {
+        Err(Errno::WOULDBLOCK) => Err(StoreError::Locked(dir.to_owned())),
+        // Not every file system can lock directories: it is as if nobody else were there.
+        _ => Ok(opened),
     }
 }
 
@@ -232,9 +280,38 @@ mod tests {
         assert!(message.contains("bytes free: 45376 are needed"), "{message}");
         fs::create_dir(dir.join("other")).unwrap();
         fs::write(dir.join("other/blockfile"), "mine").unwrap();
-        assert!(matches!(Store::create(&dir.join("other"), &options()), Err(StoreError::Exists(_))));
+        assert!(matches!(Store::create(&dir.join("other"), &options()), Err(StoreError::Orphan(_))));
         let left: Vec<_> = fs::read_dir(dir.join("other")).unwrap().map(|file| file.unwrap()).collect();
         assert_eq!(left.len(), 1);
+    }
+
+    #[test]
+    fn a_making_that_was_cut_off_is_done_again() {
+        let dir = TempDir::new().unwrap();
+        let path = dir.join("store");
+        fs::create_dir(&path).unwrap();
+        for name in ["dumpfile.new", "blockfile.new", "valkkafs.json.new"] {
+            fs::write(path.join(name), "half").unwrap();
+        }
+        Store::create(&path, &options()).unwrap();
+        let files = fs::read_dir(&path).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap());
+        let mut files: Vec<_> = files.collect();
+        files.sort();
+        assert_eq!(files, ["blockfile", "dumpfile", "valkkafs.json"]);
+        // Cut off just before the last step; or it is a store that lost the file.
+        fs::remove_file(path.join("valkkafs.json")).unwrap();
+        let message = Store::create(&path, &options()).unwrap_err().to_string();
+        assert!(message.contains("dumpfile") && message.contains("valkka fsck --repair"), "{message}");
+        assert_eq!(fs::metadata(path.join("dumpfile")).unwrap().len(), 5 * 8192);
+    }
+
+    #[test]
+    fn one_at_a_time_makes_a_store() {
+        let dir = TempDir::new().unwrap();
+        let making = lock_directory(&dir.join(".")).unwrap();
+        assert!(matches!(Store::create(&dir.join("."), &options()), Err(StoreError::Locked(_))));
+        drop(making);
+        Store::create(&dir.join("."), &options()).unwrap();
     }
 
     #[test]
