@@ -38,7 +38,7 @@ pub struct Store {
     data: Arc<dyn Medium>,
     table: Table,
     directory: Option<Directory>,
-    /// The names of the streams.
+    /// The names of the streams. Nobody who holds them or the rows waits for the other.
     names: Mutex<BTreeMap<StreamId, String>>,
     shared_streams: SharedStreams,
     /// Whether a writer of this process writes through this object.
@@ -279,12 +279,13 @@ impl Store {
 
     /// The stream called `name`, which gets a number if it has none; [`Self::save_manifest`] writes it down.
     pub(crate) fn name_stream(&self, name: &str) -> Result<StreamId, StoreError> {
+        // Rows and names are never held together. A lane that appears meanwhile is that of a stream with a name.
+        let recorded = self.table.rows().iter().map(|row| row.lane).max().unwrap_or(0);
         let mut names = lock(&self.names);
         if let Some((&id, _)) = names.iter().find(|(_, known)| *known == name) {
             return Ok(id);
         }
         let named = names.keys().next_back().map_or(0, |id| id.number());
-        let recorded = self.table.rows().iter().map(|row| row.lane).max().unwrap_or(0);
         let id = named.max(recorded).checked_add(1).and_then(StreamId::new);
         let id = id.filter(|_| names.len() < MAX_NAMES).ok_or(StoreError::TooManyStreams(names.len()))?;
         names.insert(id, name.to_owned());

@@ -36,7 +36,7 @@ impl Store {
     /// looked into.
     pub fn streams(&self) -> Vec<StreamSummary> {
         let mut streams: BTreeMap<StreamId, StreamSummary> = BTreeMap::new();
-        let summary = |id| StreamSummary { id, name: self.name_of(id), first: None, last: None, bytes: 0 };
+        let summary = |id| StreamSummary { id, name: String::new(), first: None, last: None, bytes: 0 };
         for id in self.named() {
             streams.insert(id, summary(id));
         }
@@ -57,6 +57,11 @@ impl Store {
             let stream = streams.entry(id).or_insert_with(|| summary(id));
             stream.first = [stream.first, shared.first].into_iter().flatten().min();
             stream.last = stream.last.max(shared.last);
+        }
+        // Not before the rows are let go: rows and names are never held together.
+        let names = lock(&self.names);
+        for (id, stream) in &mut streams {
+            stream.name = names.get(id).cloned().unwrap_or_default();
         }
         streams.into_values().collect()
     }
@@ -127,3 +132,55 @@ fn look(store: &Store, block: u64, row: &Row) -> io::Result<BTreeSet<StreamId>> 
 
 /// How many blocks are looked into.
 const SHARED_BLOCKS: usize = 4;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::thread;
+    use std::time::Duration;
+
+    use valkka_testkit::temp::TempDir;
+    use valkka_testkit::watchdog::Watchdog;
+
+    use crate::geometry::Geometry;
+    use crate::store::StoreOptions;
+
+    use super::*;
+
+    #[test]
+    fn streams_are_listed_and_named_while_rows_change() {
+        let _watchdog = Watchdog::start(Duration::from_secs(60));
+        let dir = TempDir::new().unwrap();
+        let options = StoreOptions::new(Geometry::new(4096, 200).unwrap());
+        let store = Store::create(&dir.join("store"), &options).unwrap();
+        // Lanes without a name.
+        for (lane, row) in (100_000..).zip(store.table().write_rows().iter_mut()) {
+            *row = Row { lane, sequence: lane, state: BlockState::Closed, ..Row::default() };
+        }
+        let is_done = AtomicBool::new(false);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                while !is_done.load(Ordering::Acquire) {
+                    store.table().write_rows()[0].used_bytes ^= 1;
+                }
+            });
+            scope.spawn(|| {
+                while !is_done.load(Ordering::Acquire) {
+                    assert!(store.streams().len() >= 200);
+                }
+            });
+            for number in 0..20_000 {
+                store.name_stream(&format!("camera {number}")).unwrap();
+                if number % 8 == 7 {
+                    lock(&store.names).clear();
+                }
+            }
+            store.name_stream("the last").unwrap();
+            is_done.store(true, Ordering::Release);
+        });
+        let streams = store.streams();
+        let named = |stream: &StreamSummary| (stream.id.number(), stream.name.clone());
+        assert_eq!((streams.len(), named(&streams[0])), (201, (100_000, String::new())));
+        assert_eq!(named(&streams[200]), (100_200, "the last".to_owned()));
+    }
+}
