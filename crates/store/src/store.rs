@@ -43,6 +43,9 @@ pub struct Store {
     shared_streams: SharedStreams,
     /// Whether a writer of this process writes through this object.
     is_writing: AtomicBool,
+    /// Held while table and names are read again, and while writing begins: what was read before must not replace what is
+    /// written.
+    loading: Mutex<()>,
 }
 
 /// Where a store's `valkkafs.json` is, and what it said when it was last read or written.
@@ -121,8 +124,8 @@ impl Store {
             return Err(StoreError::Size { path, found, wanted });
         }
         let (names, shared_streams) = (Mutex::default(), SharedStreams::default());
-        let is_writing = AtomicBool::new(false);
-        Ok(Self { geometry, data, table, directory, names, shared_streams, is_writing })
+        let (is_writing, loading) = (AtomicBool::new(false), Mutex::default());
+        Ok(Self { geometry, data, table, directory, names, shared_streams, is_writing, loading })
     }
 
     /// The size and number of its blocks.
@@ -151,6 +154,7 @@ impl Store {
     /// # Errors
     /// If they cannot be read; the store stays as it is then.
     pub fn refresh(&self) -> Result<(), StoreError> {
+        let _loading = lock(&self.loading);
         if self.is_writing.load(Ordering::Acquire) {
             return Ok(());
         }
@@ -254,6 +258,7 @@ impl Store {
 
     /// Takes the store for the one writer that there may be, as long as what is returned lives.
     pub(crate) fn begin_writing(self: &Arc<Self>) -> Result<WriteLock, StoreError> {
+        let _loading = lock(&self.loading);
         if self.is_writing.swap(true, Ordering::AcqRel) {
             return Err(StoreError::Locked(self.table.medium().place().to_owned()));
         }
