@@ -49,9 +49,7 @@ pub(crate) fn title(name: &str, id: StreamId) -> String {
 
 /// Each stream has a block to itself at any time, and recordings are given up by blocks: there should be many.
 fn good_block(size: u64, streams: usize) -> u64 {
-    const MIB: u64 = 1 << 20;
-    let blocks = (streams as u64 * 16).max(64);
-    (size / blocks / MIB * MIB).clamp(MIB, 64 * MIB)
+    Geometry::suitable_block_bytes(size, (streams as u64).saturating_mul(16).max(64))
 }
 
 #[cfg(test)]
@@ -64,5 +62,6 @@ mod tests {
         assert_eq!(good_block(1 << 30, 2), 16 << 20);
         assert_eq!(good_block(1 << 20, 2), 1 << 20);
         assert_eq!(good_block(10 << 30, 256), 2 << 20);
+        assert_eq!(good_block(128 << 40, 2), 128 << 20);
     }
 }

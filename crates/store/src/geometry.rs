@@ -34,6 +34,15 @@ impl Geometry {
         }
     }
 
+    /// Bytes that blocks may have if `size` bytes are to make about `blocks` of them: whole MiB, 1 to 64 of them, and more
+    /// only where that were more than [`Self::MAX_BLOCKS`].
+    pub fn suitable_block_bytes(size: u64, blocks: u64) -> u64 {
+        const MIB: u64 = 1 << 20;
+        let good = (size / blocks.max(1) / MIB * MIB).clamp(MIB, 64 * MIB);
+        let least = size.div_ceil(Self::MAX_BLOCKS).div_ceil(MIB) * MIB;
+        good.max(least).min(Self::MAX_BLOCK_BYTES)
+    }
+
     /// Bytes of each block, a multiple of [`Self::GRAIN_BYTES`].
     pub fn block_bytes(self) -> u64 {
         self.block_bytes.into()
@@ -78,6 +87,19 @@ mod tests {
         assert_eq!(geometry.range(2), Some(16_384..24_576));
         assert_eq!(geometry.range(3), None);
         assert_eq!(Geometry::new(1, 1).unwrap().block_bytes(), 4096);
+    }
+
+    #[test]
+    fn blocks_suit_the_size() {
+        let block = |size, blocks| Geometry::suitable_block_bytes(size, blocks) >> 20;
+        assert_eq!((block(10 << 30, 64), block(1 << 30, 64), block(1 << 20, 64)), (64, 16, 1));
+        assert_eq!((block(64 << 40, 64), block((64 << 40) + 1, 64), block(1 << 50, 0)), (64, 65, 1024));
+        for size in [0, 1, 64 << 40, 100_000_000_000_000, 1 << 50] {
+            let block = Geometry::suitable_block_bytes(size, 256);
+            assert!(size / block <= Geometry::MAX_BLOCKS, "{size}");
+        }
+        // There are sizes that no store can have.
+        assert_eq!(Geometry::suitable_block_bytes(u64::MAX, 256), Geometry::MAX_BLOCK_BYTES);
     }
 
     #[test]

@@ -7,6 +7,8 @@ use std::time::Duration;
 use rustix::fs::statvfs;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use valkka::reason::reason;
+use valkka::store::Geometry;
 
 use super::problem::Problem;
 use super::size::Size;
@@ -69,7 +71,7 @@ impl RecordConfig {
     /// what is deleted goes by blocks.
     pub fn block_bytes(&self, size: u64, cameras: usize) -> u64 {
         let blocks = (cameras as u64).saturating_mul(GOOD_BLOCKS_PER_CAMERA).max(GOOD_BLOCKS);
-        self.block_size.unwrap_or_else(|| (size / blocks).clamp(MIN_BLOCK, MAX_BLOCK))
+        self.block_size.unwrap_or_else(|| Geometry::suitable_block_bytes(size, blocks))
     }
 
     /// What is in the way of making the store, if it is not there. Looks at the disk.
@@ -109,7 +111,8 @@ impl RecordConfig {
         let (block, needed) =
             (self.block_bytes(size, cameras), cameras.max(1) as u64 * MIN_BLOCKS_PER_CAMERA);
         if size / block >= needed {
-            return Ok(());
+            let made = Geometry::new(block, size / block);
+            return made.map(drop).map_err(|error| ("size", reason(&error)));
         }
         let message = format!(
             "it makes {} blocks of {block} bytes, and {cameras} cameras need {needed}, four each",
@@ -151,7 +154,6 @@ const GOOD_BLOCKS_PER_CAMERA: u64 = 16;
 /// One that is written, and some to keep.
 const MIN_BLOCKS_PER_CAMERA: u64 = 4;
 const MIN_BLOCK: u64 = 1 << 20;
-const MAX_BLOCK: u64 = 64 << 20;
 const MAX_CHOSEN_BLOCK: u64 = 1 << 30;
 
 #[cfg(test)]
@@ -177,6 +179,13 @@ mod tests {
             message.starts_with("it makes 15 blocks of 1048576 bytes, and 4 cameras need 16"),
             "{message}"
         );
+        assert_eq!(of(100_000_000_000_000, 4), Ok(()));
+        let (key, message) = of(u64::MAX, 4).unwrap_err();
+        assert!(key == "size" && message.starts_with("a store cannot have"), "{message}");
+        let small_blocks =
+            RecordConfig { block_size: Some(1 << 20), ..RecordConfig::new("store", Some(2 << 40)) };
+        let (_, message) = small_blocks.check_size(4).unwrap_err();
+        assert_eq!(message, "a store cannot have 2097152 blocks: 1 to 1048576 are possible");
         let odd = RecordConfig { block_size: Some(4096), ..RecordConfig::new("store", None) };
         assert_eq!(odd.check_size(1).unwrap_err().0, "block_size");
     }
