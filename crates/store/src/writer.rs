@@ -80,7 +80,7 @@ pub struct WriterOptions {
     /// How many bytes of one stream wait for the disk before frames are dropped.
     pub max_queued_bytes: usize,
     /// Is told what happens, on the writer's thread and on those that put frames. It must not wait, and it must not drop
-    /// the writer.
+    /// the writer. If it panics on the writer's thread, nothing is recorded any more, and [`Writer::state`] says so.
     pub on_event: Arc<dyn Fn(WriterEvent) + Send + Sync>,
 }
 

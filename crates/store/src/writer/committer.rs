@@ -1,11 +1,13 @@
 //! The thread that writes.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use tracing::{debug, trace, warn};
+use tracing::{debug, error, trace, warn};
 use valkka_core::clock::SystemClock;
 use valkka_core::time::WallTime;
 use valkka_core::worker::StopToken;
@@ -79,6 +81,7 @@ impl Committer {
 
     /// Writes until `stop` says stop; then what was put before, once, and completes the blocks.
     pub(super) fn run(mut self, stop: &StopToken) {
+        let _ended = Ended(self.shared.clone());
         let shared = self.shared.clone();
         stop.on_stop(move || shared.wake());
         while !stop.is_stopped() {
@@ -90,7 +93,6 @@ impl Committer {
             }
         }
         self.cycle(true);
-        self.shared.end();
     }
 
     /// One commit cycle: first what the disk did not take, then what was put since.
@@ -296,10 +298,27 @@ impl Committer {
     }
 }
 
+/// Tells everybody that nothing is written any more, also when the thread ends by a panic.
+struct Ended(Arc<Shared>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            // Who is told may be who has panicked.
+            let told = panic::catch_unwind(AssertUnwindSafe(|| self.0.fail(PANICKED)));
+            if told.is_err() {
+                error!("the thread that writes has ended by a panic, and so has who is told of it");
+            }
+        }
+        self.0.end();
+    }
+}
+
 fn add(count: &AtomicU64, number: u64) {
     count.fetch_add(number, Ordering::Relaxed);
 }
 
+const PANICKED: &str = "the thread that writes has ended by a panic";
 /// How long to wait after the first failure, and at most.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const MAX_PAUSE: Duration = Duration::from_secs(5);
