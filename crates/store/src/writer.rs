@@ -77,7 +77,8 @@ pub struct WriterOptions {
     /// How old frames get before they are on disk, as long as the disk keeps up: what a power cut may cost. The shorter,
     /// the more is written that was written before, for disks write whole pages.
     pub commit_interval: Duration,
-    /// How many bytes of one stream wait for the disk before frames are dropped.
+    /// How many bytes of one stream wait for the disk before frames are dropped. A single frame that is larger, but
+    /// not than a block, may wait beside them.
     pub max_queued_bytes: usize,
     /// Is told what happens, on the writer's thread and on those that put frames. It must not wait, and it must not drop
     /// the writer. If it panics on the writer's thread, nothing is recorded any more, and [`Writer::state`] says so.
@@ -105,7 +106,8 @@ pub enum WriterEvent {
         /// Since when it did not.
         since: WallTime,
     },
-    /// Frames of a stream were dropped; those that follow are written again.
+    /// Frames of a stream were dropped: told when those that follow are written again, and every few seconds before, each
+    /// time of those that were not told of yet.
     Dropped {
         /// The stream.
         id: StreamId,

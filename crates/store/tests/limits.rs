@@ -7,11 +7,14 @@ use std::collections::BTreeMap;
 use std::env;
 use std::fs;
 use std::path::Path;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use common::{Camera, read_back, say, soon};
 use valkka_store::format::{BlockState, Row};
-use valkka_store::{Geometry, Lane, Retention, Store, StoreOptions, StreamId, Writer, WriterOptions};
+use valkka_store::{
+    Geometry, Lane, Retention, Store, StoreOptions, StreamId, Writer, WriterEvent, WriterOptions,
+};
 use valkka_testkit::process::{Child, command};
 use valkka_testkit::temp::TempDir;
 use valkka_testkit::wait;
@@ -97,6 +100,43 @@ fn three_hundred_lanes_share_a_store() {
     let store = Store::open(&dir.join("store")).unwrap();
     assert_eq!(store.streams().len(), 300);
     assert!(store.rows().iter().all(|row| row.state != BlockState::Open));
+}
+
+#[test]
+fn frames_larger_than_the_queue_are_recorded() {
+    let _watchdog = Watchdog::start(SOON * 2);
+    let dir = TempDir::new().unwrap();
+    let options = StoreOptions::new(Geometry::new(1 << 16, 12).unwrap());
+    let (sender, events) = mpsc::channel();
+    let writing = WriterOptions {
+        max_queued_bytes: 10_000,
+        on_event: Arc::new(move |event| drop(sender.send(event))),
+        ..WriterOptions::default()
+    };
+    let writer = Writer::open(Store::create(&dir.join("store"), &options).unwrap(), writing).unwrap();
+    let lane = writer.lane("front", Retention::default()).unwrap();
+    let mut camera = Camera::new();
+    for _ in 0..3 {
+        assert!(lane.put(&camera.frame(30_000)) && lane.put(&camera.frame(1000)));
+        writer.commit(soon()).unwrap();
+    }
+    camera.skip_to(10);
+    assert!(!lane.put(&camera.frame(70_000)), "no block holds it");
+    assert!(!lane.put(&camera.frame(100)), "it depends on that one");
+    // It is told although no frame is written again.
+    let told = wait::until_some(SOON, "it is told", || {
+        lane.put(&camera.frame(70_000));
+        events.try_iter().find(|event| matches!(event, WriterEvent::Dropped { .. }))
+    });
+    let WriterEvent::Dropped { frames, reason, .. } = told else { panic!("it was just looked at") };
+    assert!(frames >= 2 && reason == "a frame of 70000 bytes is too large for a block", "{frames} {reason}");
+    camera.skip_to(1000);
+    assert!(lane.put(&camera.frame(30_000)));
+    writer.commit(soon()).unwrap();
+    let (streams, damage) = read_back(writer.store());
+    assert_eq!((&streams[&1].frames, damage), (&vec![0, 1, 2, 3, 4, 5, 1000], vec![]));
+    assert_eq!(streams[&1].gaps.len(), 1);
+    drop(lane);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! What is dropped when one packet is.
 
+use std::time::{Duration, Instant};
+
 use valkka_core::frame::Packet;
 
 /// Keeps the packets of a stream away after one was dropped, up to the next one at which decoding can start.
@@ -7,12 +9,16 @@ use valkka_core::frame::Packet;
 pub(super) struct Gate {
     has_video: bool,
     dropped: Option<Dropped>,
+    /// When it was looked last what is to be told, while it is shut.
+    told: Option<Instant>,
 }
 
 /// What was dropped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Dropped {
     pub(super) frames: u64,
+    /// How many of them nobody was told of yet.
+    pub(super) untold: u64,
     /// Why the first one was.
     pub(super) reason: String,
 }
@@ -25,7 +31,7 @@ impl Gate {
         let can_start = packet.keyframe && is_video == self.has_video;
         match &mut self.dropped {
             Some(dropped) if !can_start => {
-                dropped.frames += 1;
+                dropped.count();
                 false
             }
             _ => true,
@@ -35,16 +41,40 @@ impl Gate {
     /// A packet was dropped: those after it are too.
     pub(super) fn shut(&mut self, reason: impl FnOnce() -> String) {
         match &mut self.dropped {
-            Some(dropped) => dropped.frames += 1,
-            None => self.dropped = Some(Dropped { frames: 1, reason: reason() }),
+            Some(dropped) => dropped.count(),
+            None => self.dropped = Some(Dropped { frames: 1, untold: 1, reason: reason() }),
         }
     }
 
     /// A packet passed: what was dropped before it.
     pub(super) fn open(&mut self) -> Option<Dropped> {
+        self.told = None;
         self.dropped.take()
     }
+
+    /// What is to be told of a gate that stays shut, now and then. Asked whenever a packet was dropped.
+    pub(super) fn overdue(&mut self, now: Instant) -> Option<Dropped> {
+        let dropped = self.dropped.as_mut()?;
+        let told = self.told.get_or_insert(now);
+        if now.saturating_duration_since(*told) < TELL_INTERVAL {
+            return None;
+        }
+        *told = now;
+        let overdue = dropped.clone();
+        dropped.untold = 0;
+        Some(overdue)
+    }
 }
+
+impl Dropped {
+    fn count(&mut self) {
+        self.frames += 1;
+        self.untold += 1;
+    }
+}
+
+/// How often it is told that a gate is shut.
+const TELL_INTERVAL: Duration = Duration::from_secs(3);
 
 #[cfg(test)]
 mod tests {
@@ -71,13 +101,24 @@ mod tests {
         assert!(gate.admits(&audio));
         gate.shut(|| "full".into());
         assert!(gate.admits(&audio), "there is no video");
-        assert_eq!(gate.open(), Some(Dropped { frames: 1, reason: "full".into() }));
+        assert_eq!(gate.open(), Some(Dropped { frames: 1, untold: 1, reason: "full".into() }));
         assert!(gate.admits(&video));
         gate.shut(|| "full again".into());
         assert!(!gate.admits(&audio) && !gate.admits(&video));
         assert!(gate.admits(&packet(Codec::H264, true)));
         gate.shut(|| "still full".into());
-        assert_eq!(gate.open(), Some(Dropped { frames: 4, reason: "full again".into() }));
+        assert_eq!(gate.open(), Some(Dropped { frames: 4, untold: 4, reason: "full again".into() }));
         assert_eq!(gate.open(), None);
+        // One that stays shut is told of now and then.
+        let start = Instant::now();
+        assert_eq!(gate.overdue(start), None);
+        let dropped = |frames, untold| Some(Dropped { frames, untold, reason: "full".into() });
+        gate.shut(|| "full".into());
+        assert_eq!(gate.overdue(start), None);
+        assert!(!gate.admits(&video));
+        assert_eq!(gate.overdue(start + TELL_INTERVAL), dropped(2, 2));
+        assert!(!gate.admits(&video));
+        assert_eq!(gate.overdue(start + TELL_INTERVAL), None);
+        assert_eq!(gate.open(), dropped(3, 1));
     }
 }

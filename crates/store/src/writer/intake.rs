@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::mem;
 use std::sync::Mutex;
+use std::time::Instant;
 
 use valkka_core::frame::Frame;
 use valkka_core::lock::lock;
@@ -13,7 +14,8 @@ use crate::record::StreamId;
 use super::Retention;
 use super::gate::{Dropped, Gate};
 
-/// The queue of a lane. It is bounded in bytes, and nobody waits for it.
+/// The queue of a lane. It is bounded in bytes, and nobody waits for it. One frame that is larger than that, but not than
+/// a block, may wait beside the others: it could never be recorded else.
 #[derive(Debug)]
 pub(super) struct Intake {
     /// The stream that has it to itself, or 0.
@@ -21,6 +23,8 @@ pub(super) struct Intake {
     /// Of the stream; empty if there are many.
     pub(super) name: String,
     capacity: usize,
+    /// Of a block.
+    block_bytes: usize,
     state: Mutex<State>,
 }
 
@@ -29,6 +33,8 @@ struct State {
     items: VecDeque<Item>,
     /// Of the payloads in `items`, and of what they come with.
     bytes: usize,
+    /// Those of them that are of a frame larger than the queue.
+    large_bytes: usize,
     gates: BTreeMap<StreamId, Gate>,
     retention: Retention,
     /// How many [`Lane`](super::Lane)s put into it.
@@ -54,16 +60,17 @@ pub(super) enum Item {
 }
 
 /// What became of a frame.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Taken {
     /// It is in the queue, which has reached so many bytes.
     Queued(usize),
-    Dropped,
+    /// It is not; what is to be told of that.
+    Dropped(Option<Dropped>),
 }
 
 impl Intake {
-    pub(super) fn new(lane: u64, name: &str, capacity: usize) -> Self {
-        Self { lane, name: name.to_owned(), capacity, state: Mutex::default() }
+    pub(super) fn new(lane: u64, name: &str, capacity: usize, block_bytes: usize) -> Self {
+        Self { lane, name: name.to_owned(), capacity, block_bytes, state: Mutex::default() }
     }
 
     /// Somebody puts into it from now on.
@@ -109,26 +116,37 @@ impl Intake {
     /// Queues a frame of `id`. If there is no room for it, it is dropped, and with it what follows up to the next key
     /// frame; `reason` says why there is no room.
     pub(super) fn put(&self, id: StreamId, frame: &Frame, reason: impl FnOnce() -> String) -> Taken {
-        let Some(packet) = frame.packet() else { return Taken::Dropped };
+        let Some(packet) = frame.packet() else { return Taken::Dropped(None) };
         let state = &mut *lock(&self.state);
         if state.is_closed || (state.gates.len() >= MAX_STREAMS && !state.gates.contains_key(&id)) {
-            return Taken::Dropped;
+            return Taken::Dropped(None);
         }
         let gate = state.gates.entry(id).or_default();
         if !gate.admits(packet) {
-            return Taken::Dropped;
+            return Taken::Dropped(gate.overdue(Instant::now()));
         }
-        let bytes = state.bytes + cost(frame);
-        if bytes > self.capacity {
+        let (bytes, payload_bytes) = (cost(frame), packet.payload.len());
+        let is_large = bytes > self.capacity;
+        if is_large && payload_bytes > self.block_bytes {
+            gate.shut(|| too_large(payload_bytes));
+            return Taken::Dropped(gate.overdue(Instant::now()));
+        }
+        let has_room = if is_large {
+            state.large_bytes == 0
+        } else {
+            state.bytes - state.large_bytes + bytes <= self.capacity
+        };
+        if !has_room {
             gate.shut(reason);
-            return Taken::Dropped;
+            return Taken::Dropped(gate.overdue(Instant::now()));
         }
         if let Some(dropped) = gate.open() {
             state.items.push_back(Item::Dropped(id, dropped));
         }
         state.items.push_back(Item::Frame(id, frame.clone()));
-        state.bytes = bytes;
-        Taken::Queued(bytes)
+        state.bytes += bytes;
+        state.large_bytes += if is_large { bytes } else { 0 };
+        Taken::Queued(state.bytes)
     }
 
     /// Queues something else than a frame.
@@ -143,9 +161,14 @@ impl Intake {
     pub(super) fn take(&self, is_last: bool) -> VecDeque<Item> {
         let mut state = lock(&self.state);
         state.is_closed = is_last;
-        state.bytes = 0;
+        (state.bytes, state.large_bytes) = (0, 0);
         mem::take(&mut state.items)
     }
+}
+
+/// Why a frame of so many bytes is not recorded.
+pub(super) fn too_large(bytes: usize) -> String {
+    format!("a frame of {bytes} bytes is too large for a block")
 }
 
 /// What a frame costs: its bytes, and what the queue keeps of it.

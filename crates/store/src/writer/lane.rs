@@ -59,8 +59,11 @@ impl Lane {
                 self.shared.has_work(bytes > self.intake.capacity() / 2);
                 true
             }
-            Taken::Dropped => {
+            Taken::Dropped(overdue) => {
                 self.shared.count_dropped();
+                if let Some(dropped) = overdue {
+                    self.shared.tell_dropped(id, dropped);
+                }
                 false
             }
         }

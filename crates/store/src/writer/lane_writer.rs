@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::time::Instant;
 
 use valkka_core::frame::Frame;
 use valkka_core::time::WallTime;
@@ -9,11 +10,10 @@ use valkka_core::time::WallTime;
 use crate::format::MAX_REASON_BYTES;
 use crate::record::{Gap, StreamId};
 
-use super::WriterEvent;
 use super::block::{Entry, OpenBlock, Put};
 use super::cycle::Cycle;
 use super::gate::{Dropped, Gate};
-use super::intake::{Intake, Item};
+use super::intake::{Intake, Item, too_large};
 use super::shared::Shared;
 use super::space::Space;
 
@@ -91,7 +91,7 @@ impl LaneWriter {
                 }
                 Item::Dropped(id, dropped) => {
                     self.stream(id, desk).interrupt(None, &reason_of(&dropped));
-                    desk.tell_dropped(id, dropped);
+                    desk.shared.tell_dropped(id, dropped);
                 }
                 Item::CloseBlock => self.close(desk),
             }
@@ -148,11 +148,15 @@ impl LaneWriter {
         self.stream(id, desk);
         let Some(stream) = self.streams.get_mut(&id) else { return };
         if !stream.gate.admits(packet) {
-            return desk.shared.count_dropped();
+            desk.shared.count_dropped();
+            if let Some(dropped) = stream.gate.overdue(Instant::now()) {
+                desk.shared.tell_dropped(id, dropped);
+            }
+            return;
         }
         if let Some(dropped) = stream.gate.open() {
             stream.interrupt(None, &reason_of(&dropped));
-            desk.tell_dropped(id, dropped);
+            desk.shared.tell_dropped(id, dropped);
         }
         let wall = frame.time.wall;
         let gap = stream.gap.as_ref().map(|gap| Gap {
@@ -177,8 +181,7 @@ impl LaneWriter {
                     }
                 }
                 Put::TooLarge => {
-                    let bytes = packet.payload.len();
-                    break Err(format!("a frame of {bytes} bytes is too large for a block"));
+                    break Err(too_large(packet.payload.len()));
                 }
                 Put::Unknown => break Err(format!("{:?} cannot be recorded", packet.params.codec)),
             }
@@ -193,6 +196,9 @@ impl LaneWriter {
             Err(reason) => {
                 stream.gate.shut(|| reason);
                 desk.shared.count_dropped();
+                if let Some(dropped) = stream.gate.overdue(Instant::now()) {
+                    desk.shared.tell_dropped(id, dropped);
+                }
             }
         }
     }
@@ -214,14 +220,8 @@ impl Stream {
     }
 }
 
-impl Desk<'_> {
-    fn tell_dropped(&self, id: StreamId, Dropped { frames, reason }: Dropped) {
-        (self.shared.options.on_event)(WriterEvent::Dropped { id, frames, reason });
-    }
-}
-
 fn reason_of(dropped: &Dropped) -> String {
-    let Dropped { frames, reason } = dropped;
+    let Dropped { frames, reason, .. } = dropped;
     let plural = if *frames == 1 { "frame was" } else { "frames were" };
     format!("{frames} {plural} dropped: {reason}")
 }

@@ -15,6 +15,7 @@ use crate::record::StreamId;
 use crate::store::Store;
 use crate::table::Format;
 
+use super::gate::Dropped;
 use super::intake::Intake;
 use super::{Retention, WriterEvent, WriterOptions, WriterState, WriterStats};
 
@@ -104,15 +105,14 @@ impl Shared {
             return Err(StoreError::LaneTaken(name.to_owned()));
         }
         // The older format knows one ring, for all streams.
-        let intake =
-            if is_older { lanes.mixed(self.capacity_of_many()) } else { lanes.intake(id, name, self) };
+        let intake = if is_older { lanes.mixed(self) } else { lanes.intake(id, name, self) };
         intake.join(retention);
         Ok((id, intake))
     }
 
     /// The queue for many streams.
     pub(super) fn join_mixed(&self) -> Arc<Intake> {
-        let intake = lock(&self.lanes).mixed(self.capacity_of_many());
+        let intake = lock(&self.lanes).mixed(self);
         intake.join(Retention::default());
         intake
     }
@@ -244,6 +244,14 @@ impl Shared {
         }
     }
 
+    /// Tells of frames that were dropped, but for those that were told of before.
+    pub(super) fn tell_dropped(&self, id: StreamId, dropped: Dropped) {
+        let Dropped { untold: frames, reason, .. } = dropped;
+        if frames > 0 {
+            (self.options.on_event)(WriterEvent::Dropped { id, frames, reason });
+        }
+    }
+
     pub(super) fn state(&self) -> WriterState {
         lock(&self.state).clone()
     }
@@ -319,18 +327,19 @@ impl Shared {
 
 impl Lanes {
     fn intake(&mut self, id: StreamId, name: &str, shared: &Shared) -> Arc<Intake> {
-        self.find_or_add(id.number(), name, shared.options.max_queued_bytes)
+        self.find_or_add(id.number(), name, shared.options.max_queued_bytes, shared)
     }
 
-    fn mixed(&mut self, capacity: usize) -> Arc<Intake> {
-        self.find_or_add(0, "", capacity)
+    fn mixed(&mut self, shared: &Shared) -> Arc<Intake> {
+        self.find_or_add(0, "", shared.capacity_of_many(), shared)
     }
 
-    fn find_or_add(&mut self, lane: u64, name: &str, capacity: usize) -> Arc<Intake> {
+    fn find_or_add(&mut self, lane: u64, name: &str, capacity: usize, shared: &Shared) -> Arc<Intake> {
         if let Some(intake) = self.intakes.iter().find(|intake| intake.lane == lane) {
             return intake.clone();
         }
-        let intake = Arc::new(Intake::new(lane, name, capacity));
+        let block_bytes = shared.store.geometry().block_bytes() as usize;
+        let intake = Arc::new(Intake::new(lane, name, capacity, block_bytes));
         self.intakes.push(intake.clone());
         intake
     }
