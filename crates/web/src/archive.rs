@@ -61,7 +61,7 @@ impl Readers {
     }
 
     /// What `read` returns, which may wait for the disk.
-    async fn read<T: Send + 'static>(
+    pub(crate) async fn read<T: Send + 'static>(
         &self,
         read: impl FnOnce() -> Result<T, Problem> + Send + 'static,
     ) -> Result<T, Problem> {

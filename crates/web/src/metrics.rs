@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::fs;
+use std::time::Duration;
 
 use axum::response::Response;
 use prometheus_client::collector::Collector;
@@ -11,9 +12,10 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
+use tokio::time::timeout;
 use valkka::fragments::FragmentStats;
 use valkka::store::format::BlockState;
-use valkka::store::{StreamSummary, WriterStats};
+use valkka::store::{Store, StreamSummary, WriterStats};
 use valkka::usage;
 use valkka_site::{Archive, ArchiveState, CameraState, CameraStatus, RecordingState, SiteCamera};
 
@@ -26,10 +28,16 @@ pub(crate) async fn metrics(call: Call) -> Result<Response, Problem> {
     let cameras = call.app.site.cameras();
     let seen = cameras.iter().filter(|camera| caller.sees(camera.name()));
     let archive = call.app.site.archive();
-    let streams = archive.store().map(|store| store.streams()).unwrap_or_default();
+    let store = archive.store();
+    // Like whoever looks at recordings: it may wait for the disk.
+    let recorded =
+        call.app.readers.read(move || Ok(store.map(|store| Stored::of(&store)).unwrap_or_default()));
+    // Prometheus is to hear of everything else all the same.
+    let recorded = timeout(PATIENCE, recorded).await.ok().and_then(Result::ok);
+    let streams = recorded.as_ref().map_or(&[][..], |recorded| &recorded.streams);
     let scrape = Scrape {
-        cameras: seen.map(|camera| CameraFigures::new(camera, &streams)).collect(),
-        archive: ArchiveFigures::new(archive),
+        cameras: seen.map(|camera| CameraFigures::new(camera, streams)).collect(),
+        archive: ArchiveFigures::new(archive, recorded.map(|recorded| recorded.free_bytes)),
         web: WebFigures::new(&call.app),
     };
     let text = write(scrape);
@@ -46,6 +54,13 @@ struct Scrape {
     /// `None` if nothing is recorded.
     archive: Option<ArchiveFigures>,
     web: WebFigures,
+}
+
+/// What the store tells.
+#[derive(Debug, Default)]
+struct Stored {
+    streams: Vec<StreamSummary>,
+    free_bytes: u64,
 }
 
 /// Those of one camera.
@@ -65,8 +80,8 @@ struct CameraFigures {
 struct ArchiveFigures {
     is_open: bool,
     stats: WriterStats,
-    /// Bytes of the blocks that nothing has been recorded into yet.
-    free_bytes: u64,
+    /// Bytes of the blocks that nothing has been recorded into yet; `None` if the store did not tell in time what it holds.
+    free_bytes: Option<u64>,
 }
 
 /// Those of the web server.
@@ -80,6 +95,13 @@ struct WebFigures {
     archive_bytes: u64,
     connections_refused: u64,
     logins_refused: u64,
+}
+
+impl Stored {
+    fn of(store: &Store) -> Self {
+        let free = store.rows().iter().filter(|row| row.state == BlockState::Free).count();
+        Self { streams: store.streams(), free_bytes: free as u64 * store.geometry().block_bytes() }
+    }
 }
 
 impl CameraFigures {
@@ -101,24 +123,25 @@ impl CameraFigures {
 }
 
 impl ArchiveFigures {
-    fn new(archive: &Archive) -> Option<Self> {
+    fn new(archive: &Archive, free_bytes: Option<u64>) -> Option<Self> {
         let state = archive.state();
         if state == ArchiveState::Off {
             return None;
         }
-        let free = archive.store().map_or(0, |store| {
-            let free = store.rows().iter().filter(|row| row.state == BlockState::Free).count();
-            free as u64 * store.geometry().block_bytes()
-        });
         let stats = archive.stats().unwrap_or_default();
-        Some(Self { is_open: state == ArchiveState::Open, stats, free_bytes: free })
+        Some(Self { is_open: state == ArchiveState::Open, stats, free_bytes })
     }
 
     fn encode(&self, encoder: &mut Encoder<'_, '_>) -> fmt::Result {
         let open = f64::from(u8::from(self.is_open));
         encoder.gauge("valkka_archive_open", "1 while the store is open and can be written", open)?;
-        let free = self.free_bytes as f64;
-        encoder.gauge("valkka_archive_free_bytes", "Room in which nothing is recorded now", free)?;
+        if let Some(free) = self.free_bytes {
+            encoder.gauge(
+                "valkka_archive_free_bytes",
+                "Room in which nothing is recorded now",
+                free as f64,
+            )?;
+        }
         let queued = self.stats.queued_bytes as f64;
         encoder.gauge("valkka_archive_queued_bytes", "Bytes that wait for the disk", queued)?;
         for (name, help, value) in [
@@ -169,6 +192,9 @@ impl Collector for Scrape {
         let encoder = &mut Encoder(&mut encoder);
         self.encode_cameras(encoder)?;
         if let Some(archive) = &self.archive {
+            if archive.free_bytes.is_some() {
+                self.encode_recorded(encoder)?;
+            }
             self.encode_recordings(encoder)?;
             archive.encode(encoder)?;
         }
@@ -178,7 +204,7 @@ impl Collector for Scrape {
 }
 
 impl Scrape {
-    fn encode_recordings(&self, encoder: &mut Encoder<'_, '_>) -> fmt::Result {
+    fn encode_recorded(&self, encoder: &mut Encoder<'_, '_>) -> fmt::Result {
         let gauges: [Column<CameraFigures, f64>; 2] = [
             ("valkka_camera_archive_bytes", "Bytes in the store", |camera| camera.recorded_bytes as f64),
             (
@@ -191,6 +217,10 @@ impl Scrape {
             let rows = self.cameras.iter().map(|camera| ([("camera", camera.name())], value(camera)));
             encoder.gauges(name, help, rows)?;
         }
+        Ok(())
+    }
+
+    fn encode_recordings(&self, encoder: &mut Encoder<'_, '_>) -> fmt::Result {
         let states = self.cameras.iter().flat_map(|camera| {
             RECORDING_STATES.map(|(state, word)| {
                 let is_it = f64::from(u8::from(camera.status.recording.state == state));
@@ -349,6 +379,9 @@ impl Encoder<'_, '_> {
     }
 }
 
+/// How long the store may take to tell what it holds. Prometheus itself waits for ten seconds.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 const NO_LABELS: [(&str, &str); 0] = [];
 
 const RECORDING_STATES: [(RecordingState, &str); 4] = [
@@ -364,3 +397,22 @@ const STATES: [(CameraState, &str); 4] = [
     (CameraState::Offline, "offline"),
     (CameraState::Failed, "failed"),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_said_of_what_the_store_did_not_tell() {
+        let text = |free_bytes| {
+            let archive = ArchiveFigures { is_open: false, stats: WriterStats::default(), free_bytes };
+            write(Scrape { cameras: Vec::new(), archive: Some(archive), web: WebFigures::default() })
+        };
+        let (told, untold) = (text(Some(4096)), text(None));
+        for name in ["valkka_archive_free_bytes", "valkka_camera_archive_bytes"] {
+            assert!(told.contains(name) && !untold.contains(name), "{name}");
+        }
+        assert!(told.contains("valkka_archive_free_bytes 4096"), "{told}");
+        assert!(untold.contains("valkka_archive_open 0"), "{untold}");
+    }
+}
