@@ -5,6 +5,7 @@
 //!        rows of blocks that are begun ─▶ sync of the table ─▶ records ─▶ sync of the data ─▶ acknowledged
 //! ```
 
+mod age_clock;
 mod batch;
 mod block;
 mod committer;

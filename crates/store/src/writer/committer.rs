@@ -19,6 +19,7 @@ use crate::recovery;
 use crate::store::{Store, WriteLock};
 
 use super::WriterEvent;
+use super::age_clock::AgeClock;
 use super::batch::PAGE_BYTES;
 use super::cycle::Cycle;
 use super::lane_writer::{Desk, LaneWriter};
@@ -39,6 +40,7 @@ pub(super) struct Committer {
     /// Whether `valkkafs.json` could not be written.
     is_manifest_late: bool,
     table_synced: Instant,
+    ages: AgeClock,
     expired: Instant,
     opened: Instant,
     /// Every lane that there ever was.
@@ -62,6 +64,8 @@ impl Committer {
         let space = Space::new(store.clone());
         shared.tell_current_block(space.next());
         let now = Instant::now();
+        let newest = store.table().rows().iter().filter_map(|row| row.last).max();
+        let ages = AgeClock::new(newest, SystemClock.now(), now);
         Self {
             store,
             shared,
@@ -72,6 +76,7 @@ impl Committer {
             is_unsynced_lost: false,
             is_manifest_late: false,
             table_synced: now,
+            ages,
             expired: now,
             opened: now,
             seen: BTreeSet::new(),
@@ -116,7 +121,8 @@ impl Committer {
                 self.lanes.insert(intake.lane, LaneWriter::new(intake, earlier));
             }
         }
-        let (count, now) = (self.lanes.len() as u64, SystemClock.now());
+        let count = self.lanes.len() as u64;
+        let now = self.ages.now(SystemClock.now(), Instant::now());
         let (store, shared) = (self.store.clone(), self.shared.clone());
         let name_of = |id: StreamId| store.name_of(id);
         let mut desk = Desk { shared: &shared, space: &mut self.space, cycle: &mut cycle, name_of: &name_of };
@@ -133,7 +139,7 @@ impl Committer {
         if !cycle.begun.is_empty() || self.expired.elapsed() >= IDLE {
             self.expired = Instant::now();
             let retentions = self.lanes.iter().map(|(lane, writer)| (*lane, writer.intake.retention()));
-            self.space.expire(&retentions.collect(), &mut cycle);
+            self.space.expire(&retentions.collect(), now, &mut cycle);
         }
         self.shared.tell_current_block(self.space.next());
         cycle

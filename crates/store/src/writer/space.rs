@@ -108,13 +108,13 @@ impl Space {
         sequence > 0 && self.next_sequence.saturating_sub(sequence) > limit
     }
 
-    /// Gives up what the streams, by their lanes, are not to keep.
-    pub(super) fn expire(&mut self, retentions: &BTreeMap<u64, Retention>, cycle: &mut Cycle) {
+    /// Gives up what the streams, by their lanes, are not to keep at the moment `now`.
+    pub(super) fn expire(&mut self, retentions: &BTreeMap<u64, Retention>, now: WallTime, cycle: &mut Cycle) {
         if self.store.format() == Format::V1 {
             return;
         }
         let mut rows = self.store.table().write_rows();
-        for block in expired(&rows, retentions, SystemClock.now(), self.store.geometry().block_bytes()) {
+        for block in expired(&rows, retentions, now, self.store.geometry().block_bytes()) {
             // Its sequence stays: it is never given again.
             let row = Row { sequence: rows[block].sequence, ..Row::default() };
             rows[block] = row;
