@@ -320,7 +320,7 @@ fn a_disk_without_room_for_the_store_is_a_doubt() {
     };
     assert_eq!(doubts("store = \"a\"\nsize = \"64 MB\"\nmin_free = 0"), [""; 0]);
     for (record, said) in [
-        ("store = \"a\"\nsize = \"900000 TB\"\nblock_size = \"1 GiB\"", "record.size: "),
+        ("store = \"a\"\nsize = \"1000 TB\"\nblock_size = \"1 GiB\"", "record.size: "),
         ("store = \"a\"\nsize = \"64 MB\"\nmin_free = \"900000 TB\"", "900000 TB needed with min_free"),
         ("store = \"a\"", "record.store: "),
         ("store = \"none/a\"\nsize = \"64 MB\"", "none: No such file"),
