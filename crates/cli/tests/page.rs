@@ -126,7 +126,7 @@ fn a_page_that_was_left_receives_nothing_until_it_is_back() {
     wait::until(SOON, "the end of the connection", || {
         get(&base, "/metrics").contains("\nvalkka_web_sockets 0")
     });
-    page.0.run("history.back()").unwrap();
+    page.0.back().unwrap();
     page.wait_for_pictures(&["one"]);
 }
 

@@ -117,6 +117,14 @@ impl Browser {
         self.post("/url", &json!({ "url": url })).map(drop)
     }
 
+    /// Goes back to the page before, as its button does.
+    ///
+    /// # Errors
+    /// If the browser is gone.
+    pub fn back(&self) -> io::Result<()> {
+        self.post("/back", &json!({})).map(drop)
+    }
+
     /// Runs `script`, the body of a function without arguments, in the page; returns what it returns, or what the promise
     /// comes to that it returns.
     ///
@@ -283,6 +291,10 @@ mod tests {
         browser.press(Key::Escape).unwrap();
         browser.wait(PATIENCE, "the key", "return document.title === 'Escape'").unwrap();
         assert_eq!(browser.run("return Promise.resolve(7)").unwrap(), 7);
+
+        browser.open("about:blank").unwrap();
+        browser.back().unwrap();
+        browser.wait(PATIENCE, "the page before", "return document.querySelector('input') !== null").unwrap();
 
         browser.run("console.error('oh')").unwrap();
         let entries = browser.console().unwrap();
