@@ -49,7 +49,7 @@ class Cameras(Protocol):
 class Poll(Protocol):
     """Calls a condition until what it returns is true, and returns that; fails the test after `seconds`."""
 
-    def __call__(self, condition: Callable[[], T], seconds: float = 20.0) -> T: ...
+    def __call__(self, condition: Callable[[], T], seconds: float = 60.0) -> T: ...
 
 
 @pytest.fixture
@@ -206,7 +206,7 @@ class Display:
         reap(self._process)
 
 
-def wait_for(condition: Callable[[], T], seconds: float = 20.0) -> T:
+def wait_for(condition: Callable[[], T], seconds: float = 60.0) -> T:
     """Calls `condition` until what it returns is true, and returns that; fails the test after `seconds`."""
     deadline = time.monotonic() + seconds
     while True:
