@@ -87,6 +87,23 @@ fn ffmpeg_and_gstreamer_share_one_stream() {
 }
 
 #[test]
+fn groups_of_ipv6_are_played() {
+    require!(media::available(), process::available("gst-launch-1.0"), multicast::available_v6());
+    let _watchdog = Watchdog::start(SOON * 3);
+    let camera = camera(multicast::range_v6(), vec![streams::h264()]);
+    let url = camera.url();
+    let pipeline = format!(
+        "-v rtspsrc location={url} protocols=udp-mcast latency=200 ! rtph264depay ! h264parse ! fakesink silent=false"
+    );
+    let gst = start("gst-launch-1.0", &pipeline);
+    for _ in 0..30 {
+        gst.wait_line(SOON, |line| line.contains("chain").then_some(())).unwrap();
+    }
+    let (frames, warnings) = served::ffmpeg(&url, "udp_multicast", 'v', 60);
+    assert_eq!(frames, 60, "{warnings}");
+}
+
+#[test]
 fn a_group_is_sent_to_while_it_has_members() {
     require!(media::available(), multicast::available());
     let _watchdog = Watchdog::start(SOON * 3);

@@ -9,7 +9,7 @@ pub mod streams;
 
 pub use streams::Stream;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -48,7 +48,12 @@ impl Camera {
 
     /// Plays `speed` times as fast.
     pub fn at_speed(speed: u32, tracks: Vec<Stream>, options: ServerOptions) -> Self {
-        let server = Server::bind("127.0.0.1:0".parse().unwrap(), options).unwrap();
+        // Groups are sent to from an address of their family.
+        let home: IpAddr = match options.multicast {
+            Some(range) if range.address.is_ipv6() => Ipv6Addr::LOCALHOST.into(),
+            _ => Ipv4Addr::LOCALHOST.into(),
+        };
+        let server = Server::bind((home, 0).into(), options).unwrap();
         let mount = Arc::new(server.mount("/cam1").unwrap());
         let put = Arc::<AtomicU64>::default();
         let player = play(mount.clone(), tracks, speed, put.clone());
