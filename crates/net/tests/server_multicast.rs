@@ -135,7 +135,7 @@ fn a_group_is_sent_to_while_it_has_members() {
             (0.125, lost.into(), Duration::from_millis(1))
         );
     }
-    assert!(camera.server.viewers().iter().all(|viewer| viewer.packets > 0));
+    wait::until(SOON, "packets for both", || camera.server.viewers().iter().all(|viewer| viewer.packets > 0));
 
     assert_eq!(first.ask("PAUSE", "/cam1", &[&session]).status, 200);
     wait::until(SOON, "one viewer less", || camera.mount.stats().viewers == 1);
