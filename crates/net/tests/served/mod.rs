@@ -160,8 +160,26 @@ fn command(program: &str, arguments: &str) -> Command {
 }
 
 /// Has the `ffmpeg` program decode `frames` frames of the first track of the kind (`v` or `a`) of `url`; returns
-/// how many it got, and what it complained of.
+/// how many it got, and what it complained of. If it lost packets over UDP, it tries again: its buffer overflows where the
+/// machine is busy, but not time after time.
 pub fn ffmpeg(url: &str, transport: &str, kind: char, frames: u32) -> (u32, String) {
+    let attempts = if transport == "tcp" { 1 } else { 5 };
+    let mut heard = (0, String::new());
+    for _ in 0..attempts {
+        heard = ffmpeg_once(url, transport, kind, frames);
+        if !lost(&heard.1) {
+            break;
+        }
+    }
+    heard
+}
+
+/// Whether `ffmpeg` complained of packets that did not come.
+pub fn lost(warnings: &str) -> bool {
+    warnings.contains("missed") || warnings.contains("max delay")
+}
+
+fn ffmpeg_once(url: &str, transport: &str, kind: char, frames: u32) -> (u32, String) {
     let said = run(
         "ffmpeg",
         &format!(
