@@ -160,6 +160,9 @@ impl Cursor {
             };
             let goes_on = if place.is_gone {
                 self.move_on()?
+            } else if self.is_given_up(place.block) {
+                self.leave();
+                self.move_on()?
             } else {
                 let (block, row, next) = (place.block, place.row, place.next);
                 let contents = self.contents(block, &row);
@@ -214,6 +217,11 @@ impl Cursor {
         Ok(())
     }
 
+    /// Whether `block` is not to be read any more, as far as the table in memory tells.
+    fn is_given_up(&self, block: u64) -> bool {
+        self.store.row(block).is_some_and(|row| row.state == BlockState::Free && !row.is_older)
+    }
+
     /// Which span the cursor stands in; `None` if it was overwritten.
     fn place_in_table(&self) -> Option<usize> {
         let place = self.place.as_ref().filter(|place| !place.is_gone)?;
@@ -255,7 +263,8 @@ impl Cursor {
         let from = self.last.or(place.row.first).or(place.row.last);
         let to = self.resolve(next).frames.map(|(first, _)| first);
         if let (Some(from), Some(to)) = (from.or(to), to.or(from)) {
-            self.pending = Some(Gap { from, to, reason: OVERWRITTEN.to_owned() });
+            let reason = if self.is_given_up(place.block) { GIVEN_UP } else { OVERWRITTEN };
+            self.pending = Some(Gap { from, to, reason: reason.to_owned() });
         }
         Some(next)
     }
@@ -478,4 +487,5 @@ const MAX_BLOCKS: usize = 4;
 const FIRST_READ_BYTES: usize = 64 << 10;
 /// Read at once while playing.
 const MAX_READ_BYTES: usize = 1 << 20;
+const GIVEN_UP: &str = "no longer kept";
 const OVERWRITTEN: &str = "overwritten by newer recordings";

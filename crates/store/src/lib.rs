@@ -58,4 +58,4 @@ pub use record::{Gap, Record, StreamId};
 pub use store::{Store, StoreFiles, StoreOptions, StreamSummary};
 pub use table::Format;
 pub use upgrade::upgrade;
-pub use writer::{Lane, Retention, Writer, WriterEvent, WriterOptions, WriterState, WriterStats};
+pub use writer::{Lane, Retention, Retentions, Writer, WriterEvent, WriterOptions, WriterState, WriterStats};

@@ -1,9 +1,10 @@
 //! A store: its blocks and what is in them.
 
 mod create;
+mod names;
 mod streams;
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,6 +13,7 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use valkka_core::clock::SystemClock;
 use valkka_core::lock::lock;
+use valkka_core::time::WallTime;
 
 use crate::directory::Manifest;
 use crate::error::StoreError;
@@ -23,6 +25,7 @@ use crate::record::StreamId;
 use crate::recovery;
 use crate::table::{Format, Table};
 
+use names::Names;
 use streams::SharedStreams;
 
 pub use create::{StoreFiles, StoreOptions};
@@ -39,13 +42,20 @@ pub struct Store {
     table: Table,
     directory: Option<Directory>,
     /// The names of the streams. Nobody who holds them or the rows waits for the other.
-    names: Mutex<BTreeMap<StreamId, String>>,
+    names: Mutex<Names>,
     shared_streams: SharedStreams,
     /// Whether a writer of this process writes through this object.
     is_writing: AtomicBool,
     /// Held while table and names are read again, and while writing begins: what was read before must not replace what is
     /// written.
     loading: Mutex<()>,
+}
+
+/// What was read of a store, and is not taken for true yet.
+pub(crate) struct Loaded {
+    rows: Vec<Row>,
+    manifest: Option<Manifest>,
+    names: Names,
 }
 
 /// Where a store's `valkkafs.json` is, and what it said when it was last read or written.
@@ -143,9 +153,11 @@ impl Store {
         self.directory.as_ref().map(|directory| directory.path.as_path())
     }
 
-    /// The stream called `name`.
-    pub fn stream(&self, name: &str) -> Option<StreamId> {
-        lock(&self.names).iter().find(|(_, known)| *known == name).map(|(&id, _)| id)
+    /// When its table was made, about: no two stores have this moment in common, to the microsecond. `None` if nothing tells
+    /// it, as in the older format and where the head of the table is damaged.
+    pub fn made(&self) -> Option<WallTime> {
+        let first = i64::try_from(self.table.first_sequence()).ok()?;
+        (first > 0).then(|| WallTime::from_micros(first))
     }
 
     /// Reads the table and the names again, which another process may have written. Does nothing while this process
@@ -167,18 +179,40 @@ impl Store {
     }
 
     /// As [`Self::load`], of rows that were just read.
-    fn take(&self, mut rows: Vec<Row>) -> Result<(), StoreError> {
-        if let Some(directory) = &self.directory {
-            let manifest = Manifest::load(&directory.path)?;
-            let named = manifest.streams.iter();
-            *lock(&self.names) =
-                named.filter_map(|(&id, name)| Some((StreamId::new(id)?, name.clone()))).collect();
+    fn take(&self, rows: Vec<Row>) -> Result<(), StoreError> {
+        let loaded = self.look(rows)?;
+        self.go_on(loaded, &BTreeSet::new())
+    }
+
+    /// Reads what there is now, which may be another store, for [`Self::go_on`].
+    pub(crate) fn read_anew(&self) -> Result<Loaded, StoreError> {
+        self.look(self.table.load()?)
+    }
+
+    fn look(&self, mut rows: Vec<Row>) -> Result<Loaded, StoreError> {
+        let manifest =
+            self.directory.as_ref().map(|directory| Manifest::load(&directory.path)).transpose()?;
+        recovery::look_at_open(self, &mut rows)?;
+        let names = match &manifest {
+            Some(manifest) => self.names_with(&manifest.streams, &rows),
+            // They are not written anywhere: whoever gives them knows them.
+            None => lock(&self.names).clone(),
+        };
+        Ok(Loaded { rows, manifest, names })
+    }
+
+    /// Goes on with what was read, in which the streams `kept` are called what they are called now. Reads and writes nothing.
+    ///
+    /// # Errors
+    /// If they are called otherwise there. Nothing has changed then.
+    pub(crate) fn go_on(&self, loaded: Loaded, kept: &BTreeSet<StreamId>) -> Result<(), StoreError> {
+        self.take_names(loaded.names, kept)?;
+        if let (Some(directory), Some(manifest)) = (&self.directory, loaded.manifest) {
             *lock(&directory.manifest) = manifest;
         }
-        recovery::look_at_open(self, &mut rows)?;
-        let changed = *self.table.rows() != rows;
+        let changed = *self.table.rows() != loaded.rows;
         if changed {
-            *self.table.write_rows() = rows;
+            *self.table.write_rows() = loaded.rows;
         }
         Ok(())
     }
@@ -272,47 +306,10 @@ impl Store {
         self.directory.as_ref().map(|directory| lock(&directory.manifest).current_block)
     }
 
-    /// The streams that have a name.
-    fn named(&self) -> Vec<StreamId> {
-        lock(&self.names).keys().copied().collect()
-    }
-
-    /// The name of `id`; empty if it has none.
-    pub(crate) fn name_of(&self, id: StreamId) -> String {
-        lock(&self.names).get(&id).cloned().unwrap_or_default()
-    }
-
-    /// The stream called `name`, which gets a number if it has none; [`Self::save_manifest`] writes it down.
-    pub(crate) fn name_stream(&self, name: &str) -> Result<StreamId, StoreError> {
-        // Rows and names are never held together. A lane that appears meanwhile is that of a stream with a name.
-        let recorded = self.table.rows().iter().map(|row| row.lane).max().unwrap_or(0);
-        let mut names = lock(&self.names);
-        if let Some((&id, _)) = names.iter().find(|(_, known)| *known == name) {
-            return Ok(id);
-        }
-        let named = names.keys().next_back().map_or(0, |id| id.number());
-        let id = named.max(recorded).checked_add(1).and_then(StreamId::new);
-        let id = id.filter(|_| names.len() < MAX_NAMES).ok_or(StoreError::TooManyStreams(names.len()))?;
-        names.insert(id, name.to_owned());
-        Ok(id)
-    }
-
-    /// Makes sure that the stream of `lane` is called `name`, in a store that may be another one than before.
-    pub(crate) fn keep_name(&self, lane: u64, name: &str) -> Result<(), StoreError> {
-        let Some(id) = StreamId::new(lane) else { return Ok(()) };
-        let mut names = lock(&self.names);
-        if names.iter().any(|(&known, called)| (known == id) != (called == name)) {
-            return Err(StoreError::OtherStore(self.data.place().to_owned()));
-        }
-        names.insert(id, name.to_owned());
-        Ok(())
-    }
-
     /// Writes `valkkafs.json` if streams were named, or `is_due`.
     pub(crate) fn save_manifest(&self, current_block: u64, is_due: bool) -> Result<(), StoreError> {
         let Some(directory) = &self.directory else { return Ok(()) };
-        let streams: BTreeMap<u64, String> =
-            lock(&self.names).iter().map(|(id, name)| (id.number(), name.clone())).collect();
+        let streams = self.names_by_number();
         let mut manifest = lock(&directory.manifest);
         if manifest.streams == streams && (!is_due || manifest.current_block == current_block) {
             return Ok(());
@@ -376,9 +373,6 @@ impl fmt::Debug for Store {
         f.debug_struct("Store").field("data", &place).field("format", &format).finish_non_exhaustive()
     }
 }
-
-/// All of them are written whenever one comes.
-const MAX_NAMES: usize = 1 << 16;
 
 fn open_medium(path: &Path) -> Result<Arc<dyn Medium>, StoreError> {
     Ok(Arc::new(FileMedium::open(path).map_err(StoreError::io("open", path))?))

@@ -14,6 +14,7 @@ mod gate;
 mod intake;
 mod lane;
 mod lane_writer;
+mod retention;
 mod shared;
 mod space;
 
@@ -34,6 +35,7 @@ use committer::Committer;
 use shared::Shared;
 
 pub use lane::Lane;
+pub use retention::{Retention, Retentions};
 
 /// Writes into a store, which has one writer at a time; readers, any number, in this process and in others.
 ///
@@ -152,16 +154,6 @@ pub struct WriterStats {
     pub blocks: u64,
 }
 
-/// How much of a stream is kept, as long as it has a lane. The oldest blocks of a stream that has more are given up, whole
-/// blocks at a time; what is in them can no longer be found, and is overwritten some day.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Retention {
-    /// Bytes of its blocks, the one that is being written included, of which there is at least that one.
-    pub max_bytes: Option<u64>,
-    /// The age of their last frame.
-    pub max_age: Option<Duration>,
-}
-
 impl Default for WriterOptions {
     /// At most a second is lost.
     fn default() -> Self {
@@ -220,6 +212,12 @@ impl Writer {
     /// A lane for many streams, whose records follow each other in the same blocks.
     pub fn mixed_lane(&self) -> Lane {
         Lane::mixed(&self.shared)
+    }
+
+    /// Changes how much is kept of streams that have no lane; all that there is room for, until this is called. What is too
+    /// much goes within seconds. In a store of the older format, nothing goes before it is full.
+    pub fn set_retentions(&self, retentions: Retentions) {
+        self.shared.set_retentions(retentions);
     }
 
     /// The block that is begun next.

@@ -269,7 +269,10 @@ mod tests {
         assert!(matches!(store.block(5), Err(StoreError::NoBlock { block: 5, blocks: 5 })));
         assert!(matches!(Store::create(&path, &options()), Err(StoreError::Exists(_))));
         fs::rename(&path, dir.join("moved")).unwrap();
-        Store::open(&dir.join("moved")).unwrap();
+        let moved = Store::open(&dir.join("moved")).unwrap();
+        assert!(moved.made().is_some() && moved.made() == store.made());
+        let another = Store::create(&path, &options()).unwrap();
+        assert_ne!(another.made(), store.made());
     }
 
     #[test]

@@ -61,7 +61,7 @@ impl Store {
         // Not before the rows are let go: rows and names are never held together.
         let names = lock(&self.names);
         for (id, stream) in &mut streams {
-            stream.name = names.get(id).cloned().unwrap_or_default();
+            stream.name = names.by_id.get(id).cloned().unwrap_or_default();
         }
         streams.into_values().collect()
     }
@@ -172,7 +172,7 @@ mod tests {
             for number in 0..20_000 {
                 store.name_stream(&format!("camera {number}")).unwrap();
                 if number % 8 == 7 {
-                    lock(&store.names).clear();
+                    lock(&store.names).by_id.clear();
                 }
             }
             store.name_stream("the last").unwrap();

@@ -63,12 +63,13 @@ impl OpenBlock {
         }
     }
 
-    /// The moment of its last frame.
-    pub(super) fn last(&self) -> Option<WallTime> {
-        match self {
-            Self::Current(block) => block.row().last,
-            Self::Older(block) => block.row().last,
-        }
+    /// The moments of its earliest and of its latest frame.
+    pub(super) fn frames(&self) -> Option<(WallTime, WallTime)> {
+        let row = match self {
+            Self::Current(block) => block.row(),
+            Self::Older(block) => block.row(),
+        };
+        row.first.zip(row.last)
     }
 
     /// Appends a packet, with what has to stand before it.

@@ -13,18 +13,18 @@ use valkka_core::time::WallTime;
 use valkka_core::worker::StopToken;
 
 use crate::error::StoreError;
-use crate::format::Row;
+use crate::format::{BlockState, Row};
 use crate::record::StreamId;
 use crate::recovery;
 use crate::store::{Store, WriteLock};
 
-use super::WriterEvent;
 use super::age_clock::AgeClock;
 use super::batch::PAGE_BYTES;
 use super::cycle::Cycle;
 use super::lane_writer::{Desk, LaneWriter};
 use super::shared::Shared;
 use super::space::Space;
+use super::{Retention, WriterEvent};
 
 /// Writes what was put, in cycles.
 pub(super) struct Committer {
@@ -125,7 +125,14 @@ impl Committer {
         let now = self.ages.now(SystemClock.now(), Instant::now());
         let (store, shared) = (self.store.clone(), self.shared.clone());
         let name_of = |id: StreamId| store.name_of(id);
-        let mut desk = Desk { shared: &shared, space: &mut self.space, cycle: &mut cycle, name_of: &name_of };
+        let parts = (store.geometry().blocks() / count.max(1) / 2).clamp(MIN_AGE_PARTS, MAX_AGE_PARTS) as u32;
+        let mut desk = Desk {
+            shared: &shared,
+            space: &mut self.space,
+            cycle: &mut cycle,
+            name_of: &name_of,
+            age_parts: parts,
+        };
         for lane in self.lanes.values_mut() {
             lane.take(lane.intake.take(is_last), &mut desk);
             let is_stale = lane.sequence().is_some_and(|sequence| desk.space.is_stale(sequence, count));
@@ -138,11 +145,26 @@ impl Committer {
         self.lanes.retain(|_, lane| !lane.is_over());
         if !cycle.begun.is_empty() || self.expired.elapsed() >= IDLE {
             self.expired = Instant::now();
-            let retentions = self.lanes.iter().map(|(lane, writer)| (*lane, writer.intake.retention()));
-            self.space.expire(&retentions.collect(), now, &mut cycle);
+            self.space.expire(&self.retentions(), now, &mut cycle);
         }
         self.shared.tell_current_block(self.space.next());
         cycle
+    }
+
+    /// How much is kept of what is in the store, by lanes, also of those that nobody puts into.
+    fn retentions(&self) -> BTreeMap<u64, Retention> {
+        let rows = self.store.table().rows();
+        let used = rows.iter().filter(|row| row.state != BlockState::Free);
+        let lanes: BTreeSet<u64> = used.map(|row| row.lane).collect();
+        // Rows and names are never held together.
+        drop(rows);
+        let others = self.shared.retentions();
+        let retention = |lane| match (self.lanes.get(&lane), StreamId::new(lane)) {
+            (Some(writer), _) => writer.intake.retention(),
+            (None, Some(id)) => others.of(&self.store.name_of(id)),
+            (None, None) => others.of_shared(),
+        };
+        lanes.into_iter().map(|lane| (lane, retention(lane))).collect()
     }
 
     /// The moment of the last frame in `lane`.
@@ -274,12 +296,9 @@ impl Committer {
 
     /// The disk was gone and is back, as it was when it went, or another one is there.
     fn begin_anew(&mut self, failed: &Failed) -> Result<(), StoreError> {
-        self.store.load()?;
+        self.shared.go_on(self.store.read_anew()?)?;
         recovery::complete(&self.store)?;
-        for lane in self.lanes.values_mut() {
-            self.store.keep_name(lane.intake.lane, &lane.intake.name)?;
-            lane.reset(&failed.reason);
-        }
+        self.lanes.values_mut().for_each(|lane| lane.reset(&failed.reason));
         self.space = Space::new(self.store.clone());
         self.unsynced.clear();
         self.is_unsynced_lost = false;
@@ -330,6 +349,10 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const MAX_PAUSE: Duration = Duration::from_secs(5);
 /// How often the table is synced only to save time when the store is opened: what was written after it is read then.
 const TABLE_INTERVAL: Duration = Duration::from_secs(4);
+/// A block lasts for no more than so great a part of the time for which its stream is kept, where the store has blocks
+/// enough for that: when its first frame is too old, all of it goes.
+const MAX_AGE_PARTS: u64 = 16;
+const MIN_AGE_PARTS: u64 = 2;
 /// Lanes that are there this soon were waiting for the recorder to start.
 const START: Duration = Duration::from_secs(60);
 /// How often it is looked what is too old, if nothing else happens.

@@ -54,6 +54,8 @@ pub(super) struct Desk<'a> {
     pub(super) cycle: &'a mut Cycle,
     /// Names of streams in lanes for many.
     pub(super) name_of: &'a dyn Fn(StreamId) -> String,
+    /// Of how many blocks at least a stream consists that is kept for some time.
+    pub(super) age_parts: u32,
 }
 
 impl LaneWriter {
@@ -66,11 +68,22 @@ impl LaneWriter {
         self.open.as_ref().map(OpenBlock::sequence)
     }
 
-    /// Whether the block that is being filled holds nothing but what is too old to be kept.
+    /// Whether there is something in the block that is being filled that is too old to be kept.
     pub(super) fn is_aged(&self, now: WallTime) -> bool {
-        let last = self.open.as_ref().and_then(|open| open.last());
+        let frames = self.open.as_ref().and_then(OpenBlock::frames);
         let max_age = self.intake.retention().max_age;
-        last.zip(max_age).is_some_and(|(last, max_age)| now.saturating_since(last) > max_age)
+        frames.zip(max_age).is_some_and(|((first, _), max_age)| now.saturating_since(first) > max_age)
+    }
+
+    /// Completes the block that is being filled if, with a frame of the moment `wall`, it would last for so long that what
+    /// is new in it went with what is old; if possible before a key frame. So no block reaches over a clock that was set.
+    fn close_long(&mut self, wall: WallTime, is_start: bool, desk: &mut Desk<'_>) {
+        let Some(max_age) = self.intake.retention().max_age else { return };
+        let limit = max_age / desk.age_parts * if is_start { 1 } else { 2 };
+        let frames = self.open.as_ref().and_then(OpenBlock::frames);
+        if frames.is_some_and(|(first, last)| last.max(wall).saturating_since(first.min(wall)) > limit) {
+            self.close(desk);
+        }
     }
 
     /// Whether nobody puts into it any more.
@@ -146,6 +159,8 @@ impl LaneWriter {
         let Some(packet) = frame.packet() else { return };
         let lane = self.intake.lane;
         self.stream(id, desk);
+        let is_start = packet.keyframe && packet.params.codec.is_video();
+        self.close_long(frame.time.wall, is_start, desk);
         let Some(stream) = self.streams.get_mut(&id) else { return };
         if !stream.gate.admits(packet) {
             desk.shared.count_dropped();

@@ -12,17 +12,19 @@ use valkka_core::worker::StopToken;
 
 use crate::error::StoreError;
 use crate::record::StreamId;
-use crate::store::Store;
+use crate::store::{Loaded, Store};
 use crate::table::Format;
 
 use super::gate::Dropped;
 use super::intake::Intake;
-use super::{Retention, WriterEvent, WriterOptions, WriterState, WriterStats};
+use super::{Retention, Retentions, WriterEvent, WriterOptions, WriterState, WriterStats};
 
 pub(super) struct Shared {
     store: Arc<Store>,
     pub(super) options: WriterOptions,
     lanes: Mutex<Lanes>,
+    /// Of streams without a lane.
+    retentions: Mutex<Arc<Retentions>>,
     /// Whether something was put since the last cycle began.
     has_work: AtomicBool,
     signal: Mutex<Signal>,
@@ -77,6 +79,7 @@ impl Shared {
             store,
             options,
             lanes: Mutex::default(),
+            retentions: Mutex::default(),
             has_work: AtomicBool::new(false),
             signal: Mutex::default(),
             changed: Condvar::new(),
@@ -127,8 +130,26 @@ impl Shared {
         self.has_work(false);
     }
 
+    /// Has the store go on with what was read of it anew, if the streams that are recorded are called the same there. Nobody
+    /// gets a lane meanwhile, so that no number is given that the store knows as another's; it takes no disk.
+    pub(super) fn go_on(&self, loaded: Loaded) -> Result<(), StoreError> {
+        let lanes = lock(&self.lanes);
+        let left = lanes.intakes.iter().filter_map(|intake| StreamId::new(intake.lane));
+        let kept = lanes.taken.iter().copied().chain(left).collect();
+        self.store.go_on(loaded, &kept)
+    }
+
     fn capacity_of_many(&self) -> usize {
         self.options.max_queued_bytes.saturating_mul(MIXED_STREAMS)
+    }
+
+    pub(super) fn set_retentions(&self, retentions: Retentions) {
+        *lock(&self.retentions) = Arc::new(retentions);
+    }
+
+    /// How much is kept of streams without a lane.
+    pub(super) fn retentions(&self) -> Arc<Retentions> {
+        lock(&self.retentions).clone()
     }
 
     /// The queues; those that nobody uses any more go.

@@ -173,7 +173,8 @@ fn expired(
     for (block, row) in rows.iter().enumerate().filter(|(_, row)| row.state != BlockState::Free) {
         let Some(retention) = retentions.get(&row.lane) else { continue };
         let is_closed = row.state == BlockState::Closed;
-        let too_old = |age| row.last.is_some_and(|last| now.saturating_since(last) > age);
+        // Nothing that is too old can be read, so all of a block goes with its first frame.
+        let too_old = |age| row.first.is_some_and(|first| now.saturating_since(first) > age);
         if is_closed && retention.max_age.is_some_and(too_old) {
             expired.push(block);
         } else if retention.max_bytes.is_some() {
@@ -199,8 +200,8 @@ mod tests {
     use super::*;
 
     fn row(sequence: u64, lane: u64, state: BlockState) -> Row {
-        let last = Some(WallTime::from_micros(sequence as i64 * 1_000_000));
-        Row { sequence, lane, state, last, ..Row::default() }
+        let first = Some(WallTime::from_micros(sequence as i64 * 1_000_000));
+        Row { sequence, lane, state, first, last: first, ..Row::default() }
     }
 
     #[test]
