@@ -14,6 +14,7 @@ mod file_player;
 mod fork;
 mod input;
 pub mod live;
+mod part_worker;
 mod scale;
 mod screen;
 mod shared;

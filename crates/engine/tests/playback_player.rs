@@ -411,26 +411,50 @@ fn it_plays_in_real_time_with_sound_at_a_speed_of_one() {
     assert!(screen.take().iter().all(|frame| frame.packet().is_none()));
 }
 
-/// Takes long for each packet.
-struct Slow(Box<MemoryPackets>);
+/// Does something before it gives each packet: takes long, or fails.
+struct Troubled<F> {
+    memory: Box<MemoryPackets>,
+    before: F,
+}
 
-impl PacketSource for Slow {
+impl<F: FnMut() -> Result<(), PlaybackError> + Send> PacketSource for Troubled<F> {
     fn seek(&mut self, to: WallTime) -> Result<bool, PlaybackError> {
-        self.0.seek(to)
+        self.memory.seek(to)
     }
 
     fn next(&mut self) -> Result<Option<Entry>, PlaybackError> {
-        thread::sleep(Duration::from_millis(50));
-        self.0.next()
+        (self.before)()?;
+        self.memory.next()
     }
 
     fn keyframe_before(&mut self, time: WallTime) -> Result<Option<WallTime>, PlaybackError> {
-        self.0.keyframe_before(time)
+        self.memory.keyframe_before(time)
     }
 
     fn keyframe_after(&mut self, time: WallTime) -> Result<Option<WallTime>, PlaybackError> {
-        self.0.keyframe_after(time)
+        self.memory.keyframe_after(time)
     }
+}
+
+/// Takes long for each packet.
+fn slow(footage: &Footage) -> Box<dyn PacketSource> {
+    let before = || {
+        thread::sleep(Duration::from_millis(50));
+        Ok(())
+    };
+    Box::new(Troubled { memory: footage.source(), before })
+}
+
+/// Fails while it is told to.
+fn failing(footage: &Footage, fails: Arc<AtomicBool>) -> Box<dyn PacketSource> {
+    let before = move || {
+        if fails.load(Ordering::SeqCst) {
+            let cause = std::io::Error::from_raw_os_error(5);
+            return Err(SourceError::Io { what: "the disk".into(), cause }.into());
+        }
+        Ok(())
+    };
+    Box::new(Troubled { memory: footage.source(), before })
 }
 
 #[test]
@@ -439,7 +463,7 @@ fn who_is_slow_leaves_out_pictures_and_holds_up_nobody() {
     let _watchdog = Watchdog::start(LIMIT);
     let footage = Footage::default().clip(&small(), START);
     let screens = [Arc::new(Screen::default()), Arc::new(Screen::default())];
-    let sources: [Box<dyn PacketSource>; 2] = [Box::new(Slow(footage.source())), footage.source()];
+    let sources: [Box<dyn PacketSource>; 2] = [slow(&footage), footage.source()];
     let streams = sources.into_iter().zip(&screens).zip(1..).map(|((source, screen), number)| PlayerStream {
         slot: Slot::new(number),
         source,
@@ -467,38 +491,13 @@ fn who_is_slow_leaves_out_pictures_and_holds_up_nobody() {
     assert_eq!(screens[0].shows(), footage.pictures.at(at(8000)));
 }
 
-/// Fails while it is told to.
-struct Failing(Box<MemoryPackets>, Arc<AtomicBool>);
-
-impl PacketSource for Failing {
-    fn seek(&mut self, to: WallTime) -> Result<bool, PlaybackError> {
-        self.0.seek(to)
-    }
-
-    fn next(&mut self) -> Result<Option<Entry>, PlaybackError> {
-        if self.1.load(Ordering::SeqCst) {
-            let cause = std::io::Error::from_raw_os_error(5);
-            return Err(SourceError::Io { what: "the disk".into(), cause }.into());
-        }
-        self.0.next()
-    }
-
-    fn keyframe_before(&mut self, time: WallTime) -> Result<Option<WallTime>, PlaybackError> {
-        self.0.keyframe_before(time)
-    }
-
-    fn keyframe_after(&mut self, time: WallTime) -> Result<Option<WallTime>, PlaybackError> {
-        self.0.keyframe_after(time)
-    }
-}
-
 #[test]
 fn what_cannot_be_read_is_said_and_tried_again() {
     require!(media::available());
     let _watchdog = Watchdog::start(LIMIT);
     let footage = Footage::default().clip(&small(), START);
     let fails = Arc::new(AtomicBool::new(true));
-    let source = Box::new(Failing(footage.source(), fails.clone()));
+    let source = failing(&footage, fails.clone());
     let setup = Setup::new(vec![source, footage.source()], at(2000), Gaps::Wait);
     let PlayerEvent::Failed { slot, reason } = setup.event() else { panic!("no failure") };
     assert!(slot == Slot::new(1) && reason.contains("the disk"), "{reason}");
@@ -534,7 +533,7 @@ fn what_is_not_possible_is_said() {
     }
     // Who cannot be asked in time is not waited for.
     let footage = Footage::default().clip(&small(), START);
-    let setup = Setup::new(vec![Box::new(Slow(footage.source()))], at(3000), Gaps::Wait);
+    let setup = Setup::new(vec![slow(&footage)], at(3000), Gaps::Wait);
     let error = setup.player.step(Step::Next, Duration::ZERO).unwrap_err();
     assert_eq!(error.to_string(), "no step within 0ns: a stream is still being decoded");
     setup.player.seek(START);

@@ -1,20 +1,21 @@
 //! Cameras that are recorded: when they are to be, into a store that may go and come back.
 #![allow(clippy::unwrap_used, reason = "a test that fails says where")]
 
+#[path = "common/cameras.rs"]
+mod cameras;
+
 use std::fs;
 use std::io::Write as _;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
+use cameras::{SOON, cameras};
 use valkka::clock::SystemClock;
-use valkka::codec::{Codec, FrameRate};
 use valkka::sink::Discard;
 use valkka::source::Transport;
 use valkka::store::{Entry, Geometry, Store, StoreOptions, Stretch, Writer, WriterOptions};
-use valkka::synthetic::{Footage, SceneOptions, SyntheticCameras, SyntheticOptions};
 use valkka::time::WallTime;
 use valkka_site::{
     ArchiveState, CameraConfig, Config, EventKind, RecordConfig, RecordMode, RecordingConfig, RecordingState,
@@ -23,23 +24,6 @@ use valkka_site::{
 use valkka_testkit::temp::TempDir;
 use valkka_testkit::watchdog::Watchdog;
 use valkka_testkit::{require, wait};
-
-/// Long enough for anything.
-const SOON: Duration = Duration::from_secs(60);
-const ANY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
-
-/// Cameras of 320 × 240 with a key frame every second.
-fn cameras(count: u16) -> SyntheticCameras {
-    let scene = SceneOptions {
-        width: 320,
-        height: 240,
-        frame_rate: FrameRate::new(25, 1).unwrap(),
-        frames: 25,
-        ..SceneOptions::new("test")
-    };
-    let footage = Footage::Scene { scene, codec: Codec::H264, bitrate_bps: 300_000 };
-    SyntheticCameras::start(&SyntheticOptions { listen: ANY, count, footage, credentials: None }).unwrap()
-}
 
 /// All `urls`, recorded into a store of 32 MB.
 fn config(urls: &[String], store: &Path, recording: RecordingConfig) -> Config {

@@ -1,15 +1,16 @@
 //! A site that runs: what is served, and what a new configuration leaves alone.
 #![allow(clippy::unwrap_used, reason = "a test that fails says where")]
 
+#[path = "common/cameras.rs"]
+mod cameras;
+
 use std::collections::BTreeMap;
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, TcpListener};
 use std::sync::Arc;
-use std::time::Duration;
 
-use valkka::codec::{Codec, FrameRate};
+use cameras::{ANY, SOON, cameras};
 use valkka::source::Transport;
-use valkka::synthetic::{Footage, SceneOptions, SyntheticCameras, SyntheticOptions};
 use valkka_site::{
     CameraConfig, CameraState, Certificate, Config, EventKind, MulticastConfig, Role, RtspConfig,
     RtspTlsConfig, SendConfig, Site, UserConfig, hash_password,
@@ -18,22 +19,6 @@ use valkka_testkit::process::{Child, command};
 use valkka_testkit::temp::TempDir;
 use valkka_testkit::watchdog::Watchdog;
 use valkka_testkit::{certificate, media, require, wait};
-
-/// Long enough for anything.
-const SOON: Duration = Duration::from_secs(60);
-const ANY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
-
-fn cameras(count: u16) -> SyntheticCameras {
-    let scene = SceneOptions {
-        width: 320,
-        height: 240,
-        frame_rate: FrameRate::new(25, 1).unwrap(),
-        frames: 25,
-        ..SceneOptions::new("test")
-    };
-    let footage = Footage::Scene { scene, codec: Codec::H264, bitrate_bps: 300_000 };
-    SyntheticCameras::start(&SyntheticOptions { listen: ANY, count, footage, credentials: None }).unwrap()
-}
 
 fn config(urls: &[String]) -> Config {
     let camera = |(index, url): (usize, &String)| {

@@ -21,8 +21,9 @@ use valkka_core::lock::lock;
 use valkka_core::sink::Sink;
 use valkka_core::stream::Slot;
 use valkka_core::time::WallTime;
-use valkka_core::worker::{StopToken, Worker};
+use valkka_core::worker::StopToken;
 
+use super::part_worker::PartWorker;
 use crate::error::Error;
 use recording::{Filling, Recording};
 use replay::{Next, Replay};
@@ -40,12 +41,9 @@ use replay::{Next, Replay};
 /// Calls are carried out in their order on the cache's own thread, from [`Self::start`] on; they return at once, may
 /// come from any thread, also from within its own reports, and do nothing after it was stopped.
 pub struct FrameCache {
-    name: String,
     shared: Arc<Shared>,
     commands: SyncSender<Command>,
-    /// Waits for [`Self::start`].
-    idle: Mutex<Option<(Receiver<Command>, Replay)>>,
-    worker: Mutex<Option<Worker>>,
+    worker: PartWorker<(Receiver<Command>, Replay)>,
 }
 
 /// How a [`FrameCache`] runs. All fields are free.
@@ -138,8 +136,8 @@ impl FrameCache {
         let (commands, queue) = sync_channel(MAX_COMMANDS);
         let sets = Mutex::new(Sets { filling: Filling::new(max_bytes), filled: None });
         let shared = Arc::new(Shared { sets, max_bytes, report: Box::new(report) });
-        let idle = Mutex::new(Some((queue, Replay::default())));
-        Self { name, shared, commands, idle, worker: Mutex::default() }
+        let worker = PartWorker::new("cache", &name, (queue, Replay::default()));
+        Self { shared, commands, worker }
     }
 
     /// Starts its thread, bound to the CPU with this index. A second start does nothing.
@@ -147,30 +145,22 @@ impl FrameCache {
     /// # Errors
     /// If the system gives no thread.
     pub fn start(&self, affinity: Option<usize>) -> Result<(), Error> {
-        let Some((queue, replay)) = lock(&self.idle).take() else { return Ok(()) };
         let (shared, commands) = (self.shared.clone(), self.commands.clone());
-        let worker = Worker::spawn(&self.name, affinity, move |stop| {
+        self.worker.start(affinity, move |(queue, replay), stop| {
             // If there is no room for it, there is something to wake up for already.
             stop.on_stop(move || drop(commands.try_send(Command::Wake)));
-            run(&shared, &queue, replay, &stop);
+            run(&shared, &queue, replay, stop);
         })
-        .map_err(|cause| Error::Thread { what: format!("the cache {}", self.name), cause })?;
-        *lock(&self.worker) = Some(worker);
-        Ok(())
     }
 
     /// Asks its thread to stop, and returns at once.
     pub fn request_stop(&self) {
-        if let Some(worker) = &*lock(&self.worker) {
-            worker.stop_token().stop();
-        }
+        self.worker.request_stop();
     }
 
     /// Stops its thread; no frame and no report comes from it after this. It cannot be started again.
     pub fn stop(&self) {
-        let idle = lock(&self.idle).take();
-        let worker = lock(&self.worker).take();
-        drop((idle, worker));
+        self.worker.stop();
     }
 
     /// Takes packets and the marks of transmissions; other frames are dropped. Never waits.
@@ -234,7 +224,7 @@ impl Drop for FrameCache {
 
 impl fmt::Debug for FrameCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "FrameCache({})", self.name)
+        write!(f, "FrameCache({})", self.worker.name())
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tracing::debug;
@@ -11,14 +11,14 @@ use valkka_av::{DecoderOptions, PictureDecoder};
 use valkka_core::clock::SystemClock;
 use valkka_core::filter::{CorrectTimestamp, Correction, Filter};
 use valkka_core::frame::{Body, Frame, Signal};
-use valkka_core::lock::lock;
 use valkka_core::queue::{Overflow, QueueReceiver, RecvError};
 use valkka_core::sink::Sink;
 use valkka_core::stats::StreamStats;
 use valkka_core::stream::Track;
-use valkka_core::worker::{StopToken, Worker};
+use valkka_core::worker::StopToken;
 
 use super::input::{Input, InputNotice, input};
+use super::part_worker::PartWorker;
 use crate::error::Error;
 
 /// How a [`DecoderStage`] is made. All fields are free.
@@ -48,13 +48,10 @@ impl Default for DecoderStageOptions {
 /// From [`Signal::Seek`] to [`Signal::Play`] pictures are decoded and not given out. At [`Signal::Stop`] the last one
 /// decoded is given out once more, standing for that moment.
 pub struct DecoderStage {
-    name: String,
     input: Input,
     settings: Arc<Settings>,
     stats: Arc<StreamStats>,
-    /// What the thread will own; taken by the start.
-    idle: Mutex<Option<Running>>,
-    worker: Mutex<Option<Worker>>,
+    worker: PartWorker<Running>,
 }
 
 impl DecoderStage {
@@ -84,7 +81,7 @@ impl DecoderStage {
                 sink,
             },
         };
-        Self { name, input, settings, stats, idle: Mutex::new(Some(running)), worker: Mutex::default() }
+        Self { input, settings, stats, worker: PartWorker::new("decoder", &name, running) }
     }
 
     /// Where frames go in. What there is no room for is dropped, for packets up to the next key frame.
@@ -132,31 +129,26 @@ impl DecoderStage {
     /// # Errors
     /// If the system gives no thread.
     pub fn start(&self, affinity: Option<usize>) -> Result<(), Error> {
-        let Some(running) = lock(&self.idle).take() else { return Ok(()) };
-        let worker = Worker::spawn(&self.name, affinity, move |stop| running.run(&stop))
-            .map_err(|cause| Error::Thread { what: format!("the decoder {}", self.name), cause })?;
-        *lock(&self.worker) = Some(worker);
-        Ok(())
+        self.worker.start(affinity, Running::run)
     }
 
     /// Asks its thread to stop, and does not wait.
     pub fn request_stop(&self) {
-        if let Some(worker) = &*lock(&self.worker) {
-            worker.stop_token().stop();
-        }
+        self.worker.request_stop();
     }
 
     /// Stops its thread; no picture comes after this. What still comes in is dropped. It cannot be started again.
     pub fn stop(&self) {
-        let idle = lock(&self.idle).take();
-        let worker = lock(&self.worker).take();
-        drop((idle, worker));
+        self.worker.stop();
     }
 }
 
 impl fmt::Debug for DecoderStage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DecoderStage").field("name", &self.name).field("settings", &self.settings).finish()
+        f.debug_struct("DecoderStage")
+            .field("name", &self.worker.name())
+            .field("settings", &self.settings)
+            .finish()
     }
 }
 

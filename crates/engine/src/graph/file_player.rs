@@ -18,8 +18,9 @@ use valkka_core::sink::Sink;
 use valkka_core::source::{SourceError, StreamInfo};
 use valkka_core::stream::Slot;
 use valkka_core::time::{MediaTime, WallTime};
-use valkka_core::worker::{StopToken, Worker};
+use valkka_core::worker::StopToken;
 
+use super::part_worker::PartWorker;
 use crate::error::Error;
 use playback::Playback;
 
@@ -93,7 +94,7 @@ struct State {
     /// Bounded by the number of slots.
     files: BTreeMap<Slot, Entry>,
     /// Of files that were closed and may have a frame on its way.
-    closing: Vec<Worker>,
+    closing: Vec<PartWorker<Box<Running>>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -113,9 +114,7 @@ struct File {
     commands: SyncSender<Command>,
     /// Counts seeks: one that is no longer the last need not get to its end.
     seeks: Arc<AtomicU64>,
-    /// What the thread will own; taken by the start.
-    idle: Option<Box<Running>>,
-    worker: Option<Worker>,
+    worker: PartWorker<Box<Running>>,
 }
 
 enum Command {
@@ -167,9 +166,9 @@ impl FilePlayer {
             return Ok(());
         }
         state.phase = Phase::Running { affinity };
-        for entry in state.files.values_mut() {
+        for entry in state.files.values() {
             if let Entry::Open(file) = entry {
-                file.start(&self.name, affinity)?;
+                file.start(affinity)?;
             }
         }
         Ok(())
@@ -222,12 +221,13 @@ impl FilePlayer {
             sink,
             on_event: self.on_event.clone(),
         };
-        let mut file = File { commands, seeks, idle: Some(Box::new(running)), worker: None };
+        let worker = PartWorker::new("player", &self.name, Box::new(running));
+        let file = File { commands, seeks, worker };
         {
             let mut state = lock(&self.state);
             match state.phase {
                 Phase::New => {}
-                Phase::Running { affinity } => file.start(&self.name, affinity)?,
+                Phase::Running { affinity } => file.start(affinity)?,
                 Phase::Stopped => return Err(PlayerError::Stopped),
             }
             state.files.insert(slot, Entry::Open(file));
@@ -254,7 +254,7 @@ impl FilePlayer {
         let waits = self.with(slot, |file| {
             let number = file.seeks.fetch_add(1, Ordering::Relaxed) + 1;
             let sent = file.commands.try_send(Command::Seek(MediaTime::default() + to, number, done));
-            (sent.is_ok(), file.worker.is_some())
+            (sent.is_ok(), file.worker.is_started())
         })?;
         match waits {
             (false, _) => Err(PlayerError::HeldUp(slot)),
@@ -296,11 +296,11 @@ impl FilePlayer {
         entry.request_stop();
         let ended = state.closing.extract_if(.., |worker| worker.is_finished()).collect::<Vec<_>>();
         let rest = match entry {
-            Entry::Open(File { worker, idle, .. }) => {
-                state.closing.extend(worker);
-                idle
+            Entry::Open(File { worker, .. }) if worker.is_started() => {
+                state.closing.push(worker);
+                None
             }
-            Entry::Opening => None,
+            other => Some(other),
         };
         // What is downstream goes without the lock.
         drop(state);
@@ -369,24 +369,20 @@ impl Drop for Reserving<'_> {
 
 impl Entry {
     fn request_stop(&self) {
-        if let Self::Open(File { worker: Some(worker), .. }) = self {
-            worker.stop_token().stop();
+        if let Self::Open(file) = self {
+            file.worker.request_stop();
         }
     }
 }
 
 impl File {
-    fn start(&mut self, name: &str, affinity: Option<usize>) -> Result<(), Error> {
-        let Some(running) = self.idle.take() else { return Ok(()) };
+    fn start(&self, affinity: Option<usize>) -> Result<(), Error> {
         let commands = self.commands.clone();
-        let worker = Worker::spawn(name, affinity, move |stop| {
+        self.worker.start(affinity, move |running, stop| {
             // If there is no room, it will look soon.
             stop.on_stop(move || drop(commands.try_send(Command::Wake)));
-            running.run(&stop);
-        });
-        let what = || format!("the player {name}");
-        self.worker = Some(worker.map_err(|cause| Error::Thread { what: what(), cause })?);
-        Ok(())
+            running.run(stop);
+        })
     }
 }
 

@@ -12,10 +12,11 @@ use valkka_core::lock::lock;
 use valkka_core::sink::Sink;
 use valkka_core::stream::Slot;
 use valkka_core::time::WallTime;
-use valkka_core::worker::{StopToken, Worker};
+use valkka_core::worker::StopToken;
 use valkka_store::{Damage, Record, StoreError, StreamId};
 
 use super::block_store::BlockStore;
+use super::part_worker::PartWorker;
 use crate::error::Error;
 
 /// Reads blocks of a [`BlockStore`] as fast as its sink takes them.
@@ -28,12 +29,9 @@ use crate::error::Error;
 /// Calls return at once and may come from any thread. Each transmission is made by the map as it was at its call, and
 /// after those before it; calls before [`Self::start`] wait for it.
 pub struct StoreReader {
-    name: String,
     shared: Arc<Shared>,
     pulls: SyncSender<Option<Pull>>,
-    /// Waits for [`Self::start`].
-    idle: Mutex<Option<Receiver<Option<Pull>>>>,
-    worker: Mutex<Option<Worker>>,
+    worker: PartWorker<Receiver<Option<Pull>>>,
 }
 
 /// What did not go as asked of a [`StoreReader`].
@@ -97,13 +95,7 @@ impl StoreReader {
         let (pulls, queue) = sync_channel(MAX_PULLS);
         let sink = chain(RepeatParams, sink);
         let shared = Shared { blocks, slots: Mutex::default(), sink, notify: Box::new(notify) };
-        Self {
-            name: name.to_owned(),
-            shared: Arc::new(shared),
-            pulls,
-            idle: Mutex::new(Some(queue)),
-            worker: Mutex::default(),
-        }
+        Self { shared: Arc::new(shared), pulls, worker: PartWorker::new("reader", name, queue) }
     }
 
     /// Starts its thread, bound to the CPU with this index. A second start does nothing.
@@ -111,31 +103,23 @@ impl StoreReader {
     /// # Errors
     /// If the system gives no thread.
     pub fn start(&self, affinity: Option<usize>) -> Result<(), Error> {
-        let Some(queue) = lock(&self.idle).take() else { return Ok(()) };
         let (shared, pulls) = (self.shared.clone(), self.pulls.clone());
-        let worker = Worker::spawn(&self.name, affinity, move |stop| {
+        self.worker.start(affinity, move |queue, stop| {
             // If there is no room for it, there is something to wake up for already.
             stop.on_stop(move || drop(pulls.try_send(None)));
-            run(&shared, &queue, &stop);
+            run(&shared, &queue, stop);
         })
-        .map_err(|cause| Error::Thread { what: format!("the reader {}", self.name), cause })?;
-        *lock(&self.worker) = Some(worker);
-        Ok(())
     }
 
     /// Asks its thread to stop, and returns at once.
     pub fn request_stop(&self) {
-        if let Some(worker) = &*lock(&self.worker) {
-            worker.stop_token().stop();
-        }
+        self.worker.request_stop();
     }
 
     /// Stops its thread, also within a transmission, which then lacks its end; no frame comes after this. It cannot be
     /// started again.
     pub fn stop(&self) {
-        let idle = lock(&self.idle).take();
-        let worker = lock(&self.worker).take();
-        drop((idle, worker));
+        self.worker.stop();
     }
 
     /// Has the packets of the stream `id` put out in `slot`.
@@ -188,7 +172,7 @@ impl Drop for StoreReader {
 
 impl fmt::Debug for StoreReader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "StoreReader({})", self.name)
+        write!(f, "StoreReader({})", self.worker.name())
     }
 }
 

@@ -12,11 +12,12 @@ use valkka_core::queue::{Overflow, QueueReceiver, RecvError};
 use valkka_core::sink::Sink;
 use valkka_core::stream::Slot;
 use valkka_core::time::WallTime;
-use valkka_core::worker::{StopToken, Worker};
+use valkka_core::worker::StopToken;
 use valkka_store::{Lane, StoreError, StreamId, Writer, WriterEvent, WriterOptions, WriterState};
 
 use super::block_store::BlockStore;
 use super::input::{Input, InputNotice, input};
+use super::part_worker::PartWorker;
 use crate::error::Error;
 
 /// Writes streams into a [`BlockStore`], all into the same blocks, as they come.
@@ -28,14 +29,11 @@ use crate::error::Error;
 /// A store has one writer at a time: it is taken by [`Self::start`], and given back by [`Self::stop`], which closes the block
 /// that is being written.
 pub struct StoreWriter {
-    name: String,
     blocks: Arc<BlockStore>,
     input: Input,
     streams: Arc<Mutex<Streams>>,
     notify: Arc<Notify>,
-    /// Waits for [`Self::start`].
-    idle: Mutex<Option<QueueReceiver>>,
-    worker: Mutex<Option<Worker>>,
+    worker: PartWorker<QueueReceiver>,
     ended: Arc<Mutex<Ended>>,
 }
 
@@ -120,13 +118,11 @@ impl StoreWriter {
             }
         });
         Self {
-            name: name.to_owned(),
             blocks,
             input,
             streams,
             notify,
-            idle: Mutex::new(Some(packets)),
-            worker: Mutex::default(),
+            worker: PartWorker::new("writer", name, packets),
             ended: Arc::default(),
         }
     }
@@ -136,7 +132,7 @@ impl StoreWriter {
     /// # Errors
     /// If the store cannot be written, somebody writes it already, or the system gives no thread.
     pub fn start(&self, affinity: Option<usize>) -> Result<(), StoreWriterError> {
-        let Some(packets) = lock(&self.idle).take() else { return Ok(()) };
+        let Some(packets) = self.worker.take() else { return Ok(()) };
         let (event, events) = sync_channel(MAX_EVENTS);
         let wake = self.input.clone();
         let on_event = move |happened| {
@@ -145,7 +141,7 @@ impl StoreWriter {
             wake.put(Frame::signal(Slot::default(), WallTime::default(), Signal::End));
         };
         let options = WriterOptions {
-            name: self.name.clone(),
+            name: self.worker.name().to_owned(),
             max_queued_bytes: 2 * QUEUED_BYTES as usize,
             on_event: Arc::new(on_event),
             ..WriterOptions::default()
@@ -162,8 +158,8 @@ impl StoreWriter {
             notify: self.notify.clone(),
         };
         let ended = self.ended.clone();
-        let worker = Worker::spawn(&self.name, affinity, move |stop| {
-            running.run(&stop);
+        self.worker.spawn(affinity, move |stop| {
+            running.run(stop);
             let mut ended = lock(&ended);
             if ended.left {
                 drop(ended);
@@ -171,24 +167,18 @@ impl StoreWriter {
             } else {
                 ended.running = Some(running);
             }
-        })
-        .map_err(|cause| Error::Thread { what: format!("the writer {}", self.name), cause })?;
-        *lock(&self.worker) = Some(worker);
+        })?;
         Ok(())
     }
 
     /// Asks its thread to stop, and returns at once. What came in so far is still written.
     pub fn request_stop(&self) {
-        if let Some(worker) = &*lock(&self.worker) {
-            worker.stop_token().stop();
-        }
+        self.worker.request_stop();
     }
 
     /// Stops its thread, closes the block that is being written, and gives the store back. It cannot be started again.
     pub fn stop(&self) {
-        let idle = lock(&self.idle).take();
-        let worker = lock(&self.worker).take();
-        drop((idle, worker));
+        self.worker.stop();
         let running = {
             let mut ended = lock(&self.ended);
             ended.left = ended.running.is_none();
@@ -255,7 +245,7 @@ impl Drop for StoreWriter {
 
 impl fmt::Debug for StoreWriter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "StoreWriter({})", self.name)
+        write!(f, "StoreWriter({})", self.worker.name())
     }
 }
 
