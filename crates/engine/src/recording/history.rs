@@ -15,7 +15,7 @@ pub(super) struct History {
     frames: VecDeque<Frame>,
     /// The number of the first of them.
     first: u64,
-    /// The numbers of the key frames among them, with their moments; the first frame is one.
+    /// The numbers of the key frames that groups begin with, with their moments. That of the first group may have left.
     keyframes: VecDeque<(u64, WallTime)>,
     bytes: usize,
     max_bytes: usize,
@@ -37,14 +37,16 @@ impl History {
         self.first
     }
 
-    /// Adds a packet. `keyframe` says that a recording can begin with it.
-    pub(super) fn push(&mut self, frame: Frame, keyframe: bool) {
+    /// Adds a packet. `keyframe` says that a recording can begin with it; those before number `done` are not needed any more
+    /// when there are too many.
+    pub(super) fn push(&mut self, frame: Frame, keyframe: bool, done: u64) {
         if keyframe {
             self.keyframes.push_back((self.end(), frame.time.wall));
         }
         self.bytes = self.bytes.saturating_add(size(&frame));
         self.frames.push_back(frame);
-        while self.bytes > self.max_bytes || self.frames.len() > MAX_FRAMES {
+        while self.is_full() && self.first < done && self.drop_frame() {}
+        while self.is_full() {
             self.drop_group();
         }
         if self.keyframes.is_empty() {
@@ -91,12 +93,19 @@ impl History {
     fn drop_group(&mut self) {
         self.keyframes.pop_front();
         let until = self.keyframes.front().map_or(self.end(), |(number, _)| *number);
-        while self.first < until
-            && let Some(frame) = self.frames.pop_front()
-        {
-            self.bytes -= size(&frame);
-            self.first += 1;
-        }
+        while self.first < until && self.drop_frame() {}
+    }
+
+    /// Drops the oldest packet; returns whether there was one.
+    fn drop_frame(&mut self) -> bool {
+        let Some(frame) = self.frames.pop_front() else { return false };
+        self.bytes -= size(&frame);
+        self.first += 1;
+        true
+    }
+
+    fn is_full(&self) -> bool {
+        self.bytes > self.max_bytes || self.frames.len() > MAX_FRAMES
     }
 }
 

@@ -40,6 +40,8 @@ pub(super) struct Schedule {
     /// Numbers of packets of the history before which nothing came for a while, with the reasons. Bounded by [`MAX_BREAKS`].
     breaks: VecDeque<(u64, Arc<str>)>,
     event: Option<Event>,
+    /// The number up to which an event is still to be recorded that is over.
+    unfinished: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -61,6 +63,7 @@ impl Schedule {
             begun: false,
             breaks: VecDeque::new(),
             event: None,
+            unfinished: None,
         }
     }
 
@@ -84,10 +87,11 @@ impl Schedule {
             matches!((self.mode, mode), (RecordingMode::OnEvent { .. }, RecordingMode::OnEvent { .. }));
         if mode == RecordingMode::Off {
             target.gap(SWITCHED_OFF);
-        } else if self.mode == RecordingMode::Always && self.begun {
+        } else if self.mode != RecordingMode::Off && !both_events && self.begun {
             target.gap(NO_EVENT);
         }
         if !both_events {
+            self.unfinished = None;
             self.history.clear();
             self.breaks.clear();
             self.next = self.history.end();
@@ -104,7 +108,11 @@ impl Schedule {
             Some(event) => event.until = event.until.max(until),
             None => {
                 self.event = Some(Event { until, reason: reason.into() });
-                let start = self.history.start(now, before);
+                // What is left of the event before comes first, and what lies between them.
+                let start = match self.unfinished.take() {
+                    Some(_) => self.next,
+                    None => self.history.start(now, before),
+                };
                 if start > self.next && self.begun {
                     target.gap(NO_EVENT);
                 }
@@ -170,7 +178,7 @@ impl Schedule {
             return;
         };
         let now = frame.time.wall;
-        self.history.push(frame.clone(), starts);
+        self.history.push(frame.clone(), starts, self.next);
         if self.history.end() == self.history.first() {
             self.waiting = true;
         }
@@ -181,24 +189,32 @@ impl Schedule {
             }
             if now > event.until {
                 self.event = None;
-                self.finish(target);
+                // All but the newest packet.
+                self.unfinished = Some(self.history.end().saturating_sub(1));
             }
         }
         if self.event.is_some() {
             self.record(target);
         }
-        let kept = if self.event.is_some() { self.next } else { u64::MAX };
+        self.finish(target);
+        let goes_on = self.event.is_some() || self.unfinished.is_some();
+        let kept = if goes_on { self.next } else { u64::MAX };
         self.history.trim(now, before, kept);
     }
 
-    /// Records what is left of an event that is over: all but the newest packet.
+    /// Records what is left of an event that is over, as far as there is room for it; the rest comes later.
     fn finish(&mut self, target: &dyn Target) {
-        let newest = self.history.end().saturating_sub(1);
-        while self.next < newest && self.record_one(target) {}
-        if self.next < newest {
-            target.gap(TOO_SLOW);
-            self.next = newest;
+        let Some(end) = self.unfinished else { return };
+        while self.next < end {
+            if self.history.first() >= end {
+                // All of it has left for want of room.
+                target.gap(TOO_SLOW);
+                self.next = end;
+            } else if !self.record_one(target) && self.next < end {
+                return;
+            }
         }
+        self.unfinished = None;
     }
 
     /// Records what there is, as far as there is room for it.
@@ -412,14 +428,49 @@ mod tests {
     }
 
     #[test]
-    fn what_the_disk_never_took_is_told() {
+    fn what_is_left_of_an_event_comes_when_there_is_room() {
         let (mut schedule, words) = (on_event(10, 2), Words::new());
         feed(&mut schedule, &words, "+0 K1 p2 K3 p4");
         words.room.set(1000);
         schedule.trigger(at(4.0), "door", &words);
         assert_eq!(words.take(), "");
         words.room.set(ROOM + 1000);
-        assert_eq!(feed(&mut schedule, &words, "p5 K9"), "K1 (the disk does not keep up)");
+        assert_eq!(feed(&mut schedule, &words, "p5 K9"), "K1");
+        assert_eq!(schedule.state(), RecordingState::Waiting { reason: "an event".into() });
+        words.room.set(usize::MAX);
+        assert_eq!(feed(&mut schedule, &words, "p10 p11"), "p2 K3 p4 p5");
+        // The next event begins as always.
+        assert_eq!(feed(&mut schedule, &words, "K30 p31 K50 p51"), "");
+        schedule.trigger(at(51.0), "door", &words);
+        assert_eq!(words.take(), "(no event) K30 p31 K50 p51");
+    }
+
+    #[test]
+    fn what_the_disk_never_took_is_told() {
+        let (mut schedule, words) = (on_event(10, 2), Words::new());
+        feed(&mut schedule, &words, "+0 K1 p2 K3 p4");
+        words.room.set(ROOM + 1000);
+        schedule.trigger(at(4.0), "door", &words);
+        assert_eq!(words.take(), "K1");
+        for second in 7..200 {
+            schedule.push(&frame(if second % 10 == 0 { 'K' } else { 'p' }, second.into()), &words);
+        }
+        // For the one group and for the other, between which nothing is recorded.
+        assert_eq!(words.take(), "(the disk does not keep up) (the disk does not keep up)");
+        words.room.set(usize::MAX);
+        assert_eq!(feed(&mut schedule, &words, "K200"), "");
+    }
+
+    #[test]
+    fn an_event_in_one_long_group_is_recorded_whole() {
+        let (mut schedule, words) = (on_event(2, 1000), Words::new());
+        feed(&mut schedule, &words, "+0 K1");
+        schedule.trigger(at(1.0), "door", &words);
+        assert_eq!(words.take(), "K1");
+        for second in 2..500 {
+            assert_eq!(feed(&mut schedule, &words, &format!("p{second}")), format!("p{second}"));
+        }
+        assert_eq!(feed(&mut schedule, &words, "K500 p501"), "K500 p501");
     }
 
     #[test]
@@ -484,5 +535,7 @@ mod tests {
         assert_eq!(feed(&mut schedule, &words, "p5 K6 p7"), "K6 p7");
         schedule.set_mode(RecordingMode::OnEvent { before: Duration::ZERO, after: Duration::ZERO }, &words);
         assert_eq!(feed(&mut schedule, &words, "K8 p9"), "(no event)");
+        schedule.set_mode(RecordingMode::Always, &words);
+        assert_eq!(feed(&mut schedule, &words, "K20 p21"), "(no event) K20 p21");
     }
 }
