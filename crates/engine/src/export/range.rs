@@ -12,6 +12,9 @@ use crate::playback::{Entry, Gap, PacketSource, PlaybackError};
 
 /// Reads a part of a recording, from the key frame at or before its beginning: what can be decoded of it.
 ///
+/// It goes by the order of recording as long as that is the order of time, or nearly: what a clock that was set back has
+/// recorded twice is in it twice. Where the order is another, as with footage that was added later, it goes by time.
+///
 /// The source belongs to the caller, and is not to be moved by anybody else meanwhile.
 #[derive(Debug)]
 pub(super) struct RangeReader {
@@ -26,6 +29,8 @@ pub(super) struct RangeReader {
     leading_before: Option<WallTime>,
     /// A gap that is told with the next key frame.
     gap: Option<Gap>,
+    /// Where it went on last that was not next in order.
+    leapt_to: Option<WallTime>,
     /// Packets of the main track that are shown after the end, and may be what the next ones refer to.
     beyond: Vec<Frame>,
     ready: VecDeque<Piece>,
@@ -67,6 +72,7 @@ impl RangeReader {
             last: None,
             leading_before: None,
             gap: None,
+            leapt_to: None,
             beyond: Vec::new(),
             ready: VecDeque::new(),
             ended: false,
@@ -99,16 +105,24 @@ impl RangeReader {
                 return Ok(None);
             }
             match source.next()? {
-                None => self.ended = true,
-                Some(Entry::Frame(frame)) if frame.track == self.main => self.main_frame(frame),
+                None => self.ended = !self.leap(source, None)?,
+                Some(Entry::Frame(frame)) if frame.track == self.main => {
+                    if !self.leaves(source, frame.time.wall)? {
+                        self.main_frame(frame);
+                    }
+                }
                 Some(Entry::Frame(frame)) => {
+                    // The main track may be gone for good.
+                    self.ended |= frame.time.wall.saturating_since(self.to) > UNTOLD_GAP;
                     if self.waiting != Waiting::Start && frame.time.wall < self.to {
                         self.ready.push_back(Piece::Frame(frame));
                     }
                 }
                 Some(Entry::Gap(gap)) => {
-                    self.gap = self.last.is_some().then_some(gap);
-                    self.waiting = Waiting::Start;
+                    if !self.leap(source, Some(gap.to))? {
+                        self.gap = self.last.is_some().then_some(gap);
+                        self.waiting = Waiting::Start;
+                    }
                 }
                 Some(Entry::Damage(_)) => {
                     self.damaged += 1;
@@ -118,6 +132,37 @@ impl RangeReader {
                 }
             }
         }
+    }
+
+    /// Whether a packet of the main track, of the moment `wall`, is not what comes next: it was left for something else, or
+    /// is passed over.
+    fn leaves(&mut self, source: &mut dyn PacketSource, wall: WallTime) -> Result<bool, PlaybackError> {
+        let Some(last) = self.last else { return Ok(false) };
+        if self.waiting == Waiting::Start {
+            return Ok(self.leapt_to.is_some() && wall <= last);
+        }
+        if wall.saturating_since(last) > UNTOLD_GAP {
+            return self.leap(source, Some(wall));
+        }
+        let back = last.saturating_since(wall);
+        let is_elsewhere = back > MAX_SET_BACK || self.leapt_to.is_some() && back > UNTOLD_GAP;
+        if is_elsewhere && !self.leap(source, None)? {
+            self.ended = true;
+        }
+        Ok(is_elsewhere)
+    }
+
+    /// Goes on with what is next in time, if that is not `next`, which is next in order, nor behind the end.
+    fn leap(&mut self, source: &mut dyn PacketSource, next: Option<WallTime>) -> Result<bool, PlaybackError> {
+        let Some(last) = self.last else { return Ok(false) };
+        let after = self.leapt_to.map_or(last, |leapt| leapt.max(last));
+        let end = next.map_or(self.to, |next| next.min(self.to));
+        let Some(to) = source.keyframe_after(after)?.filter(|&found| found < end) else { return Ok(false) };
+        source.seek(to)?;
+        self.leapt_to = Some(to);
+        self.gap = Some(Gap { from: last, to, reason: "".into() });
+        self.waiting = Waiting::Start;
+        Ok(true)
     }
 
     fn main_frame(&mut self, frame: Frame) {
@@ -165,15 +210,17 @@ fn find_start(
     while let Some(entry) = source.next()? {
         match entry {
             // What was recorded before a gap is not what was to be seen behind it.
-            Entry::Gap(_) => start = None,
+            Entry::Gap(_) if last.is_some() => break,
             Entry::Frame(frame) => {
                 let Some(packet) = frame.packet() else { continue };
                 let (wall, main) = (frame.time.wall, *main.get_or_insert(frame.track));
                 if frame.track != main {
                     continue;
                 }
-                if last.is_some_and(|last| wall.saturating_since(last) > UNTOLD_GAP) {
-                    start = None;
+                if last.is_some_and(|last| {
+                    wall.saturating_since(last).max(last.saturating_since(wall)) > UNTOLD_GAP
+                }) {
+                    break;
                 }
                 last = Some(wall);
                 if packet.keyframe && (start.is_none() || wall <= range.start) {
@@ -183,15 +230,26 @@ fn find_start(
                     return Ok(start.filter(|&start| start < range.end).map(|start| (start, main)));
                 }
             }
-            Entry::Damage(_) => {}
+            Entry::Gap(_) | Entry::Damage(_) => {}
         }
     }
-    // It ends before the beginning that was asked for.
+    let Some(start) = source.keyframe_after(range.start)?.filter(|&start| start < range.end) else {
+        return Ok(None);
+    };
+    source.seek(start)?;
+    while let Some(entry) = source.next()? {
+        if let Entry::Frame(frame) = entry {
+            return Ok(Some((start, frame.track)));
+        }
+    }
     Ok(None)
 }
 
 /// When nothing came for so long, and nobody has recorded why, there was a gap all the same.
 const UNTOLD_GAP: Duration = Duration::from_secs(10);
+
+/// Clocks are not set back by more while a camera is recorded; what is so much earlier was added later.
+const MAX_SET_BACK: Duration = Duration::from_secs(3600);
 
 /// Packets that come before others which are shown earlier.
 const MAX_REORDERED: usize = 4;
@@ -317,6 +375,52 @@ mod tests {
             packet('a', 4.1),
         ];
         assert_eq!(read(&entries, 0.0, 9.0), "K0 a0.1 a1.1 K2 | K4 a4.1");
+    }
+
+    #[test]
+    fn what_was_added_later_is_found_by_its_time() {
+        // From 20000 s on, then earlier footage, then it went on.
+        let mut entries: Vec<_> =
+            (0..6).map(|n| packet(if n % 3 == 0 { 'K' } else { 'p' }, f64::from(20_000 + n))).collect();
+        entries.extend(footage());
+        entries.push(gap(8.0, 30_000.0));
+        entries.extend([packet('K', 30_000.0), packet('p', 30_001.0)]);
+        let (early, middle, late) =
+            ("K0 p1 p2 K3 p4 p5 K6 p7 p8", "K20000 p20001 p20002 K20003 p20004 p20005", "K30000 p30001");
+        assert_eq!(read(&entries, 0.0, 99_999.0), format!("{early} | {middle} | {late}"));
+        assert_eq!(read(&entries, 20_000.0, 99_999.0), format!("{middle} | {late}"));
+        assert_eq!(read(&entries, 20_000.0, 25_000.0), middle);
+        assert_eq!(read(&entries, 5_000.0, 25_000.0), middle);
+        assert_eq!(read(&entries, 0.0, 10_000.0), early);
+        // The same if nobody has said so, and if nothing follows.
+        entries.remove(15);
+        assert_eq!(read(&entries, 0.0, 99_999.0), format!("{early} | {middle} | {late}"));
+        entries.truncate(15);
+        assert_eq!(read(&entries, 0.0, 99_999.0), format!("{early} | {middle}"));
+        assert_eq!(read(&entries, 20_004.5, 99_999.0), "K20003 p20004 p20005");
+        assert_eq!(read(&entries, 10.0, 99_999.0), middle);
+    }
+
+    #[test]
+    fn what_a_clock_set_back_recorded_twice_is_there_twice() {
+        let mut entries = footage();
+        entries.extend([packet('K', 4.0), packet('p', 5.0), packet('K', 9.0), packet('p', 10.0)]);
+        assert_eq!(read(&entries, 0.0, 99.0), "K0 p1 p2 K3 p4 p5 K6 p7 p8 K4 p5 K9 p10");
+        // Twice the same hours, of which the later ones end first.
+        let hours = |from: i32| (from..from + 4).map(|n| packet('K', f64::from(n * 3000)));
+        let entries: Vec<_> = hours(0).chain(hours(0)).chain(hours(1)).chain(hours(2)).collect();
+        assert_eq!(read(&entries, 0.0, 1e6), "K0 | K3000 | K6000 | K9000 | K12000 | K15000");
+    }
+
+    #[test]
+    fn a_main_track_that_does_not_come_back() {
+        let entries =
+            [packet('K', 1.0), packet('a', 1.1), packet('a', 30.0), packet('a', 31.0), packet('K', 40.0)];
+        let mut source = MemoryPackets::new(entries.to_vec());
+        let mut reader = RangeReader::begin(&mut source, at(0.0)..at(5.0)).unwrap().unwrap();
+        while reader.next(&mut source).unwrap().is_some() {}
+        let Some(Entry::Frame(next)) = source.next().unwrap() else { panic!("it reads to the end") };
+        assert_eq!(next.time.wall, at(31.0));
     }
 
     #[test]
