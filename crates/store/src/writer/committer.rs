@@ -64,8 +64,7 @@ impl Committer {
         let space = Space::new(store.clone());
         shared.tell_current_block(space.next());
         let now = Instant::now();
-        let newest = store.table().rows().iter().filter_map(|row| row.last).max();
-        let ages = AgeClock::new(newest, SystemClock.now(), now);
+        let ages = AgeClock::new(&store.table().rows(), SystemClock.now(), now);
         Self {
             store,
             shared,
@@ -300,6 +299,8 @@ impl Committer {
         recovery::complete(&self.store)?;
         self.lanes.values_mut().for_each(|lane| lane.reset(&failed.reason));
         self.space = Space::new(self.store.clone());
+        // What may be too old by a clock that was believed may be all of an archive that came back.
+        self.ages = AgeClock::new(&self.store.table().rows(), SystemClock.now(), Instant::now());
         self.unsynced.clear();
         self.is_unsynced_lost = false;
         add(&self.shared.counts.dropped, failed.cycle.frames);
