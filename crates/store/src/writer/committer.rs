@@ -17,6 +17,7 @@ use crate::format::{BlockState, Row};
 use crate::record::StreamId;
 use crate::recovery;
 use crate::store::{Store, WriteLock};
+use crate::table::Format;
 
 use super::age_clock::AgeClock;
 use super::batch::PAGE_BYTES;
@@ -55,7 +56,8 @@ struct Failed {
     reason: String,
     retry: Instant,
     pause: Duration,
-    /// Whether data or table were opened anew: nothing of what was being written is known to be there.
+    /// Whether data or table are others than before, or were in other hands: nothing of what was being written is known to
+    /// be there.
     is_reopened: bool,
 }
 
@@ -271,19 +273,7 @@ impl Committer {
 
     /// Tries again what the disk did not take.
     fn retry(&mut self, mut failed: Failed) {
-        let media = [self.store.data().clone(), self.store.table().medium().clone()];
-        let reopened = media.iter().try_for_each(|medium| {
-            failed.is_reopened |= medium.reopen().map_err(StoreError::io("open", medium.place()))?;
-            Ok(())
-        });
-        let ready = match reopened {
-            Ok(()) => self
-                .taken
-                .renew()
-                .and_then(|()| if failed.is_reopened { self.begin_anew(&failed) } else { Ok(()) }),
-            Err(error) => Err(error),
-        };
-        match ready {
+        match self.reopen(&mut failed) {
             Err(error) => {
                 failed.reason = error.to_string();
                 self.fail(failed);
@@ -293,7 +283,38 @@ impl Committer {
         }
     }
 
-    /// The disk was gone and is back, as it was when it went, or another one is there.
+    /// Opens data and table anew, for a disk that was gone may be back, and takes them again. That gives them away for a
+    /// moment: whoever has them then may write, or mend what looks cut off.
+    fn reopen(&mut self, failed: &mut Failed) -> Result<(), StoreError> {
+        for medium in [self.store.data().clone(), self.store.table().medium().clone()] {
+            failed.is_reopened |= medium.reopen().map_err(StoreError::io("open", medium.place()))?;
+        }
+        let taken = self.taken.renew();
+        failed.is_reopened |= taken.is_err();
+        taken?;
+        failed.is_reopened = failed.is_reopened || !self.is_as_written(&failed.cycle)?;
+        if failed.is_reopened { self.begin_anew(failed) } else { Ok(()) }
+    }
+
+    /// Whether the table on disk is as this writer left it, which did not write all of `cycle`.
+    fn is_as_written(&self, cycle: &Cycle) -> Result<bool, StoreError> {
+        let table = self.store.table();
+        if table.format() == Format::V1 {
+            // It tells of no block whether it is complete, and nobody completes any.
+            return Ok(true);
+        }
+        let (found, known) = (table.load()?, table.rows());
+        Ok((0..).zip(known.iter().zip(&found)).all(|(block, (known, found))| {
+            let is_same = (found.sequence, found.state) == (known.sequence, known.state);
+            let is_of_before = found.sequence < known.sequence || known.state == BlockState::Free;
+            let is_still_open = found.sequence == known.sequence && found.state == BlockState::Open;
+            is_same
+                || (is_of_before && cycle.begun.contains_key(&block))
+                || (is_still_open && self.unsynced.contains_key(&block))
+        }))
+    }
+
+    /// Another disk is there, or somebody else has written on it.
     fn begin_anew(&mut self, failed: &Failed) -> Result<(), StoreError> {
         self.shared.go_on(self.store.read_anew()?)?;
         recovery::complete(&self.store)?;
