@@ -9,6 +9,12 @@ unexport SECONDS CAMERAS
 # The command. Of all packages the one program, so that they agree on features and the wheel finds them built.
 BUILD = cargo build --release --locked --workspace --bin valkka
 
+# The tests that have a longer form, with VALKKA_FAULTS=full in the environment.
+FAULTS = $(addprefix --test ,power_loss kill full_file_system bit_flips garbage) -- --nocapture
+
+# Where their files are: in memory if possible, for what they do is synced again and again, and disks wear out.
+FAULTS_DIR = $(firstword $(wildcard /dev/shm) /tmp)
+
 # Where Python is.
 PYTHON = bindings/python examples
 
@@ -32,8 +38,8 @@ test-rust: setup-test
 test-python: setup-test ## run the tests of Python alone
 	@scripts/test-python
 
-test-faults: setup-test ## run the tests of faults at full length: killing at random, calls at random
-	VALKKA_KILLS=200 cargo test --locked --package valkka-store --test kill
+test-faults: setup-test ## run the tests of faults in full: power cuts, killing, full disks, flipped bits, garbage
+	VALKKA_FAULTS=full TMPDIR=$(FAULTS_DIR) cargo test --locked --no-fail-fast --package valkka-store --package valkka-core $(FAULTS)
 	@VALKKA_CHAOS_SECONDS=300 VALKKA_RANDOM_SECONDS=60 scripts/test-python tests/test_chaos.py tests/test_lifetimes.py
 
 build: setup-build ## build the command, target/release/valkka, and the wheel, in target/wheels

@@ -4,11 +4,13 @@
 //! The same checks run under libFuzzer in `fuzz/`.
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
+use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
 
 use fastrand::Rng;
 use valkka_core::url::StreamUrl;
+use valkka_testkit::length;
 use valkka_testkit::watchdog::Watchdog;
 
 mod invariants;
@@ -35,9 +37,9 @@ fn aac() {
 
 #[test]
 fn aac_configurations() {
-    let _watchdog = Watchdog::start(WATCHDOG);
+    let _watchdog = watchdog();
     let mut random = Rng::with_seed(SEED);
-    for _ in 0..200_000 {
+    for _ in rounds(200_000) {
         let config: Vec<u8> = (0..random.usize(0..12)).map(|_| random.u8(..)).collect();
         invariants::aac(&config);
     }
@@ -45,9 +47,9 @@ fn aac_configurations() {
 
 #[test]
 fn opus() {
-    let _watchdog = Watchdog::start(WATCHDOG);
+    let _watchdog = watchdog();
     let mut random = Rng::with_seed(SEED);
-    for _ in 0..10_000 {
+    for _ in rounds(10_000) {
         let packet: Vec<u8> = (0..random.usize(0..4)).map(|_| random.u8(..)).collect();
         invariants::opus(&packet);
     }
@@ -60,11 +62,11 @@ fn mjpeg() {
 
 #[test]
 fn boxes() {
-    let _watchdog = Watchdog::start(WATCHDOG);
+    let _watchdog = watchdog();
     let mut random = Rng::with_seed(SEED);
     let long = [&[0, 0, 0, 1][..], b"mdat", &[0, 0, 0, 0, 0, 0, 0, 20, 1, 2, 3, 4]].concat();
     let seed = [&[0, 0, 0, 12][..], b"moof", &[9; 4], &long, &[0, 0, 0, 8], b"free"].concat();
-    for _ in 0..50_000 {
+    for _ in rounds(50_000) {
         let mut bytes = seed.clone();
         for _ in 0..random.usize(0..6) {
             change(&mut bytes, &seed, &mut random);
@@ -75,11 +77,11 @@ fn boxes() {
 
 #[test]
 fn addresses() {
-    let _watchdog = Watchdog::start(WATCHDOG);
+    let _watchdog = watchdog();
     let mut random = Rng::with_seed(SEED);
     let seeds =
         ["rtsp://user:p%40ss@[::1]:554/a?b=c#d", "file:///tmp/%20", "rtsps://h/user=a_password=secret"];
-    for _ in 0..50_000 {
+    for _ in rounds(50_000) {
         let mut bytes = random.choice(seeds).unwrap().as_bytes().to_vec();
         change(&mut bytes, b"://", &mut random);
         let text = String::from_utf8_lossy(&bytes);
@@ -92,9 +94,19 @@ fn addresses() {
     }
 }
 
+/// So many, or in full many times as many.
+fn rounds(short: usize) -> Range<usize> {
+    0..length::pick(short, 20 * short)
+}
+
+/// For many times what any of these tests needs.
+fn watchdog() -> Watchdog {
+    Watchdog::start(Duration::from_secs(length::pick(300, 7200)))
+}
+
 /// Checks every fixture with one of `extensions`, and many changed copies of each.
 fn mangle(extensions: &'static [&'static str], check: fn(&[u8])) {
-    let _watchdog = Watchdog::start(WATCHDOG);
+    let _watchdog = watchdog();
     let fixtures = fixtures(extensions);
     assert!(!fixtures.is_empty());
     let mut random = Rng::with_seed(SEED);
@@ -105,14 +117,14 @@ fn mangle(extensions: &'static [&'static str], check: fn(&[u8])) {
         for length in 0..=front.len() {
             check(&front[..length]);
         }
-        for _ in 0..CHANGED_FRONTS {
+        for _ in rounds(CHANGED_FRONTS) {
             let mut bytes = front.to_vec();
             for _ in 0..random.usize(1..6) {
                 change(&mut bytes, random.choice(&fixtures).unwrap(), &mut random);
             }
             check(&bytes);
         }
-        for _ in 0..CHANGED_WHOLES {
+        for _ in rounds(CHANGED_WHOLES) {
             let mut bytes = fixture.clone();
             for _ in 0..random.usize(1..20) {
                 change(&mut bytes, random.choice(&fixtures).unwrap(), &mut random);
@@ -163,5 +175,3 @@ const FRONT_BYTES: usize = 160;
 const CHANGED_FRONTS: usize = 2000;
 const CHANGED_WHOLES: usize = 100;
 const MAX_BYTES: usize = 1 << 16;
-/// Many times what any of these tests needs.
-const WATCHDOG: Duration = Duration::from_secs(300);

@@ -17,10 +17,9 @@ use valkka_store::{
     Geometry, Lane, Retention, Store, StoreError, StoreFiles, StoreOptions, Writer, WriterEvent,
     WriterOptions, WriterState,
 };
-use valkka_testkit::process::command;
 use valkka_testkit::temp::TempDir;
+use valkka_testkit::wait;
 use valkka_testkit::watchdog::Watchdog;
-use valkka_testkit::{require, wait};
 
 const SOON: Duration = Duration::from_secs(60);
 const QUEUE_BYTES: usize = 30_000;
@@ -291,96 +290,4 @@ fn a_directory_that_is_removed_is_told() {
     wait::until(SOON, "it is told", || writer.state() != WriterState::Writing);
     drop((writer, lane));
     assert!(!path.exists(), "nobody makes it again");
-}
-
-#[test]
-fn a_file_system_that_runs_full_is_written_on() {
-    let _watchdog = Watchdog::start(SOON * 5);
-    let dir = TempDir::new().unwrap();
-    let mounted = Mounted::new(&dir);
-    require!(mounted.as_ref().map(|_| ()).map_err(Clone::clone));
-    // A file with holes: its room is not reserved.
-    let geometry = Geometry::new(1 << 20, 10).unwrap();
-    let files = StoreFiles { data: dir.join("data"), table: dir.join("table") };
-    fs::File::create(&files.data).unwrap().set_len(geometry.data_bytes()).unwrap();
-    let store = Store::open_files(&files, geometry, true).unwrap();
-    let options = WriterOptions { commit_interval: Duration::from_millis(20), ..WriterOptions::default() };
-    let writer = Writer::open(store.clone(), options).unwrap();
-    let lane = writer.lane("front", Retention::default()).unwrap();
-    let mut camera = Camera::new();
-    assert!(lane.put(&camera.frame(1000)));
-    writer.commit(soon()).unwrap();
-    let filler = dir.join("filler");
-    assert_eq!(fs::write(&filler, vec![1; 4 << 20]).unwrap_err().kind(), ErrorKind::StorageFull);
-    for _ in 0..400 {
-        assert!(lane.put(&camera.frame(1000)));
-    }
-    let reason = wait::until_some(SOON, "it fails", || match writer.state() {
-        WriterState::Failing { reason, .. } => Some(reason),
-        WriterState::Writing => None,
-    });
-    assert!(reason.contains("No space left on device"), "{reason}");
-    fs::remove_file(filler).unwrap();
-    writer.commit(soon()).unwrap();
-    assert_eq!(writer.state(), WriterState::Writing);
-    drop((lane, writer));
-    let (streams, damage) = read_back(&store);
-    assert_eq!((&streams[&1].frames, damage), (&(0..401).collect(), vec![]));
-    drop(mounted);
-}
-
-#[test]
-fn a_full_file_system_is_no_matter_where_the_room_is_reserved() {
-    let _watchdog = Watchdog::start(SOON * 5);
-    let dir = TempDir::new().unwrap();
-    let mounted = Mounted::new(&dir);
-    require!(mounted.as_ref().map(|_| ()).map_err(Clone::clone));
-    let path = dir.join("store");
-    let store = Store::create(&path, &StoreOptions::new(Geometry::new(1 << 16, 16).unwrap())).unwrap();
-    let filler = dir.join("filler");
-    assert_eq!(fs::write(&filler, vec![1; 4 << 20]).unwrap_err().kind(), ErrorKind::StorageFull);
-    let options = WriterOptions { commit_interval: Duration::from_millis(20), ..WriterOptions::default() };
-    let writer = Writer::open(store, options).unwrap();
-    let lane = writer.lane("front", Retention::default()).unwrap();
-    let mut camera = Camera::new();
-    for _ in 0..200 {
-        assert!(lane.put(&camera.frame(1000)));
-    }
-    writer.commit(soon()).unwrap();
-    assert_eq!(writer.state(), WriterState::Writing);
-    let is_written = || fs::read_to_string(path.join("valkkafs.json")).unwrap().contains("front");
-    assert!(!is_written(), "there was no room for the name");
-    assert_eq!(Store::open(&path).unwrap().stream("front"), lane.id(), "the blocks have it");
-    fs::remove_file(filler).unwrap();
-    writer.commit(soon()).unwrap();
-    assert!(is_written());
-    drop((lane, writer));
-    let (streams, damage) = read_back(&Store::open(&path).unwrap());
-    assert_eq!((&streams[&1].frames, damage), (&(0..200).collect(), vec![]));
-    drop(mounted);
-}
-
-/// A file system of few bytes, unmounted when this is dropped.
-struct Mounted(std::path::PathBuf);
-
-impl Mounted {
-    fn new(dir: &TempDir) -> Result<Self, String> {
-        let mut mount = command("mount").map_err(|error| error.to_string())?;
-        mount.args(["-t", "tmpfs", "-o", "size=2m", "tmpfs"]).arg(dir.path());
-        let output = mount.output().map_err(|error| error.to_string())?;
-        if !output.status.success() {
-            let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-            return Err(format!("no file system can be mounted: {said}"));
-        }
-        Ok(Self(dir.path().to_owned()))
-    }
-}
-
-impl Drop for Mounted {
-    fn drop(&mut self) {
-        if let Ok(mut umount) = command("umount") {
-            // What is still in use goes when it is not.
-            let _ = umount.arg("-l").arg(&self.0).status();
-        }
-    }
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use common::{Camera, read_back, say, soon};
 use valkka_store::format::BlockState;
 use valkka_store::{Geometry, Retention, Store, StoreOptions, Writer, WriterOptions};
+use valkka_testkit::length;
 use valkka_testkit::process::{Child, command};
 use valkka_testkit::temp::TempDir;
 use valkka_testkit::watchdog::Watchdog;
@@ -20,14 +21,9 @@ const STREAMS: u64 = 16;
 const STRIDE: u64 = 1_000_000;
 const ROLE: &str = "VALKKA_TEST_ROLE";
 
-/// How often it is killed.
-fn rounds() -> u64 {
-    env::var("VALKKA_KILLS").map_or(8, |rounds| rounds.parse().unwrap())
-}
-
 #[test]
 fn what_was_acknowledged_survives_kill_9() {
-    let rounds = rounds();
+    let rounds = length::pick(8, 200);
     let _watchdog = Watchdog::start(SOON * 5 + Duration::from_secs(20 * rounds));
     let dir = TempDir::new().unwrap();
     let path = dir.join("store");

@@ -10,6 +10,7 @@
 //! - [`browser::Browser`]: Chromium, to look at pages with.
 //! - [`vlc`]: a player that people have.
 //! - [`certificate::Certificate`]: what a server shows by TLS.
+//! - [`length::pick`]: tests of faults that can be short or long.
 //! - [`wait::until`], [`watchdog::Watchdog`]: waiting for a condition rather than for a time, and an end to whatever
 //!   hangs.
 //!
@@ -34,6 +35,7 @@ pub mod browser;
 pub mod certificate;
 pub mod fake;
 pub mod gst;
+pub mod length;
 pub mod lossy;
 pub mod media;
 pub mod picture;
