@@ -3,12 +3,13 @@
     a directory ──▶ ValkkaFSReaderThread ──▶ PassSlot ──▶ InitStream ──▶ file
 
 What is recorded has the times of its recording, and so has the file: nothing is decoded, and it takes as long as the
-disk needs.
+disk needs. `valkka export` does the same from the command line, and more.
 
     python3 lesson_11a_record.py
     python3 lesson_11d_export.py [DIRECTORY [FILE]]
 """
 
+import os
 import sys
 import time
 
@@ -35,7 +36,11 @@ readerthread.startCall()
 
 recorder.activate(path)
 readerthread.pullBlocksPyCall(valkkafs.getInd(timerange))
-time.sleep(2)
+# The file is there with the first frame, and all have come when it grows no more.
+size = 0
+while not os.path.exists(path) or size != os.path.getsize(path):
+    size = os.path.getsize(path) if os.path.exists(path) else 0
+    time.sleep(2)
 
 readerthread.stopCall()
 # From here on the file is complete.

@@ -111,18 +111,18 @@ impl ValkkaFS {
     }
 
     /// Has the next writer begin with block `i`.
-    fn setCurrentBlock(&self, i: u64) -> PyResult<()> {
+    fn setCurrentBlock(&self, py: Python<'_>, i: u64) -> PyResult<()> {
         let blocks = self.blocks.geometry().blocks();
         if i >= blocks {
             return Err(PyValueError::new_err(format!("there is no block {i} of {blocks}")));
         }
-        self.blocks.set_next_block(i);
+        py.detach(|| self.blocks.set_next_block(i));
         Ok(())
     }
 
     /// The block that is written next, or just now; None if nothing says so yet.
-    fn getCurrentBlock(&self) -> Option<u64> {
-        self.blocks.next_block()
+    fn getCurrentBlock(&self, py: Python<'_>) -> Option<u64> {
+        py.detach(|| self.blocks.next_block())
     }
 
     /// Puts the times of the block that is being written into the table, in memory and in the file, and calls the
@@ -145,7 +145,9 @@ impl ValkkaFS {
 
     /// Copies the table into `arr`: a NumPy array of 64-bit integers, with a row of two for each block.
     fn setArrayCall(&self, arr: &Bound<'_, PyAny>) -> PyResult<()> {
-        table::copy(&self.blocks.times(), arr)
+        // Whoever changes the table may be waiting for the disk.
+        let times = arr.py().detach(|| self.blocks.times());
+        table::copy(&times, arr)
     }
 }
 

@@ -236,10 +236,11 @@ class ValkkaFS:
 
     def reinit(self) -> None:
         """Makes the recording empty. OSError; RuntimeError while it is being written."""
+        refuse_if_written(self.blockfile)
         self.core.clearTable()
         self.readTable()
         if self.blocktable.any():
-            raise RuntimeError(f"{self} cannot be emptied while it is written")
+            raise OSError(f"{self} cannot be emptied")
         # Its room is reserved already: that each block begins with nothing is enough.
         self.core.clearDevice(False, self.verbose)
         self.current_block = 0
