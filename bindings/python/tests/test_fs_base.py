@@ -450,7 +450,9 @@ def test_a_program_that_is_killed_goes_on_where_it_was(tmp_path: Path, camera: C
 
 def test_it_can_be_left_open_at_the_end_of_a_program(tmp_path: Path, camera: Cameras) -> None:
     new(tmp_path / "rec")
-    program = RECORDER.replace("time.sleep(100)", "while valkkafs.getBlockTable(reread=True).max() == 0: time.sleep(0.1)")
+    program = RECORDER.replace(
+        "time.sleep(100)", "while valkkafs.getBlockTable(reread=True).max() == 0: time.sleep(0.1)"
+    )
     done = subprocess.run(
         [sys.executable, "-c", program, str(tmp_path / "rec"), camera(*CAMERA).url],
         cwd=Path(__file__).parent,

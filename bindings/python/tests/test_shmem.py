@@ -306,8 +306,8 @@ def test_an_event_that_was_made_before_the_fork(name: str, poll: Poll) -> None:
         server = core.SharedMemRingBufferRGB(name, 10, 40, 30, 0, True)
         server.serverUseFd(event)
         for number in range(100):
-            # The child is in time if the event is not set for long. After the last frame it has nobody who clears it: the
-            # server may set it when the child has seen the frame already.
+            # The child is in time if the event is not set for long. After the last frame nobody clears it: the server
+            # may set it when the child has seen the frame already.
             poll(lambda: not readable(event))
             assert server.serverPushPyRGB(picture(number, 40, 30), 1, number)
         assert answer(pipe) == list(range(100))
