@@ -166,7 +166,7 @@ fn what_has_no_room_is_a_gap_up_to_the_next_key_frame() {
     let mut camera = Camera::new();
     for number in 0..10 {
         // The fourth is too large for a block.
-        assert!(front.put(&camera.frame(if number == 3 { 16_300 } else { 100 })) == (number < 10));
+        assert_eq!(front.put(&camera.frame(if number == 3 { 16_300 } else { 100 })), number < 3);
         writer.commit(soon()).unwrap();
     }
     let put = |front: &valkka_store::Lane, camera: &mut Camera| front.put(&camera.frame(100));

@@ -6,13 +6,22 @@ mod older;
 use valkka_core::frame::{Frame, Packet};
 use valkka_core::time::WallTime;
 
-use crate::format::Row;
+use crate::format::{MAX_NAME_BYTES, Row};
 use crate::record::{Gap, StreamId};
+use crate::store::Store;
+use crate::table::Format;
 
 use super::batch::Batch;
 
 pub(super) use current::CurrentBlock;
 pub(super) use older::OlderBlock;
+
+/// What any block of a store has room for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Room {
+    format: Format,
+    bytes: usize,
+}
 
 /// A block that is being filled.
 #[derive(Debug)]
@@ -40,10 +49,31 @@ pub(super) enum Put {
     Done,
     /// There is no room for it in the block; nothing was written.
     Full,
-    /// There is no room for it in any block.
-    TooLarge,
-    /// The format does not know such a packet.
-    Unknown,
+    /// No block has room for it, or the format does not know such a packet. Nobody queues what [`Room`] refuses.
+    Unfit,
+}
+
+impl Room {
+    pub(super) fn of(store: &Store) -> Self {
+        Self { format: store.format(), bytes: store.geometry().block_bytes() as usize }
+    }
+
+    /// Why a frame that holds `packet` can be recorded in no block, not even in an empty one; `None` if it can, as one of the
+    /// stream called `name`, of which nothing is known if that is empty.
+    pub(super) fn refusal(&self, name: &str, frame: &Frame, packet: &Packet) -> Option<String> {
+        let wanted = match self.format {
+            Format::V1 => OlderBlock::bytes_for(frame),
+            Format::V2 => {
+                let name_bytes = if name.is_empty() { MAX_NAME_BYTES } else { name.len() };
+                Some(CurrentBlock::bytes_for(name_bytes, packet))
+            }
+        };
+        match wanted {
+            Some(wanted) if wanted <= self.bytes => None,
+            Some(_) => Some(format!("a frame of {} bytes is too large for a block", packet.payload.len())),
+            None => Some(format!("the older format cannot hold such a frame of {:?}", packet.params.codec)),
+        }
+    }
 }
 
 impl OpenBlock {

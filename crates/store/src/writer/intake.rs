@@ -12,6 +12,7 @@ use valkka_core::time::WallTime;
 use crate::record::StreamId;
 
 use super::Retention;
+use super::block::Room;
 use super::gate::{Dropped, Gate};
 
 /// The queue of a lane. It is bounded in bytes, and nobody waits for it. One frame that is larger than that, but not than
@@ -23,8 +24,7 @@ pub(super) struct Intake {
     /// Of the stream; empty if there are many.
     pub(super) name: String,
     capacity: usize,
-    /// Of a block.
-    block_bytes: usize,
+    room: Room,
     state: Mutex<State>,
 }
 
@@ -69,8 +69,8 @@ pub(super) enum Taken {
 }
 
 impl Intake {
-    pub(super) fn new(lane: u64, name: &str, capacity: usize, block_bytes: usize) -> Self {
-        Self { lane, name: name.to_owned(), capacity, block_bytes, state: Mutex::default() }
+    pub(super) fn new(lane: u64, name: &str, capacity: usize, room: Room) -> Self {
+        Self { lane, name: name.to_owned(), capacity, room, state: Mutex::default() }
     }
 
     /// Somebody puts into it from now on.
@@ -113,10 +113,11 @@ impl Intake {
         lock(&self.state).bytes
     }
 
-    /// Queues a frame of `id`. If there is no room for it, it is dropped, and with it what follows up to the next key
-    /// frame; `reason` says why there is no room.
+    /// Queues a frame of `id`. If there is no room for it here or in any block, it is dropped, and with it what follows up to
+    /// the next key frame; `reason` says why there is no room here.
     pub(super) fn put(&self, id: StreamId, frame: &Frame, reason: impl FnOnce() -> String) -> Taken {
         let Some(packet) = frame.packet() else { return Taken::Dropped(None) };
+        let refusal = self.room.refusal(&self.name, frame, packet);
         let state = &mut *lock(&self.state);
         if state.is_closed || (state.gates.len() >= MAX_STREAMS && !state.gates.contains_key(&id)) {
             return Taken::Dropped(None);
@@ -125,12 +126,12 @@ impl Intake {
         if !gate.admits(packet) {
             return Taken::Dropped(gate.overdue(Instant::now()));
         }
-        let (bytes, payload_bytes) = (cost(frame), packet.payload.len());
-        let is_large = bytes > self.capacity;
-        if is_large && payload_bytes > self.block_bytes {
-            gate.shut(|| too_large(payload_bytes));
+        if let Some(refusal) = refusal {
+            gate.shut(|| refusal);
             return Taken::Dropped(gate.overdue(Instant::now()));
         }
+        let bytes = cost(frame);
+        let is_large = bytes > self.capacity;
         let has_room = if is_large {
             state.large_bytes == 0
         } else {
@@ -164,11 +165,6 @@ impl Intake {
         (state.bytes, state.large_bytes) = (0, 0);
         mem::take(&mut state.items)
     }
-}
-
-/// Why a frame of so many bytes is not recorded.
-pub(super) fn too_large(bytes: usize) -> String {
-    format!("a frame of {bytes} bytes is too large for a block")
 }
 
 /// What a frame costs: its bytes, and what the queue keeps of it.

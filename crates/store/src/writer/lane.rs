@@ -43,8 +43,8 @@ impl Lane {
     }
 
     /// Has `frame` recorded, if it holds a packet; other frames are nothing to record. It does not wait: what the disk does
-    /// not take in time is dropped, up to the next key frame. Returns whether it was taken; never, if the lane is for many
-    /// streams.
+    /// not take in time is dropped, up to the next key frame, and so is what no block has room for. Returns whether it was
+    /// taken; never, if the lane is for many streams.
     pub fn put(&self, frame: &Frame) -> bool {
         self.id.is_some_and(|id| self.put_as(id, frame))
     }

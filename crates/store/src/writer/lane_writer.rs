@@ -13,7 +13,7 @@ use crate::record::{Gap, StreamId};
 use super::block::{Entry, OpenBlock, Put};
 use super::cycle::Cycle;
 use super::gate::{Dropped, Gate};
-use super::intake::{Intake, Item, too_large};
+use super::intake::{Intake, Item};
 use super::shared::Shared;
 use super::space::Space;
 
@@ -195,10 +195,7 @@ impl LaneWriter {
                         desk.space.close(open, desk.cycle);
                     }
                 }
-                Put::TooLarge => {
-                    break Err(too_large(packet.payload.len()));
-                }
-                Put::Unknown => break Err(format!("{:?} cannot be recorded", packet.params.codec)),
+                Put::Unfit => break Err("no block has room for it".to_owned()),
             }
         };
         match outcome {

@@ -15,6 +15,7 @@ use crate::record::StreamId;
 use crate::store::{Loaded, Store};
 use crate::table::Format;
 
+use super::block::Room;
 use super::gate::Dropped;
 use super::intake::Intake;
 use super::{Retention, Retentions, WriterEvent, WriterOptions, WriterState, WriterStats};
@@ -359,8 +360,7 @@ impl Lanes {
         if let Some(intake) = self.intakes.iter().find(|intake| intake.lane == lane) {
             return intake.clone();
         }
-        let block_bytes = shared.store.geometry().block_bytes() as usize;
-        let intake = Arc::new(Intake::new(lane, name, capacity, block_bytes));
+        let intake = Arc::new(Intake::new(lane, name, capacity, Room::of(&shared.store)));
         self.intakes.push(intake.clone());
         intake
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use valkka_core::codec::CodecParams;
+use valkka_core::frame::Packet;
 use valkka_core::stream::Track;
 
 use crate::format::{
@@ -11,7 +12,7 @@ use crate::format::{
     packet_header, padded_bytes, write_gap, write_params,
 };
 use crate::geometry::Geometry;
-use crate::record::StreamId;
+use crate::record::{Gap, StreamId};
 use crate::times::Times;
 use crate::writer::batch::Batch;
 
@@ -55,6 +56,16 @@ impl CurrentBlock {
         }
     }
 
+    /// How large a block must be for `packet` alone, as one of a stream whose name has so many bytes, with a gap before it.
+    pub(super) fn bytes_for(name_bytes: usize, packet: &Packet) -> usize {
+        let gap = padded_bytes(GAP_BYTES + SHORT_REASON_BYTES);
+        let params =
+            padded_bytes(PARAMS_BYTES.saturating_add(name_bytes).saturating_add(packet.params.extra.len()));
+        let records = [gap, params, padded_bytes(packet.payload.len())];
+        let bytes = BlockHeader::BYTES + Footer::tail_bytes(records.len());
+        records.into_iter().fold(bytes, usize::saturating_add)
+    }
+
     pub(super) fn number(&self) -> u64 {
         self.number
     }
@@ -67,7 +78,7 @@ impl CurrentBlock {
         let (id, track, wall) = (entry.id, entry.frame.track, entry.frame.time.wall);
         let sequence = self.header.sequence;
         let Some(header) = packet_header(sequence, id, entry.frame, entry.packet) else {
-            return Put::Unknown;
+            return Put::Unfit;
         };
         let params = &entry.packet.params;
         let known = self.params.get(&(id, track));
@@ -87,7 +98,7 @@ impl CurrentBlock {
             let offset = self.used + small.len();
             entries[1] = index_entry(offset, RecordKind::Params, false, track, wall);
             if write_params(&mut small, sequence, (id, track), wall, entry.name, params).is_none() {
-                return Put::Unknown;
+                return Put::Unfit;
             }
         }
         let offset = self.used + small.len();
@@ -95,7 +106,16 @@ impl CurrentBlock {
         let used = offset.saturating_add(padded_bytes(entry.packet.payload.len()));
         let count = self.entries.len() + entries.iter().flatten().count();
         if used.saturating_add(Footer::tail_bytes(count)) > self.bytes || count > MAX_ENTRIES {
-            return if self.entries.is_empty() { Put::TooLarge } else { Put::Full };
+            return match entry.gap {
+                _ if !self.entries.is_empty() => Put::Full,
+                // Better to say less than to record nothing.
+                Some(gap) if gap.reason.len() > SHORT_REASON_BYTES => {
+                    let reason = &gap.reason[..gap.reason.floor_char_boundary(SHORT_REASON_BYTES)];
+                    let gap = Gap { reason: reason.to_owned(), ..*gap };
+                    self.put(batch, &Entry { gap: Some(&gap), ..*entry })
+                }
+                _ => Put::Unfit,
+            };
         }
         small.extend_from_slice(&header.encode());
         batch.push(self.start + self.used as u64, &small);
@@ -139,3 +159,46 @@ impl CurrentBlock {
 
 /// The index is kept in memory until the block is complete: 32 MiB at most, which matters to huge blocks of tiny records only.
 const MAX_ENTRIES: usize = 1 << 20;
+/// What the payloads of gaps and of parameters have beside texts and what a decoder needs.
+const GAP_BYTES: usize = 16;
+const PARAMS_BYTES: usize = 28;
+/// So much of the reason for a gap has room before the largest packet that is recorded.
+const SHORT_REASON_BYTES: usize = 128;
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use valkka_core::codec::Codec;
+    use valkka_core::frame::{Body, Frame};
+    use valkka_core::payload::Payload;
+
+    use crate::format::{MAX_NAME_BYTES, MAX_REASON_BYTES};
+    use crate::testing::{ID, VIDEO, at, frame};
+
+    use super::*;
+
+    #[test]
+    fn what_a_block_is_said_to_have_room_for_fits() {
+        let params = Arc::new(CodecParams::video(Codec::H264, Bytes::from(vec![1; 99])));
+        let put = |name: &str, gap_bytes: usize, payload_bytes: usize| {
+            let payload = Payload::from_vec(vec![1; payload_bytes]);
+            let packet = Packet { params: params.clone(), payload, keyframe: true, lost: 0 };
+            let frame = Frame { body: Body::Packet(packet.clone()), ..frame(VIDEO, 40, true) };
+            let gap = Gap { from: at(0), to: at(40), reason: "ä".repeat(gap_bytes / 2) };
+            let (mut batch, geometry) = (Batch::default(), Geometry::new(8192, 2).unwrap());
+            let header = BlockHeader { sequence: 1, lane: 1, created: at(0) };
+            let mut block = CurrentBlock::begin(&mut batch, geometry, 0, header);
+            let entry = Entry { id: ID, name, frame: &frame, packet: &packet, gap: Some(&gap) };
+            let fits = CurrentBlock::bytes_for(name.len(), &packet) <= 8192;
+            (fits, block.put(&mut batch, &entry))
+        };
+        for name in ["a".to_owned(), "ab".repeat(MAX_NAME_BYTES / 2)] {
+            let fits = |bytes: usize| put(&name, SHORT_REASON_BYTES, bytes).0;
+            let largest = (0..8192).rev().find(|&bytes| fits(bytes)).unwrap();
+            for gap_bytes in [SHORT_REASON_BYTES, SHORT_REASON_BYTES + 2, MAX_REASON_BYTES] {
+                assert_eq!(put(&name, gap_bytes, largest), (true, Put::Done));
+                assert_eq!(put(&name, gap_bytes, largest + 1), (false, Put::Unfit));
+            }
+        }
+    }
+}

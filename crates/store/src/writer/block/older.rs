@@ -1,5 +1,7 @@
 //! A block of the older format.
 
+use valkka_core::frame::Frame;
+
 use crate::format::{BlockState, Row, v1};
 use crate::geometry::Geometry;
 use crate::record::StreamId;
@@ -27,6 +29,11 @@ impl OlderBlock {
         Self { number, geometry, used: 0, id: None, times: Times::default(), is_unmarked: false }
     }
 
+    /// How large a block must be for `frame` alone; `None` if the format cannot hold such a frame.
+    pub(super) fn bytes_for(frame: &Frame) -> Option<usize> {
+        Some(v1::packet_bytes(frame)? + END.len())
+    }
+
     pub(super) fn number(&self) -> u64 {
         self.number
     }
@@ -34,11 +41,11 @@ impl OlderBlock {
     pub(super) fn put(&mut self, batch: &mut Batch, entry: &Entry<'_>) -> Put {
         let mut records = Vec::new();
         if v1::write_packet(&mut records, entry.id, entry.frame).is_none() {
-            return Put::Unknown;
+            return Put::Unfit;
         }
         let used = self.used + records.len() as u64;
         if used + END.len() as u64 > self.geometry.block_bytes() {
-            return if self.used == 0 { Put::TooLarge } else { Put::Full };
+            return if self.used == 0 { Put::Unfit } else { Put::Full };
         }
         batch.push(self.start() + self.used, &records);
         self.id = if self.used == 0 { Some(entry.id) } else { self.id.filter(|&id| id == entry.id) };
