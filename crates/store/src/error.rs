@@ -120,6 +120,15 @@ pub enum StoreError {
     /// A disk was put in the place of the one that was being written, and its streams have other numbers.
     #[error("{path} is of another store than before", path = .0.display())]
     OtherStore(PathBuf),
+    /// Frames that were taken are not in the recording: another disk is in the place of the one that they were written to, or
+    /// no block could be begun. There is a gap in their place.
+    #[error("{frames} frames that were to be recorded are lost: {reason}")]
+    Lost {
+        /// How many.
+        frames: u64,
+        /// Why the last ones are.
+        reason: String,
+    },
     /// Not everything was on disk at the deadline.
     #[error("not everything was written in time: {0}")]
     Late(String),

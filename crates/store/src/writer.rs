@@ -230,10 +230,11 @@ impl Writer {
         self.shared.set_current_block(block);
     }
 
-    /// Returns once all that was put before is on disk.
+    /// Returns once all that lanes have taken before is on disk.
     ///
     /// # Errors
-    /// If it is not at `deadline`; the reason is told.
+    /// If it is not at `deadline`, and why; and if some of it never will be, which is told once, by the first call after
+    /// the loss and by those that wait then. All the rest is on disk in that case.
     pub fn commit(&self, deadline: Instant) -> Result<(), StoreError> {
         self.shared.commit(deadline)
     }

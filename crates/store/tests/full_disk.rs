@@ -14,7 +14,7 @@ use common::disk::{Faults, Faulty};
 use common::{Camera, read_back, soon};
 use valkka_store::medium::FileMedium;
 use valkka_store::{
-    Geometry, Lane, Retention, Store, StoreError, StoreFiles, StoreOptions, Writer, WriterEvent,
+    Geometry, Lane, Retention, Store, StoreError, StoreFiles, StoreOptions, StreamId, Writer, WriterEvent,
     WriterOptions, WriterState,
 };
 use valkka_testkit::temp::TempDir;
@@ -151,6 +151,12 @@ fn a_disk_that_was_gone_is_written_on() {
         recorder.faults.is_replaced.store(is_replaced, Ordering::SeqCst);
         recorder.faults.is_gone.store(false, Ordering::SeqCst);
         recorder.wait_recovered();
+        if is_replaced {
+            let error = recorder.writer.commit(soon()).unwrap_err();
+            assert!(
+                matches!(&error, StoreError::Lost { frames: 1.., reason } if reason.contains("not found"))
+            );
+        }
         recorder.check("entity not found");
     }
 }
@@ -162,15 +168,62 @@ fn commits_of_what_is_lost_fail() {
     recorder.faults.is_gone.store(true, Ordering::SeqCst);
     assert!(recorder.put());
     recorder.wait_failing();
+    // One that ends before it is known, and one that may be asked for before or after.
+    let early = recorder.writer.commit(Instant::now());
+    assert!(matches!(early, Err(StoreError::Late(_))), "{early:?}");
     recorder.faults.is_replaced.store(true, Ordering::SeqCst);
     let faults = recorder.faults.clone();
-    std::thread::scope(|scope| {
+    let result = std::thread::scope(|scope| {
         let commit = scope.spawn(|| recorder.writer.commit(soon()));
         faults.is_gone.store(false, Ordering::SeqCst);
-        // It may have been asked for after the disk was back, but not before the frame was lost.
-        let result = commit.join().unwrap();
-        assert!(result.is_ok() || matches!(result, Err(StoreError::Late(_))));
+        commit.join().unwrap()
     });
+    let is_told =
+        matches!(&result, Err(StoreError::Lost { frames: 1, reason }) if reason.contains("not found"));
+    assert!(is_told, "{result:?}");
+    recorder.writer.commit(soon()).unwrap();
+}
+
+#[test]
+fn a_commit_that_is_asked_for_too_late_to_wait_for_it_tells_a_loss() {
+    let _watchdog = Watchdog::start(SOON * 5);
+    let mut recorder = Recorder::start();
+    recorder.faults.is_gone.store(true, Ordering::SeqCst);
+    assert!(recorder.put());
+    recorder.wait_failing();
+    recorder.faults.is_replaced.store(true, Ordering::SeqCst);
+    recorder.faults.is_gone.store(false, Ordering::SeqCst);
+    recorder.wait_recovered();
+    // What was put since is on disk all the same.
+    recorder.camera.skip_to(30);
+    assert!(recorder.put());
+    let error = recorder.writer.commit(soon()).unwrap_err();
+    assert!(matches!(&error, StoreError::Lost { frames: 1, .. }), "{error}");
+    let (streams, _) = read_back(recorder.writer.store());
+    assert_eq!(streams[&1].frames.last(), Some(&30));
+    recorder.writer.commit(soon()).unwrap();
+}
+
+#[test]
+fn a_commit_tells_what_found_no_block() {
+    let _watchdog = Watchdog::start(SOON * 5);
+    let dir = TempDir::new().unwrap();
+    let options = StoreOptions::new(Geometry::new(1 << 14, 2).unwrap());
+    let store = Store::create(&dir.join("store"), &options).unwrap();
+    let writer = Writer::open(store, WriterOptions::default()).unwrap();
+    let lanes = ["front", "yard"].map(|name| writer.lane(name, Retention::default()).unwrap());
+    let (mixed, mut camera) = (writer.mixed_lane(), Camera::new());
+    assert!(lanes.iter().all(|lane| lane.put(&camera.frame(100)) | lane.put(&camera.frame(100))));
+    writer.commit(soon()).unwrap();
+    camera.skip_to(10);
+    let id = StreamId::new(9).unwrap();
+    assert!(mixed.put_as(id, &camera.frame(100)) && mixed.put_as(id, &camera.frame(100)));
+    let error = writer.commit(soon()).unwrap_err();
+    assert!(
+        matches!(&error, StoreError::Lost { frames: 2, reason } if reason == "every block is being written"),
+        "{error}"
+    );
+    writer.commit(soon()).unwrap();
 }
 
 #[test]
@@ -266,6 +319,8 @@ fn a_directory_that_is_moved_away_and_back_is_written_on() {
     wait::until(SOON, "it recovers", || writer.state() == WriterState::Writing);
     camera.skip_to(100);
     assert!(lane.put(&camera.frame(1000)));
+    let error = writer.commit(soon()).unwrap_err();
+    assert!(matches!(&error, StoreError::Lost { frames: 1, .. }), "{error}");
     writer.commit(soon()).unwrap();
     drop((lane, writer));
     let frames = |path| read_back(&Store::open(path).unwrap()).0[&1].frames.clone();

@@ -13,8 +13,8 @@ use std::time::Duration;
 use common::{Camera, read_back, soon};
 use valkka_store::medium::{FileMedium, Medium};
 use valkka_store::{
-    CheckOptions, Geometry, Outcome, Retention, Store, StoreOptions, Writer, WriterOptions, WriterState,
-    check,
+    CheckOptions, Geometry, Outcome, Retention, Store, StoreError, StoreOptions, Writer, WriterOptions,
+    WriterState, check,
 };
 use valkka_testkit::temp::TempDir;
 use valkka_testkit::wait;
@@ -92,8 +92,9 @@ impl fmt::Debug for GivenAway {
     }
 }
 
-/// Records 20 frames, has `meanwhile` happen in turn, records 20 more, and returns what is found after a crash.
-fn recorded(dir: &TempDir, meanwhile: Vec<Meanwhile>) -> Vec<u64> {
+/// Records 20 frames, has `meanwhile` happen in turn, records 20 more, and returns what is found after a crash, and how many
+/// frames are said to be lost.
+fn recorded(dir: &TempDir, meanwhile: Vec<Meanwhile>) -> (Vec<u64>, u64) {
     let path = dir.join("store");
     let geometry = Geometry::new(1 << 16, 8).unwrap();
     drop(Store::create(&path, &StoreOptions::new(geometry)).unwrap());
@@ -120,7 +121,13 @@ fn recorded(dir: &TempDir, meanwhile: Vec<Meanwhile>) -> Vec<u64> {
     for _ in 0..20 {
         assert!(lane.put(&camera.frame(1000)));
     }
-    while writer.commit(soon()).is_err() {}
+    let lost = match writer.commit(soon()) {
+        Err(StoreError::Lost { frames, .. }) => frames,
+        other => {
+            other.unwrap();
+            0
+        }
+    };
     // As a crash leaves it.
     let left = dir.join("left");
     fs::create_dir(&left).unwrap();
@@ -139,7 +146,7 @@ fn recorded(dir: &TempDir, meanwhile: Vec<Meanwhile>) -> Vec<u64> {
     assert_eq!(found, frames(&path), "a crash takes nothing");
     let report = check(&left, &CheckOptions { deep: true, ..CheckOptions::default() }).unwrap();
     assert_eq!(report.count(Outcome::Lasting), 0);
-    found
+    (found, lost)
 }
 
 fn repair(path: &Path) {
@@ -156,7 +163,7 @@ fn what_was_mended_meanwhile_is_not_written_on() {
     let _watchdog = Watchdog::start(SOON * 4);
     let dir = TempDir::new().unwrap();
     let path = dir.join("store");
-    assert_eq!(recorded(&dir, vec![Box::new(move || repair(&path))]), expected());
+    assert_eq!(recorded(&dir, vec![Box::new(move || repair(&path))]), (expected(), 1));
 }
 
 #[test]
@@ -172,7 +179,7 @@ fn nothing_is_known_of_a_store_that_somebody_else_had() {
         *held.lock().unwrap() = Some(medium);
     };
     let give_back = move || drop(given.lock().unwrap().take());
-    assert_eq!(recorded(&dir, vec![Box::new(take), Box::new(give_back)]), expected());
+    assert_eq!(recorded(&dir, vec![Box::new(take), Box::new(give_back)]), (expected(), 1));
 }
 
 #[test]
@@ -181,5 +188,5 @@ fn what_nobody_touched_is_written_on() {
     let dir = TempDir::new().unwrap();
     let mut all = expected();
     all.insert(20, 20);
-    assert_eq!(recorded(&dir, vec![Box::new(|| ())]), all);
+    assert_eq!(recorded(&dir, vec![Box::new(|| ())]), (all, 0));
 }

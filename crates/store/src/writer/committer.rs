@@ -324,8 +324,9 @@ impl Committer {
         self.ages = AgeClock::new(&self.store.table().rows(), SystemClock.now(), Instant::now());
         self.unsynced.clear();
         self.is_unsynced_lost = false;
-        add(&self.shared.counts.dropped, failed.cycle.frames);
-        self.shared.lose_commits(&failed.reason);
+        if failed.cycle.frames > 0 {
+            self.shared.lose(failed.cycle.frames, &failed.reason);
+        }
         Ok(())
     }
 

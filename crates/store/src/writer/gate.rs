@@ -46,6 +46,11 @@ impl Gate {
         }
     }
 
+    /// Why it is shut; empty if it is open.
+    pub(super) fn reason(&self) -> &str {
+        self.dropped.as_ref().map_or("", |dropped| &dropped.reason)
+    }
+
     /// A packet passed: what was dropped before it.
     pub(super) fn open(&mut self) -> Option<Dropped> {
         self.told = None;

@@ -163,10 +163,7 @@ impl LaneWriter {
         self.close_long(frame.time.wall, is_start, desk);
         let Some(stream) = self.streams.get_mut(&id) else { return };
         if !stream.gate.admits(packet) {
-            desk.shared.count_dropped();
-            if let Some(dropped) = stream.gate.overdue(Instant::now()) {
-                desk.shared.tell_dropped(id, dropped);
-            }
+            stream.lose(id, desk);
             return;
         }
         if let Some(dropped) = stream.gate.open() {
@@ -207,16 +204,21 @@ impl LaneWriter {
             }
             Err(reason) => {
                 stream.gate.shut(|| reason);
-                desk.shared.count_dropped();
-                if let Some(dropped) = stream.gate.overdue(Instant::now()) {
-                    desk.shared.tell_dropped(id, dropped);
-                }
+                stream.lose(id, desk);
             }
         }
     }
 }
 
 impl Stream {
+    /// A frame that was taken is not recorded: its gate is shut.
+    fn lose(&mut self, id: StreamId, desk: &Desk<'_>) {
+        desk.shared.lose(1, self.gate.reason());
+        if let Some(dropped) = self.gate.overdue(Instant::now()) {
+            desk.shared.tell_dropped(id, dropped);
+        }
+    }
+
     /// There is a gap before the next frame.
     fn interrupt(&mut self, at: Option<WallTime>, reason: &str) {
         match &mut self.gap {

@@ -55,13 +55,23 @@ struct Signal {
     /// How many commits were asked for, and up to which one all is on disk.
     requested: u64,
     done: u64,
-    /// Up to which one something was lost, and why.
-    lost: u64,
-    lost_reason: String,
+    /// How many are waited for.
+    waiting: u64,
+    lost: Loss,
     /// When it began to write what it is writing.
     writing_since: Option<Instant>,
     /// How long that took the last time.
     took: Duration,
+}
+
+/// What was taken and is not recorded.
+#[derive(Default)]
+struct Loss {
+    /// Up to which commit it is to be told.
+    told_until: u64,
+    frames: u64,
+    /// The last reason.
+    reason: String,
 }
 
 #[derive(Default)]
@@ -295,29 +305,36 @@ impl Shared {
     pub(super) fn commit(&self, deadline: Instant) -> Result<(), StoreError> {
         let mut signal = lock(&self.signal);
         signal.requested += 1;
+        signal.waiting += 1;
         let ticket = signal.requested;
         self.changed.notify_all();
-        while signal.done < ticket && signal.lost < ticket {
+        while signal.done < ticket {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() || self.is_over() {
-                drop(signal);
-                return Err(StoreError::Late(self.drop_reason()));
+                break;
             }
             let waited = self.changed.wait_timeout(signal, left);
             signal = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
-        if signal.lost >= ticket {
-            return Err(StoreError::Late(signal.lost_reason.clone()));
+        signal.waiting -= 1;
+        let is_late = signal.done < ticket;
+        let lost = signal.tell_lost(ticket, is_late);
+        drop(signal);
+        match lost {
+            _ if is_late => Err(StoreError::Late(self.drop_reason())),
+            Some(lost) => Err(lost),
+            None => Ok(()),
         }
-        Ok(())
     }
 
-    /// What was put before the commits that wait is lost.
-    pub(super) fn lose_commits(&self, reason: &str) {
+    /// Frames that were taken are not recorded.
+    pub(super) fn lose(&self, frames: u64, reason: &str) {
+        self.counts.dropped.fetch_add(frames, Ordering::Relaxed);
         let mut signal = lock(&self.signal);
-        signal.lost = signal.requested;
-        signal.lost_reason = reason.to_owned();
-        self.changed.notify_all();
+        let is_waited_for = signal.waiting > 0;
+        signal.lost.told_until = signal.requested + u64::from(!is_waited_for);
+        signal.lost.frames += frames;
+        signal.lost.reason = reason.to_owned();
     }
 
     /// The committer has returned: nothing that is put from now on would be written.
@@ -344,6 +361,25 @@ impl Shared {
 
     pub(super) fn take_wanted_block(&self) -> Option<u64> {
         lock(&self.wanted_block).take()
+    }
+}
+
+impl Signal {
+    /// What commit number `ticket` has to tell of what is lost; one that tells that it is late leaves it to the next one.
+    fn tell_lost(&mut self, ticket: u64, is_late: bool) -> Option<StoreError> {
+        if self.lost.told_until < ticket || self.lost.frames == 0 {
+            return None;
+        }
+        if is_late {
+            self.lost.told_until = self.requested + 1;
+            return None;
+        }
+        let (frames, reason) = (self.lost.frames, self.lost.reason.clone());
+        if self.waiting == 0 {
+            // Nobody else has to tell it.
+            self.lost = Loss::default();
+        }
+        Some(StoreError::Lost { frames, reason })
     }
 }
 

@@ -88,7 +88,7 @@ pub(super) fn run(
     archive
         .writer
         .commit(Instant::now() + PATIENCE)
-        .context("the end of the recordings is not on the disk")?;
+        .context("not all of the recordings is on the disk")?;
     eprint!("{}", archive.line());
     if !silent.is_empty() {
         bail!("nothing was recorded of {}", silent.join(", "));
