@@ -10,6 +10,7 @@ mod batch;
 mod block;
 mod committer;
 mod cycle;
+mod events;
 mod gate;
 mod intake;
 mod lane;
@@ -70,6 +71,8 @@ pub struct Writer {
     store: Arc<Store>,
     shared: Arc<Shared>,
     _worker: Worker,
+    /// Behind the one that writes: it tells all that has happened.
+    _teller: Worker,
 }
 
 /// How a [`Writer`] writes.
@@ -83,8 +86,9 @@ pub struct WriterOptions {
     /// How many bytes of one stream wait for the disk before frames are dropped. A single frame that is larger, but
     /// not than a block, may wait beside them.
     pub max_queued_bytes: usize,
-    /// Is told what happens, on the writer's thread and on those that put frames. It must not wait, and it must not drop
-    /// the writer. If it panics on the writer's thread, nothing is recorded any more, and [`Writer::state`] says so.
+    /// Is told what happens, one after the other, on a thread of its own; all that happened is told when the writer is
+    /// dropped. What happens while it takes its time waits: 4096 events, beyond which the oldest are left out. If it panics,
+    /// that is logged, and recording goes on.
     pub on_event: Arc<dyn Fn(WriterEvent) + Send + Sync>,
 }
 
@@ -187,10 +191,16 @@ impl Writer {
         recovery::complete(&store)?;
         let shared = Arc::new(Shared::new(store.clone(), options));
         let committer = Committer::new(store.clone(), shared.clone(), taken);
-        let name = shared.options.name.clone();
-        let worker = Worker::spawn(&name, None, move |stop| committer.run(&stop))
-            .map_err(StoreError::io("start a thread for", store.data().place()))?;
-        Ok(Self { store, shared, _worker: worker })
+        let failed = || StoreError::io("start a thread for", store.data().place());
+        let (name, told) = (shared.options.name.clone(), shared.clone());
+        let teller = Worker::spawn(&format!("{name} events"), None, move |stop| {
+            let woken = told.clone();
+            stop.on_stop(move || woken.events.wake());
+            told.events.tell(&stop, &*told.options.on_event);
+        });
+        let teller = teller.map_err(failed())?;
+        let worker = Worker::spawn(&name, None, move |stop| committer.run(&stop)).map_err(failed())?;
+        Ok(Self { store, shared, _worker: worker, _teller: teller })
     }
 
     /// The store, for reading.

@@ -267,24 +267,19 @@ fn a_writer_ends_while_the_disk_fails() {
 #[test]
 fn a_writer_that_panics_says_so() {
     let _watchdog = Watchdog::start(SOON * 5);
-    let dir = TempDir::new().unwrap();
-    let path = dir.join("store");
-    let store = Store::create(&path, &StoreOptions::new(Geometry::new(1 << 14, 30).unwrap())).unwrap();
-    let options = WriterOptions { on_event: Arc::new(|_| panic!("on purpose")), ..WriterOptions::default() };
-    let writer = Writer::open(store.clone(), options).unwrap();
-    let lane = writer.lane("front", Retention::default()).unwrap();
-    let mut camera = Camera::new();
-    assert!(lane.put(&camera.frame(1000)));
-    lane.close_block();
-    // The frame itself may be on disk before it is told that its block is.
-    let _ = writer.commit(soon());
-    wait::until(SOON, "it is told", || writer.state() != WriterState::Writing);
-    let WriterState::Failing { reason, .. } = writer.state() else { panic!("it was failing") };
+    let mut recorder = Recorder::start();
+    recorder.faults.has_bug.store(true, Ordering::SeqCst);
+    assert!(recorder.put());
+    let reason = recorder.wait_failing();
     assert_eq!(reason, "the thread that writes has ended by a panic");
+    while recorder.event() != (WriterEvent::Failing { reason: reason.clone() }) {}
     // Long before the deadline, which the watchdog does not wait for.
-    let error = writer.commit(soon() + SOON * 10).unwrap_err();
+    let error = recorder.writer.commit(soon() + SOON * 10).unwrap_err();
     assert!(matches!(error, StoreError::Late(found) if found == reason));
-    wait::until(SOON, "nothing is taken", || !lane.put(&camera.frame(1000)));
+    wait::until(SOON, "nothing is taken", || !recorder.put());
+    recorder.faults.has_bug.store(false, Ordering::SeqCst);
+    let Recorder { writer, lane, .. } = recorder;
+    let store = writer.store().clone();
     drop((lane, writer));
     drop(Writer::open(store, WriterOptions::default()).unwrap());
 }

@@ -177,7 +177,7 @@ fn what_has_no_room_is_a_gap_up_to_the_next_key_frame() {
         frames: 7,
         reason: "a frame of 16300 bytes is too large for a block".to_owned(),
     };
-    assert!(received.try_iter().any(|event| event == expected));
+    while received.recv_timeout(Duration::from_secs(60)).unwrap() != expected {}
     let (streams, damage) = read_back(writer.store());
     assert_eq!((&streams[&1].frames[..], damage), (&[0, 1, 2, 10][..], vec![]));
     let gap = &streams[&1].gaps[0];

@@ -50,8 +50,7 @@ impl Teller {
     }
 
     fn name(&self, id: StreamId) -> Option<String> {
-        let streams = self.store.upgrade()?.streams();
-        streams.into_iter().find(|stream| stream.id == id).map(|stream| stream.name)
+        Some(self.store.upgrade()?.name_of(id)).filter(|name| !name.is_empty())
     }
 }
 

@@ -48,8 +48,8 @@ impl Store {
         lock(&self.names).find(name)
     }
 
-    /// The name of `id`; empty if it has none.
-    pub(crate) fn name_of(&self, id: StreamId) -> String {
+    /// What the stream `id` is called; empty if nobody knows. It reads nothing.
+    pub fn name_of(&self, id: StreamId) -> String {
         lock(&self.names).by_id.get(&id).cloned().unwrap_or_default()
     }
 

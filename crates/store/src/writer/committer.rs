@@ -1,13 +1,12 @@
 //! The thread that writes.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use tracing::{debug, error, trace, warn};
+use tracing::{debug, trace, warn};
 use valkka_core::clock::SystemClock;
 use valkka_core::time::WallTime;
 use valkka_core::worker::StopToken;
@@ -267,7 +266,7 @@ impl Committer {
         self.shared.end_cycle(cycle.ticket);
         for (block, lane) in cycle.closed {
             let lane = StreamId::new(lane);
-            (self.shared.options.on_event)(WriterEvent::BlockClosed { block, lane });
+            self.shared.events.push(WriterEvent::BlockClosed { block, lane });
         }
     }
 
@@ -352,11 +351,7 @@ struct Ended(Arc<Shared>);
 impl Drop for Ended {
     fn drop(&mut self) {
         if thread::panicking() {
-            // Who is told may be who has panicked.
-            let told = panic::catch_unwind(AssertUnwindSafe(|| self.0.fail(PANICKED)));
-            if told.is_err() {
-                error!("the thread that writes has ended by a panic, and so has who is told of it");
-            }
+            self.0.fail(PANICKED);
         }
         self.0.end();
     }

@@ -16,6 +16,7 @@ use crate::store::{Loaded, Store};
 use crate::table::Format;
 
 use super::block::Room;
+use super::events::Events;
 use super::gate::Dropped;
 use super::intake::Intake;
 use super::{Retention, Retentions, WriterEvent, WriterOptions, WriterState, WriterStats};
@@ -31,6 +32,7 @@ pub(super) struct Shared {
     signal: Mutex<Signal>,
     changed: Condvar,
     state: Mutex<WriterState>,
+    pub(super) events: Events,
     is_over: AtomicBool,
     current_block: AtomicU64,
     /// As the user wants it.
@@ -95,6 +97,7 @@ impl Shared {
             signal: Mutex::default(),
             changed: Condvar::new(),
             state: Mutex::new(WriterState::Writing),
+            events: Events::default(),
             is_over: AtomicBool::new(false),
             current_block: AtomicU64::new(0),
             wanted_block: Mutex::default(),
@@ -240,9 +243,10 @@ impl Shared {
         let WriterState::Failing { since, reason } = &*state else { return };
         let (since, reason) = (*since, reason.clone());
         *state = WriterState::Writing;
+        // Under the lock, for the order of what is told.
+        self.events.push(WriterEvent::Recovered { since });
         drop(state);
         info!(place = %self.store.data().place().display(), reason, "recording goes on");
-        (self.options.on_event)(WriterEvent::Recovered { since });
     }
 
     /// The disk does not take what is written.
@@ -254,9 +258,9 @@ impl Shared {
             WriterState::Writing => SystemClock.now(),
         };
         *state = WriterState::Failing { reason: reason.to_owned(), since };
+        self.events.push(WriterEvent::Failing { reason: reason.to_owned() });
         drop(state);
         warn!(place = %self.store.data().place().display(), reason, "recording fails");
-        (self.options.on_event)(WriterEvent::Failing { reason: reason.to_owned() });
     }
 
     /// Why there is no room in a queue.
@@ -280,7 +284,7 @@ impl Shared {
     pub(super) fn tell_dropped(&self, id: StreamId, dropped: Dropped) {
         let Dropped { untold: frames, reason, .. } = dropped;
         if frames > 0 {
-            (self.options.on_event)(WriterEvent::Dropped { id, frames, reason });
+            self.events.push(WriterEvent::Dropped { id, frames, reason });
         }
     }
 

@@ -103,6 +103,8 @@ pub(crate) struct Faults {
     pub(crate) is_gone: AtomicBool,
     /// What is opened anew is another medium than before, as far as anybody can tell.
     pub(crate) is_replaced: AtomicBool,
+    /// Writing is a panic.
+    pub(crate) has_bug: AtomicBool,
     stuck: Mutex<bool>,
     freed: Condvar,
 }
@@ -125,6 +127,7 @@ impl Faults {
             stuck = self.freed.wait(stuck).unwrap();
         }
         drop(stuck);
+        assert!(!self.has_bug.load(Ordering::SeqCst), "on purpose");
         self.look()?;
         fault.lock().unwrap().map_or(Ok(()), |kind| Err(kind.into()))
     }

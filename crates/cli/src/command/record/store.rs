@@ -102,8 +102,7 @@ impl Archive {
             WriterEvent::Failing { reason } => eprintln!("the store cannot be written: {reason}"),
             WriterEvent::Recovered { .. } => eprintln!("the store can be written again"),
             WriterEvent::Dropped { id, frames, reason } => {
-                let name = self.store.streams().into_iter().find(|stream| stream.id == *id);
-                let name = name.map_or_else(|| id.to_string(), |stream| stream.name);
+                let name = self.store.name_of(*id);
                 eprintln!("{name}: {frames} packets were dropped: {reason}");
             }
             _ => {}
