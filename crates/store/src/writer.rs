@@ -83,8 +83,8 @@ pub struct WriterOptions {
     /// How old frames get before they are on disk, as long as the disk keeps up: what a power cut may cost. The shorter,
     /// the more is written that was written before, for disks write whole pages.
     pub commit_interval: Duration,
-    /// How many bytes of one stream wait for the disk before frames are dropped. A single frame that is larger, but
-    /// not than a block, may wait beside them.
+    /// How many bytes of one lane wait for the disk before frames are dropped. A single frame that is larger, but
+    /// not than a block, may wait beside them. In a store of the older format the lanes share what they may have together.
     pub max_queued_bytes: usize,
     /// Is told what happens, one after the other, on a thread of its own; all that happened is told when the writer is
     /// dropped. What happens while it takes its time waits: 4096 events, beyond which the oldest are left out. If it panics,

@@ -15,14 +15,15 @@ use super::Retention;
 use super::block::Room;
 use super::gate::{Dropped, Gate};
 
-/// The queue of a lane. It is bounded in bytes, and nobody waits for it. One frame that is larger than that, but not than
-/// a block, may wait beside the others: it could never be recorded else.
+/// The queue of a lane, or of several that share it. It is bounded in bytes, and nobody waits for it. One frame that is
+/// larger than that, but not than a block, may wait beside the others: it could never be recorded else.
 #[derive(Debug)]
 pub(super) struct Intake {
     /// The stream that has it to itself, or 0.
     pub(super) lane: u64,
     /// Of the stream; empty if there are many.
     pub(super) name: String,
+    /// For each lane that puts into it.
     capacity: usize,
     room: Room,
     state: Mutex<State>,
@@ -35,6 +36,8 @@ struct State {
     bytes: usize,
     /// Those of them that are of a frame larger than the queue.
     large_bytes: usize,
+    /// How many of them are gaps.
+    gaps: usize,
     gates: BTreeMap<StreamId, Gate>,
     retention: Retention,
     /// How many [`Lane`](super::Lane)s put into it.
@@ -105,8 +108,13 @@ impl Intake {
         lock(&self.state).retention
     }
 
+    /// How many bytes it holds.
     pub(super) fn capacity(&self) -> usize {
-        self.capacity
+        self.capacity_for(lock(&self.state).owners)
+    }
+
+    fn capacity_for(&self, owners: usize) -> usize {
+        self.capacity.saturating_mul(owners.max(1))
     }
 
     pub(super) fn bytes(&self) -> usize {
@@ -130,12 +138,12 @@ impl Intake {
             gate.shut(|| refusal);
             return Taken::Dropped(gate.overdue(Instant::now()));
         }
-        let bytes = cost(frame);
-        let is_large = bytes > self.capacity;
+        let (bytes, capacity) = (cost(frame), self.capacity_for(state.owners));
+        let is_large = bytes > capacity;
         let has_room = if is_large {
             state.large_bytes == 0
         } else {
-            state.bytes - state.large_bytes + bytes <= self.capacity
+            state.bytes - state.large_bytes + bytes <= capacity
         };
         if !has_room {
             gate.shut(reason);
@@ -150,11 +158,21 @@ impl Intake {
         Taken::Queued(state.bytes)
     }
 
-    /// Queues something else than a frame.
-    pub(super) fn note(&self, item: Item) {
+    /// Nothing comes for a while, of one stream or of all.
+    pub(super) fn gap(&self, id: Option<StreamId>, at: WallTime, reason: &str) {
         let mut state = lock(&self.state);
-        if state.items.len() < MAX_ITEMS {
-            state.items.push_back(item);
+        if state.gaps < MAX_GAPS {
+            state.gaps += 1;
+            state.items.push_back(Item::Gap { id, at, reason: reason.to_owned() });
+        }
+    }
+
+    /// The block ends here. It is never left out: of several that follow each other one will do, so there are no more of them
+    /// than of all else.
+    pub(super) fn close_block(&self) {
+        let mut state = lock(&self.state);
+        if !matches!(state.items.back(), Some(Item::CloseBlock)) {
+            state.items.push_back(Item::CloseBlock);
         }
     }
 
@@ -162,7 +180,7 @@ impl Intake {
     pub(super) fn take(&self, is_last: bool) -> VecDeque<Item> {
         let mut state = lock(&self.state);
         state.is_closed = is_last;
-        (state.bytes, state.large_bytes) = (0, 0);
+        (state.bytes, state.large_bytes, state.gaps) = (0, 0, 0);
         mem::take(&mut state.items)
     }
 }
@@ -175,4 +193,49 @@ fn cost(frame: &Frame) -> usize {
 /// Of a lane with many streams.
 const MAX_STREAMS: usize = 4096;
 /// Beyond it, gaps are not told: nobody has so many of them between two commits.
-const MAX_ITEMS: usize = 1 << 20;
+const MAX_GAPS: usize = 1 << 16;
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::{ID, Image, VIDEO, at, frame};
+
+    use super::*;
+
+    fn intake(capacity: usize) -> Intake {
+        Intake::new(1, "front", capacity, Room::of(&Image::new(4096, 4).store()))
+    }
+
+    #[test]
+    fn a_block_is_closed_however_much_waits() {
+        let intake = intake(1 << 20);
+        for _ in 0..2 * MAX_GAPS {
+            intake.gap(None, at(0), "");
+            intake.close_block();
+            intake.close_block();
+        }
+        let items = intake.take(false);
+        let count = |is: fn(&Item) -> bool| items.iter().filter(|&item| is(item)).count();
+        assert_eq!(count(|item| matches!(item, Item::Gap { .. })), MAX_GAPS);
+        assert_eq!(count(|item| matches!(item, Item::CloseBlock)), MAX_GAPS);
+        assert!(matches!(items.back(), Some(Item::CloseBlock)));
+        // What was taken makes room.
+        intake.gap(Some(ID), at(0), "");
+        assert_eq!(intake.take(false).len(), 1);
+    }
+
+    #[test]
+    fn it_holds_as_much_for_each_lane_that_shares_it() {
+        let intake = intake(10_000);
+        let fill = || (0..).take_while(|_| matches!(put(&intake), Taken::Queued(_))).count();
+        let cost = cost(&frame(VIDEO, 40, true));
+        intake.join(Retention::default());
+        assert_eq!((intake.capacity(), fill()), (10_000, 10_000 / cost));
+        intake.join(Retention::default());
+        intake.take(false);
+        assert_eq!((intake.capacity(), fill()), (20_000, 20_000 / cost));
+    }
+
+    fn put(intake: &Intake) -> Taken {
+        intake.put(ID, &frame(VIDEO, 40, true), || "full".to_owned())
+    }
+}

@@ -10,7 +10,7 @@ use crate::error::StoreError;
 use crate::record::StreamId;
 
 use super::Retention;
-use super::intake::{Intake, Item, Taken};
+use super::intake::{Intake, Taken};
 use super::shared::Shared;
 
 /// Where the frames of one stream, or of many, are put to be recorded. It can be used from any thread.
@@ -82,18 +82,18 @@ impl Lane {
 
     /// Nothing comes for a while: `reason` will stand before the next frame of each stream of this lane.
     pub fn gap(&self, reason: &str) {
-        self.note(Item::Gap { id: self.id, at: SystemClock.now(), reason: reason.to_owned() });
+        self.note(|intake| intake.gap(self.id, SystemClock.now(), reason));
     }
 
     /// Completes the block that is being written, if there is one; what is put later is written into another one. In a
     /// store of the older format that is the block of all lanes.
     pub fn close_block(&self) {
-        self.note(Item::CloseBlock);
+        self.note(Intake::close_block);
     }
 
-    fn note(&self, item: Item) {
+    fn note(&self, note: impl FnOnce(&Intake)) {
         if !self.shared.is_over() {
-            self.intake.note(item);
+            note(&self.intake);
             self.shared.has_work(false);
         }
     }

@@ -153,10 +153,6 @@ impl Shared {
         self.store.go_on(loaded, &kept)
     }
 
-    fn capacity_of_many(&self) -> usize {
-        self.options.max_queued_bytes.saturating_mul(MIXED_STREAMS)
-    }
-
     pub(super) fn set_retentions(&self, retentions: Retentions) {
         *lock(&self.retentions) = Arc::new(retentions);
     }
@@ -389,25 +385,24 @@ impl Signal {
 
 impl Lanes {
     fn intake(&mut self, id: StreamId, name: &str, shared: &Shared) -> Arc<Intake> {
-        self.find_or_add(id.number(), name, shared.options.max_queued_bytes, shared)
+        self.find_or_add(id.number(), name, shared)
     }
 
     fn mixed(&mut self, shared: &Shared) -> Arc<Intake> {
-        self.find_or_add(0, "", shared.capacity_of_many(), shared)
+        self.find_or_add(0, "", shared)
     }
 
-    fn find_or_add(&mut self, lane: u64, name: &str, capacity: usize, shared: &Shared) -> Arc<Intake> {
+    fn find_or_add(&mut self, lane: u64, name: &str, shared: &Shared) -> Arc<Intake> {
         if let Some(intake) = self.intakes.iter().find(|intake| intake.lane == lane) {
             return intake.clone();
         }
+        let capacity = shared.options.max_queued_bytes;
         let intake = Arc::new(Intake::new(lane, name, capacity, Room::of(&shared.store)));
         self.intakes.push(intake.clone());
         intake
     }
 }
 
-/// A queue of many streams holds as much as the queues of so many.
-const MIXED_STREAMS: usize = 16;
 const SLOW: &str = "the disk does not keep up";
 /// After this time of writing, a full queue means that the disk is stuck.
 const SLOW_AFTER: Duration = Duration::from_secs(2);
