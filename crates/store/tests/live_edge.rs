@@ -4,6 +4,7 @@
 mod common;
 
 use std::env;
+use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
@@ -17,6 +18,8 @@ use valkka_testkit::watchdog::Watchdog;
 const SOON: Duration = Duration::from_secs(60);
 const FRAMES: u64 = 1200;
 const ROLE: &str = "VALKKA_TEST_ROLE";
+/// The recorder does not go on beyond the first frames before there is such a file.
+const GO_ON: &str = "go-on";
 
 /// What a cursor has read.
 #[derive(Debug, Default)]
@@ -45,8 +48,9 @@ impl Read {
     }
 }
 
-/// Follows a recorder into a ring of so many blocks, from its beginning to its end.
-fn follow(block_bytes: u64, blocks: u64) -> Read {
+/// Follows a recorder into a ring of so many blocks, from its beginning to its end. With `is_overtaken`, the first frames
+/// are read, and then nothing until they were overwritten.
+fn follow(block_bytes: u64, blocks: u64, is_overtaken: bool) -> Read {
     let dir = TempDir::new().unwrap();
     let path = dir.join("store");
     let options = StoreOptions::new(Geometry::new(block_bytes, blocks).unwrap());
@@ -59,6 +63,21 @@ fn follow(block_bytes: u64, blocks: u64) -> Read {
     });
     let mut cursor = store.cursor(id);
     let mut read = Read::default();
+    if is_overtaken {
+        wait::until(SOON, "the first frames", || {
+            read.on(&mut cursor);
+            !read.frames.is_empty()
+        });
+    }
+    fs::write(path.join(GO_ON), "").unwrap();
+    if is_overtaken {
+        let newest = || store.rows().iter().map(|row| row.sequence).max().unwrap();
+        let first = newest();
+        wait::until(SOON, "the ring is overwritten", || {
+            store.refresh().unwrap();
+            newest() > first + 2 * blocks
+        });
+    }
     wait::until(SOON * 2, "the last frame", || read.on(&mut cursor));
     assert!(child.wait(SOON).unwrap().success(), "{}", child.output());
     read
@@ -67,7 +86,7 @@ fn follow(block_bytes: u64, blocks: u64) -> Read {
 #[test]
 fn nothing_is_missed_and_nothing_comes_twice() {
     let _watchdog = Watchdog::start(SOON * 4);
-    let read = follow(1 << 14, 400);
+    let read = follow(1 << 14, 400, false);
     let missed: Vec<u64> = (0..FRAMES).filter(|frame| !read.frames.contains(frame)).collect();
     assert_eq!((missed, read.frames.len()), (vec![], FRAMES as usize));
     assert!(read.frames.is_sorted());
@@ -77,7 +96,8 @@ fn nothing_is_missed_and_nothing_comes_twice() {
 #[test]
 fn whoever_is_overtaken_is_told() {
     let _watchdog = Watchdog::start(SOON * 4);
-    let read = follow(4096, 8);
+    let read = follow(4096, 8, true);
+    assert!(!read.gaps.is_empty(), "{:?}", read.frames);
     for pair in read.frames.windows(2).filter(|pair| pair[1] != pair[0] + 1) {
         assert!(pair[1] > pair[0], "{pair:?}");
         let reason = read.gaps.iter().find(|(frame, _)| *frame == pair[1]).map(|(_, reason)| reason.as_str());
@@ -102,7 +122,10 @@ fn recorder() {
     let lanes =
         [0, 1, 2].map(|number| writer.lane(&format!("camera {number}"), Retention::default()).unwrap());
     let mut cameras = [0; 3].map(|_| Camera::new());
-    for _ in 0..FRAMES / 10 {
+    for round in 0..FRAMES / 10 {
+        if round == 1 {
+            wait::until(SOON, "it may go on", || Path::new(&path).join(GO_ON).exists());
+        }
         for _ in 0..10 {
             for (lane, camera) in lanes.iter().zip(&mut cameras) {
                 assert!(lane.put(&camera.frame(300)));
