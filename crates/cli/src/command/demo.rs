@@ -26,10 +26,10 @@ use crate::web_service::WebService;
 
 /// Start synthetic cameras in a process of their own, receive them, show them on a wall, serve, record and share them
 ///
-/// They are served to this machine in the browser and over RTSP; the addresses are printed. They are recorded into a directory
-/// that is removed in the end, so that the page can go back. A second process reads their
-/// pictures from shared memory, as machine vision would. Without a display, everything is done but the drawing. A live
-/// table shows what happens; a summary ends it.
+/// They are served to this machine in the browser and over RTSP; the addresses are printed. They are recorded into a
+/// directory that is removed in the end, so that the page can go back. A second process reads their pictures from shared
+/// memory, as machine vision would. Without a display, everything is done but the drawing. A live table shows what
+/// happens; a summary ends it.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// How many cameras
