@@ -1,8 +1,10 @@
 //! Reads the recordings of one stream.
 
 mod find;
+mod kept;
 mod spans;
 mod stretch;
+mod stretches;
 #[cfg(test)]
 mod tests;
 
@@ -24,8 +26,9 @@ use crate::record::{Gap, Record, StreamId};
 use crate::store::Store;
 use crate::walk::{BlockBytes, OlderStep, OlderWalk, Search, Window};
 
+pub(crate) use kept::KeptStretches;
 pub(crate) use spans::older_order;
-pub use stretch::Stretch;
+pub use stretch::{Overview, Stretch};
 
 use spans::{Span, Times};
 

@@ -49,7 +49,7 @@ mod walk;
 mod writer;
 
 pub use check::{CheckOptions, CheckProgress, Finding, Outcome, Place, Report, check};
-pub use cursor::{Cursor, Entry, Stretch};
+pub use cursor::{Cursor, Entry, Overview, Stretch};
 pub use damage::{Damage, DamageReason};
 pub use error::StoreError;
 pub use geometry::{BadGeometry, Geometry};

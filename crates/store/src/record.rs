@@ -14,8 +14,6 @@ use valkka_core::time::WallTime;
 pub struct StreamId(NonZeroU64);
 
 impl StreamId {
-    pub(crate) const FIRST: Self = Self(NonZeroU64::MIN);
-
     /// The stream with this number; `None` if it is zero.
     pub const fn new(number: u64) -> Option<Self> {
         match NonZeroU64::new(number) {

@@ -15,6 +15,7 @@ use valkka_core::clock::SystemClock;
 use valkka_core::lock::lock;
 use valkka_core::time::WallTime;
 
+use crate::cursor::KeptStretches;
 use crate::directory::Manifest;
 use crate::error::StoreError;
 use crate::format::{BlockHeader, BlockState, Footer, Row};
@@ -26,7 +27,7 @@ use crate::recovery;
 use crate::table::{Format, Table};
 
 use names::Names;
-use streams::SharedStreams;
+use streams::{SharedStreams, Totals};
 
 pub use create::{StoreFiles, StoreOptions};
 pub use streams::StreamSummary;
@@ -44,6 +45,9 @@ pub struct Store {
     /// The names of the streams. Nobody who holds them or the rows waits for the other.
     names: Mutex<Names>,
     shared_streams: SharedStreams,
+    /// As they were when somebody last asked.
+    totals: Mutex<Option<Arc<Totals>>>,
+    kept_stretches: KeptStretches,
     /// Whether a writer of this process writes through this object.
     is_writing: AtomicBool,
     /// Held while table and names are read again, and while writing begins: what was read before must not replace what is
@@ -133,9 +137,18 @@ impl Store {
             let (path, wanted) = (data.place().to_owned(), geometry.data_bytes());
             return Err(StoreError::Size { path, found, wanted });
         }
-        let (names, shared_streams) = (Mutex::default(), SharedStreams::default());
-        let (is_writing, loading) = (AtomicBool::new(false), Mutex::default());
-        Ok(Self { geometry, data, table, directory, names, shared_streams, is_writing, loading })
+        Ok(Self {
+            geometry,
+            data,
+            table,
+            directory,
+            names: Mutex::default(),
+            shared_streams: SharedStreams::default(),
+            totals: Mutex::default(),
+            kept_stretches: KeptStretches::default(),
+            is_writing: AtomicBool::new(false),
+            loading: Mutex::default(),
+        })
     }
 
     /// The size and number of its blocks.
@@ -288,6 +301,11 @@ impl Store {
 
     pub(crate) fn table(&self) -> &Table {
         &self.table
+    }
+
+    /// What complete blocks were found to tell.
+    pub(crate) fn kept_stretches(&self) -> &KeptStretches {
+        &self.kept_stretches
     }
 
     /// Takes the store for the one writer that there may be, as long as what is returned lives.

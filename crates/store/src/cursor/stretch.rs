@@ -2,11 +2,11 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::Duration;
 
 use valkka_core::time::WallTime;
 
-use crate::contents::ItemKind;
+use crate::contents::{Contents, ItemKind};
+use crate::damage::DamageReason;
 use crate::error::StoreError;
 use crate::format::BlockState;
 use crate::reader::KnownParams;
@@ -14,6 +14,7 @@ use crate::record::{Gap, Record, StreamId};
 use crate::store::Store;
 use crate::walk::{OlderStep, OlderWalk, Window};
 
+use super::stretches::Stretches;
 use super::{Cursor, StoredBlock};
 
 /// A time in which a stream was recorded without a break.
@@ -28,11 +29,21 @@ pub struct Stretch {
     pub gap_before: Option<Gap>,
 }
 
+/// When a stream was recorded, as far as that was looked at.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Overview {
+    /// In the order of recording: where the clock was set back, a stretch begins before the one before it ends. The first and
+    /// the last one are cut to the range.
+    pub stretches: Vec<Stretch>,
+    /// Times that were not looked at, within the range and in the order of recording: there, anything may have been recorded.
+    pub unread: Vec<Range<WallTime>>,
+}
+
 impl Store {
-    /// When stream `id` was recorded within `range`, in the order of recording: where the clock was set back, a stretch
-    /// begins before the one before it ends. The first and the last one are cut to the range.
+    /// When stream `id` was recorded within `range`, as [`Overview::stretches`] tells it.
     ///
-    /// It takes the table alone, besides what blocks with gaps and those shared by several streams say of themselves.
+    /// It takes the table alone, besides what blocks with gaps and those shared by several streams say of themselves; those
+    /// that are complete are read once. With many of them it takes a while: see [`Self::overview`].
     ///
     /// # Errors
     /// If the table cannot be read.
@@ -41,15 +52,49 @@ impl Store {
         id: StreamId,
         range: Range<WallTime>,
     ) -> Result<Vec<Stretch>, StoreError> {
+        Ok(self.overview(id, range, &mut || true)?.stretches)
+    }
+
+    /// When stream `id` was recorded within `range`, read as long as `goes_on` says so. It is asked before each block but the
+    /// first that has to be read. The newest blocks are read first, and what they tell is kept: called again and again, it
+    /// comes to an end.
+    ///
+    /// # Errors
+    /// If the table cannot be read.
+    pub fn overview(
+        self: &Arc<Self>,
+        id: StreamId,
+        range: Range<WallTime>,
+        goes_on: &mut dyn FnMut() -> bool,
+    ) -> Result<Overview, StoreError> {
         let mut cursor = self.cursor(id);
         cursor.update()?;
-        let mut stretches = Stretches::default();
-        for span in 0..cursor.spans.len() {
-            if cursor.may_overlap(span, &range) {
-                cursor.add_to(&mut stretches, span);
-            }
+        let spans: Vec<usize> =
+            (0..cursor.spans.len()).filter(|&span| cursor.overlap(span, &range).is_some()).collect();
+        let (mut told, mut has_read) = (Vec::new(), false);
+        for &span in spans.iter().rev() {
+            told.push(cursor.told(span, &mut || !std::mem::replace(&mut has_read, true) || goes_on()));
         }
-        let mut stretches = stretches.list;
+        let (mut all, mut unread) = (Stretches::default(), Vec::<Range<WallTime>>::new());
+        let mut was_unread = false;
+        for (&span, told) in spans.iter().zip(told.into_iter().rev()) {
+            match told {
+                Told::Frames(first, last) => all.add(first, last),
+                Told::Stretches(stretches) => all.append(&stretches),
+                Told::Nothing => {
+                    all.pass_over();
+                    let times = cursor.overlap(span, &range).unwrap_or(range.clone());
+                    match unread.last_mut().filter(|_| was_unread) {
+                        Some(last) => *last = last.start.min(times.start)..last.end.max(times.end),
+                        None => unread.push(times),
+                    }
+                    was_unread = true;
+                    continue;
+                }
+            }
+            was_unread = false;
+        }
+        let mut stretches = all.list;
         stretches.retain(|stretch| stretch.from < range.end && stretch.to >= range.start);
         for stretch in &mut stretches {
             if stretch.from < range.start {
@@ -57,50 +102,82 @@ impl Store {
             }
             stretch.to = stretch.to.min(range.end);
         }
-        Ok(stretches)
+        Ok(Overview { stretches, unread })
     }
 }
 
+/// What is known of a block.
+enum Told {
+    /// That everything was recorded from one moment to the other.
+    Frames(WallTime, WallTime),
+    Stretches(Arc<Stretches>),
+    /// It would have to be read.
+    Nothing,
+}
+
 impl Cursor {
-    fn may_overlap(&self, span: usize, range: &Range<WallTime>) -> bool {
+    /// The part of `range` in which there may be frames of a span.
+    fn overlap(&self, span: usize, range: &Range<WallTime>) -> Option<Range<WallTime>> {
         let span = &self.spans[span];
         let moments = match span.times {
             Some(times) => times.frames,
             None => span.bounds.or(Some((WallTime::from_micros(i64::MIN), WallTime::from_micros(i64::MAX)))),
         };
-        moments.is_some_and(|(first, last)| first < range.end && last >= range.start)
+        let (first, last) = moments?;
+        (first < range.end && last >= range.start).then(|| first.max(range.start)..last.min(range.end))
     }
 
-    fn add_to(&mut self, stretches: &mut Stretches, span: usize) {
-        let (block, row) = (self.spans[span].block, self.spans[span].row);
-        let told = self.spans[span].times.and_then(|times| times.frames);
+    /// What the block of a span tells. It is read, if that is necessary and `may_read` says so.
+    fn told(&mut self, span: usize, may_read: &mut dyn FnMut() -> bool) -> Told {
+        let (block, row, is_open) = (self.spans[span].block, self.spans[span].row, self.spans[span].is_open);
         if !row.has_gaps
-            && let Some((first, last)) = told.or_else(|| self.of_older_row(span))
+            && let Some((first, last)) = self.spans[span].times.and_then(|times| times.frames)
         {
-            stretches.add(first);
-            stretches.extend(last);
-            return;
+            return Told::Frames(first, last);
         }
-        let contents = self.contents_of(span);
+        if let Some(stretches) = self.store.kept_stretches().get(block, &row, self.id) {
+            return Told::Stretches(stretches);
+        }
+        if !may_read() {
+            return Told::Nothing;
+        }
+        let (stretches, is_sound) = match self.of_older_row(span) {
+            Some((first, last)) => {
+                let mut stretches = Stretches::default();
+                stretches.add(first, last);
+                (Arc::new(stretches), true)
+            }
+            None => self.look_into(span),
+        };
+        if is_sound && !is_open {
+            self.store.kept_stretches().put(block, row, self.id, stretches.clone());
+        }
+        Told::Stretches(stretches)
+    }
+
+    /// Reads what is in the block of a span. The second is whether the disk gave all of it.
+    fn look_into(&mut self, span: usize) -> (Arc<Stretches>, bool) {
+        let (store, block) = (self.store.clone(), self.spans[span].block);
+        let bytes = StoredBlock::new(&store, block);
+        let contents: &Contents = self.contents_of(span);
         let main = contents.main_track();
-        let count = contents.items().len();
-        for index in 0..count {
-            let contents = self.contents(block, &row);
-            let item = contents.items()[index];
+        let (mut stretches, mut is_sound) = (Stretches::default(), true);
+        for (index, item) in contents.items().iter().enumerate() {
             match item.kind {
-                ItemKind::Packet { .. } if Some(item.track) == main => stretches.add(item.wall),
+                ItemKind::Packet { .. } if Some(item.track) == main => stretches.add(item.wall, item.wall),
                 ItemKind::Gap => {
-                    let bytes = StoredBlock::new(&self.store, block);
-                    let known = self.cache.iter().find(|known| known.is_of(block, &row));
                     let window = (&mut Window::default(), 0);
-                    let read = known.map(|known| known.read(index, &bytes, window, &mut KnownParams::new()));
-                    if let Some(Ok(Record::Gap { gap, .. })) = read {
-                        stretches.gap(gap);
+                    match contents.read(index, &bytes, window, &mut KnownParams::new()) {
+                        Ok(Record::Gap { gap, .. }) => stretches.gap(gap),
+                        Err(damage) => is_sound &= !matches!(damage.reason, DamageReason::Unreadable(_)),
+                        Ok(_) => (),
                     }
                 }
+                ItemKind::Damage(DamageReason::Unreadable(_)) => is_sound = false,
                 _ => (),
             }
         }
+        (Arc::new(stretches), is_sound)
     }
 
     /// Of a complete block of the older format, what its row tells, if the stream is in it. That is so if it begins with
@@ -118,48 +195,14 @@ impl Cursor {
     }
 }
 
-#[derive(Debug, Default)]
-struct Stretches {
-    list: Vec<Stretch>,
-    /// What stands before the next frame.
-    gap: Option<Gap>,
-}
-
-impl Stretches {
-    /// Takes the next frame.
-    fn add(&mut self, moment: WallTime) {
-        let gap_before = self.gap.take();
-        match self.list.last_mut() {
-            Some(last) if gap_before.is_none() && goes_on(last.to, moment) => last.to = last.to.max(moment),
-            _ => self.list.push(Stretch { from: moment, to: moment, gap_before }),
-        }
-    }
-
-    /// Takes all frames from the one taken last up to `moment`.
-    fn extend(&mut self, moment: WallTime) {
-        if let Some(last) = self.list.last_mut() {
-            last.to = last.to.max(moment);
-        }
-    }
-
-    fn gap(&mut self, gap: Gap) {
-        self.gap = Some(gap);
-    }
-}
-
-/// Whether a frame of the moment `next` goes on with a recording up to `last`.
-fn goes_on(last: WallTime, next: WallTime) -> bool {
-    next.saturating_since(last) <= LONGEST_BREAK && last.saturating_since(next) <= LONGEST_STEP_BACK
-}
-
-/// Cameras may send a frame every few seconds only.
-const LONGEST_BREAK: Duration = Duration::from_secs(10);
-/// Frames may be a little out of order.
-const LONGEST_STEP_BACK: Duration = Duration::from_secs(1);
-
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use crate::store::Store;
     use crate::testing::*;
+
+    use super::Overview;
 
     /// The stretches of stream 1 within a range, in milliseconds.
     fn stretches(image: &Image, from: i64, to: i64) -> Vec<(i64, i64, Option<String>)> {
@@ -219,5 +262,74 @@ mod tests {
         ];
         let image = Image::older(4096, &rows, &blocks);
         assert_eq!(stretches(&image, 0, 99_000), [(1000, 2600, None), (60_000, 61_000, None)]);
+    }
+
+    type Times = Vec<(i64, i64)>;
+
+    /// The overview of stream 1 with so many blocks read, in milliseconds.
+    fn overview(store: &Arc<Store>, blocks: usize) -> (Times, Times) {
+        let mut left = blocks;
+        // The first is read without asking.
+        let mut goes_on = || {
+            left = left.saturating_sub(1);
+            left > 0
+        };
+        let Overview { stretches, unread } = store.overview(ID, at(0)..at(999_000), &mut goes_on).unwrap();
+        let stretches = stretches.iter().map(|stretch| (stretch.from.millis(), stretch.to.millis()));
+        (stretches.collect(), unread.iter().map(|times| (times.start.millis(), times.end.millis())).collect())
+    }
+
+    /// Five blocks of events of a second; all but the second tell of a gap.
+    fn events() -> Image {
+        let image = Image::new(4096, 6);
+        for number in 0..5 {
+            let from = 20_000 * number;
+            let block = Block::new(1 + number as u64, ID.number()).params(ID, VIDEO);
+            let block = match number {
+                1 => block,
+                _ => block.gap(ID, from - 19_000, from, "nothing moved"),
+            };
+            image.close(
+                number as u64,
+                &block.packet(ID, VIDEO, from, true).packet(ID, VIDEO, from + 1000, false),
+            );
+        }
+        image
+    }
+
+    #[test]
+    fn what_was_not_looked_at_is_told_and_comes_the_next_time() {
+        let image = events();
+        let store = image.store();
+        let (third, fourth, fifth) = ((40_000, 41_000), (60_000, 61_000), (80_000, 81_000));
+        // What the table tells alone is told at once.
+        let second = (20_000, 21_000);
+        assert_eq!(overview(&store, 1), (vec![second, fifth], vec![(0, 1000), (40_000, 61_000)]));
+        assert_eq!(overview(&store, 1), (vec![second, fourth, fifth], vec![(0, 1000), (40_000, 41_000)]));
+        let all = vec![(0, 1000), second, third, fourth, fifth];
+        assert_eq!(overview(&store, 2), (all.clone(), vec![]));
+        assert_eq!(overview(&store, 0), (all.clone(), vec![]), "it is kept");
+        let whole = image.store().stretches(ID, at(0)..at(999_000)).unwrap();
+        assert_eq!(store.stretches(ID, at(0)..at(999_000)).unwrap(), whole, "with the reasons");
+        // A block that was overwritten is read again.
+        image.close(
+            0,
+            &Block::video(6, (100_000..101_000).step_by(100), &[100_000]).gap(ID, 101_000, 102_000, "x"),
+        );
+        store.refresh().unwrap();
+        let newer = overview(&store, 1).0;
+        assert_eq!(newer, [second, third, fourth, fifth, (100_000, 100_900)]);
+    }
+
+    #[test]
+    fn a_block_that_is_being_written_is_looked_at_anew() {
+        let image = events();
+        let block = Block::new(6, ID.number()).params(ID, VIDEO).packet(ID, VIDEO, 100_000, true);
+        image.open(5, &block);
+        let store = image.store();
+        assert_eq!(overview(&store, 9).0.last(), Some(&(100_000, 100_000)));
+        image.open(5, &block.packet(ID, VIDEO, 100_500, false));
+        store.refresh().unwrap();
+        assert_eq!(overview(&store, 9).0.last(), Some(&(100_000, 100_500)));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use valkka_core::lock::lock;
 use valkka_core::time::WallTime;
@@ -35,35 +35,83 @@ impl Store {
     /// The streams that it holds or that have a name, by number. Of blocks that hold many streams only the newest few are
     /// looked into.
     pub fn streams(&self) -> Vec<StreamSummary> {
-        let mut streams: BTreeMap<StreamId, StreamSummary> = BTreeMap::new();
-        let summary = |id| StreamSummary { id, name: String::new(), first: None, last: None, bytes: 0 };
-        for id in self.named() {
-            streams.insert(id, summary(id));
-        }
-        let mut shared = summary(StreamId::FIRST);
-        let rows = self.table.rows();
-        for row in rows.iter().filter(|row| row.state != BlockState::Free) {
-            let stream = match StreamId::new(row.lane) {
-                Some(id) => streams.entry(id).or_insert_with(|| summary(id)),
-                None => &mut shared,
-            };
-            stream.first = [stream.first, row.first].into_iter().flatten().min();
-            stream.last = stream.last.max(row.last);
-            stream.bytes += u64::from(row.used_bytes);
-        }
-        let newest = newest_shared(&rows);
-        drop(rows);
-        for id in self.shared_streams.look(self, newest) {
-            let stream = streams.entry(id).or_insert_with(|| summary(id));
+        let totals = self.totals();
+        let summary = |id, total: Option<&Total>| {
+            let Total { first, last, bytes } = total.copied().unwrap_or_default();
+            StreamSummary { id, name: String::new(), first, last, bytes }
+        };
+        let named = self.named().into_iter().map(|id| (id, totals.lanes.get(&id.number())));
+        let recorded =
+            totals.lanes.iter().filter_map(|(&lane, total)| Some((StreamId::new(lane)?, Some(total))));
+        let mut streams: BTreeMap<StreamId, StreamSummary> =
+            named.chain(recorded).map(|(id, total)| (id, summary(id, total))).collect();
+        let shared = totals.lanes.get(&0).copied().unwrap_or_default();
+        for id in self.shared_streams.look(self, &totals.shared) {
+            let stream = streams.entry(id).or_insert_with(|| summary(id, None));
             stream.first = [stream.first, shared.first].into_iter().flatten().min();
             stream.last = stream.last.max(shared.last);
         }
-        // Not before the rows are let go: rows and names are never held together.
         let names = lock(&self.names);
         for (id, stream) in &mut streams {
             stream.name = names.by_id.get(id).cloned().unwrap_or_default();
         }
         streams.into_values().collect()
+    }
+
+    /// The bytes of the blocks in which nothing is recorded now.
+    pub fn free_bytes(&self) -> u64 {
+        self.totals().free * self.geometry.block_bytes()
+    }
+
+    /// What all rows come to: they are gone over once for all who ask until they change.
+    fn totals(&self) -> Arc<Totals> {
+        // Should they change before they are gone over, they are gone over once more.
+        let version = self.version();
+        let mut known = lock(&self.totals);
+        if let Some(totals) = known.as_ref().filter(|totals| totals.version == version) {
+            return totals.clone();
+        }
+        let totals = Arc::new(Totals::of(version, &self.table.rows()));
+        *known = Some(totals.clone());
+        totals
+    }
+}
+
+/// What the rows of a store come to.
+#[derive(Debug)]
+pub(super) struct Totals {
+    version: u64,
+    /// By lane; 0 is that of blocks that hold many streams.
+    lanes: BTreeMap<u64, Total>,
+    /// Blocks that hold nothing.
+    free: u64,
+    /// The newest blocks that hold many streams, with their rows.
+    shared: Vec<(u64, Row)>,
+}
+
+/// What there is of one lane.
+#[derive(Clone, Copy, Debug, Default)]
+struct Total {
+    first: Option<WallTime>,
+    last: Option<WallTime>,
+    bytes: u64,
+}
+
+impl Totals {
+    fn of(version: u64, rows: &[Row]) -> Self {
+        let (mut lanes, mut free) = (BTreeMap::<u64, Total>::new(), 0);
+        for row in rows {
+            if row.state == BlockState::Free {
+                free += 1;
+                continue;
+            }
+            let total = lanes.entry(row.lane).or_default();
+            total.first = [total.first, row.first].into_iter().flatten().min();
+            total.last = total.last.max(row.last);
+            total.bytes += u64::from(row.used_bytes);
+        }
+        let shared = if lanes.contains_key(&0) { newest_shared(rows) } else { Vec::new() };
+        Self { version, lanes, free, shared }
     }
 }
 
@@ -73,10 +121,10 @@ pub(super) struct SharedStreams(Mutex<BTreeMap<u64, (Row, BTreeSet<StreamId>)>>)
 
 impl SharedStreams {
     /// The streams in `blocks`. Those that have not changed since are not looked into again.
-    fn look(&self, store: &Store, blocks: Vec<(u64, Row)>) -> BTreeSet<StreamId> {
+    fn look(&self, store: &Store, blocks: &[(u64, Row)]) -> BTreeSet<StreamId> {
         let mut known = lock(&self.0);
         let mut found = BTreeMap::new();
-        for (block, row) in blocks {
+        for &(block, row) in blocks {
             let ids = known.remove(&block).filter(|(before, _)| *before == row).map(|(_, ids)| ids);
             // What cannot be read tells nothing.
             let ids = ids.or_else(|| look(store, block, &row).ok()).unwrap_or_default();

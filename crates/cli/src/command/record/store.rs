@@ -85,10 +85,7 @@ pub(super) fn run(
     let silent = recordings.iter().filter(|recorded| recorded.status.begun.is_none());
     let silent: Vec<_> = silent.map(|recorded| recorded.camera.name().to_owned()).collect();
     drop(recordings);
-    archive
-        .writer
-        .commit(Instant::now() + PATIENCE)
-        .context("not all of the recordings is on the disk")?;
+    archive.writer.commit(Instant::now() + PATIENCE).context("not all of the recordings is on the disk")?;
     eprint!("{}", archive.line());
     if !silent.is_empty() {
         bail!("nothing was recorded of {}", silent.join(", "));
