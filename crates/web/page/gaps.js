@@ -27,7 +27,9 @@ export class GapList {
     const rows = gaps.slice(0, MOST).map((gap) => this.#row(gap, lanes.length > 1));
     const say = (words) => rows.push(element("li", { class: "none" }, words));
     if (gaps.length > MOST) say(`${gaps.length - MOST} more; zoom in to see them.`);
-    if (gaps.length === 0) say("No gaps in this time.");
+    const reads = ({ recordings }) => recordings.unread.some(({ from, to }) => to > span.from && from < span.to);
+    if (lanes.some(reads)) say("More may come: some of this time is still being looked up.");
+    else if (gaps.length === 0) say("No gaps in this time.");
     // Whoever is about to press one of them is not to lose it.
     const shown = rows.map((row) => row.textContent).join("\n");
     if (shown === this.#shown) return;

@@ -16,6 +16,7 @@ export class Lane {
   #recorder;
   #kept = path("kept");
   #missing = path("missing");
+  #unread = path("unread");
 
   /** `changed()` is called when there is more to draw, `pressed()` when the name is pressed. */
   constructor(name, title, recorder, changed, pressed) {
@@ -26,7 +27,7 @@ export class Lane {
     const drawing = document.createElementNS(SVG, "svg");
     drawing.setAttribute("preserveAspectRatio", "none");
     drawing.setAttribute("aria-hidden", "true");
-    drawing.append(this.#kept, this.#missing);
+    drawing.append(this.#unread, this.#kept, this.#missing);
     this.element = element("div", { class: "lane", "data-camera": name }, drawing);
     this.label = element("button", { type: "button", class: "lane-name", "data-camera": name, click: pressed }, title);
   }
@@ -36,6 +37,7 @@ export class Lane {
     this.element.firstChild.setAttribute("viewBox", `0 0 ${width} 1`);
     this.#kept.setAttribute("d", blocks(this.recordings.stretches, span, width));
     this.#missing.setAttribute("d", blocks(this.recordings.gaps, span, width));
+    this.#unread.setAttribute("d", blocks(this.recordings.unread, span, width));
   }
 
   /** Says how the recording stands. */
@@ -54,6 +56,7 @@ export class Lane {
     if (at > this.#recorder.now) return "Not yet";
     if (recordings.at(at)) return "Recorded";
     if (recordings.trouble) return recordings.trouble;
+    if (recordings.reads(at)) return "Still being looked up";
     return recordings.knows(at) ? `Nothing recorded: ${recordings.reason(at)}` : "";
   }
 }

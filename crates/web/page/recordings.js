@@ -11,6 +11,8 @@ export class Recordings {
   stretches = [];
   /** Not recorded, though it was to be: `{ from, to, reason }`. */
   gaps = [];
+  /** Where the server has still to look what was recorded: `{ from, to }`. */
+  unread = [];
   /** The type of what was recorded, for browsers; null if it is not known or none of theirs. */
   mime = null;
   /** The codec of the pictures as the server calls it; null if it is not known. */
@@ -27,6 +29,8 @@ export class Recordings {
   #toldAt = -Infinity;
   #askedAt = -Infinity;
   #asking = false;
+  /** How long it is given to look. */
+  #unreadMs = HASTE_MS;
 
   constructor(camera, recorder, changed = () => {}) {
     this.#camera = camera;
@@ -51,7 +55,9 @@ export class Recordings {
     // What comes at the end can wait for more; what goes at the beginning is not missed for a while.
     const ahead = at === null ? wanted.length / PARTS : (this.#told?.to - at) / 4;
     const growing = Math.min(AGEING_MS, Math.max(GROWING_MS, ahead));
-    const patience = !begun ? 0 : this.#told.to < wanted.to ? growing : AGEING_MS;
+    const lacking = this.unread.some(({ from, to }) => from < wanted.to && to > wanted.from);
+    const ageing = lacking ? this.#unreadMs : AGEING_MS;
+    const patience = !begun ? 0 : this.#told.to < wanted.to ? Math.min(growing, ageing) : ageing;
     // Somebody who moves on by more than what is missing at the end has waited for nothing yet.
     const jumped = begun && wanted.to - this.#told.to > wanted.length / 2 && since > HASTE_MS;
     if (jumped || performance.now() - this.#toldAt >= patience) this.#ask(wanted, now);
@@ -59,7 +65,13 @@ export class Recordings {
 
   /** Whether the server has told of `at`. */
   knows(at) {
-    return this.#told !== null && at >= this.#told.from && at <= Math.max(this.#told.to, this.#recorder.now);
+    const told = this.#told !== null && at >= this.#told.from && at <= Math.max(this.#told.to, this.#recorder.now);
+    return told && !this.reads(at);
+  }
+
+  /** Whether the server has still to look what was recorded `at` a moment. */
+  reads(at) {
+    return this.unread.some(({ from, to }) => at >= from && at < to);
   }
 
   /** The stretch in which `at` lies; null if it was not recorded. */
@@ -143,6 +155,11 @@ export class Recordings {
     const sorted = (list) => list.filter(({ from, to }) => from <= to).sort((a, b) => a.from - b.from);
     this.stretches = sorted((answer.stretches ?? []).map(times));
     this.gaps = sorted((answer.gaps ?? []).map((gap) => ({ ...times(gap), reason: gap.reason })));
+    const unread = sorted((answer.unread ?? []).map(times));
+    // It looks at more each time. Where it does not, it is not to be kept busy.
+    const comesOn = this.#told === null || lengthOf(unread) < lengthOf(this.unread);
+    this.#unreadMs = comesOn ? HASTE_MS : Math.min(AGEING_MS, 2 * this.#unreadMs);
+    this.unread = unread;
     this.codec = answer.codec ?? null;
     this.audible = Boolean(answer.audio);
     const codecs = [answer.codec, answer.audio].filter(Boolean).join(", ");
@@ -150,6 +167,10 @@ export class Recordings {
     this.#told = span;
     this.#toldAt = performance.now();
   }
+}
+
+function lengthOf(pieces) {
+  return pieces.reduce((sum, { from, to }) => sum + to - from, 0);
 }
 
 const MORE_MS = 2000;

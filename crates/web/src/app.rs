@@ -9,10 +9,11 @@ use valkka::snapshot::Snapshots;
 use valkka::stats::Counter;
 use valkka_site::Site;
 
-use crate::archive::Readers;
+use crate::archive::{self, Readers};
 use crate::auth::MAX_VERIFYING;
 use crate::beat::Beat;
 use crate::bell::Bell;
+use crate::crew::Crew;
 use crate::options::WebOptions;
 use crate::pulse::Pulse;
 use crate::sessions::Sessions;
@@ -30,8 +31,10 @@ pub(crate) struct App {
     pub(crate) throttle: Throttle,
     /// Who may have a password looked at.
     pub(crate) verifying: Arc<Semaphore>,
-    /// Who may have a snapshot made.
-    pub(crate) snapping: Arc<Semaphore>,
+    /// Who makes snapshots.
+    pub(crate) snapping: Crew,
+    /// Who has cameras do something.
+    pub(crate) changes: Crew,
     pub(crate) snapshots: Snapshots,
     /// Who may read recordings.
     pub(crate) readers: Readers,
@@ -70,7 +73,8 @@ impl App {
             sessions: Sessions::new(options.session_idle),
             throttle: Throttle::default(),
             verifying: Arc::new(Semaphore::new(MAX_VERIFYING)),
-            snapping: Arc::new(Semaphore::new(MAX_SNAPPING)),
+            snapping: Crew::new(MAX_SNAPPING, "snapshots"),
+            changes: Crew::new(MAX_CHANGES, "changes of cameras"),
             snapshots: Snapshots::new(MAX_SNAPPING),
             readers: Readers::new(),
             connections: Arc::new(Tally::new(options.max_connections, options.max_connections_per_peer)),
@@ -102,5 +106,13 @@ pub(crate) async fn stopped(stopping: &mut watch::Receiver<bool>) {
     let _ = stopping.wait_for(|&stopping| stopping).await;
 }
 
+/// Threads that work beside the one that serves: as many as all kinds of work have together, so that none waits for
+/// another.
+pub(crate) const MAX_BLOCKING_THREADS: usize =
+    MAX_VERIFYING + MAX_SNAPPING + MAX_CHANGES + archive::MAX_THREADS;
+
 /// Snapshots that are made at the same time; each takes a core for some 20 ms.
 const MAX_SNAPPING: usize = 2;
+
+/// Changes at the same time; each waits for a frame on its way.
+const MAX_CHANGES: usize = 2;

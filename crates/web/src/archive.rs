@@ -1,7 +1,7 @@
 //! What was recorded, over HTTP.
 //!
-//! Reading waits for the disk, and decoding takes a core: both run beside the thread that serves, and only so many at a
-//! time. Who asks for more waits a moment, and is then told to come again.
+//! Reading waits for the disk, and decoding takes a core: both run beside the thread that serves, only so many at a time, and
+//! each kind of them by a crew of its own. Who asks for more waits a moment, and is then told to come again.
 
 mod film;
 mod list;
@@ -20,26 +20,28 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use tokio::sync::Semaphore;
-use tokio::task::spawn_blocking;
-use tokio::time::timeout;
 use valkka::playback::Stills;
 use valkka::reason::reason;
 use valkka::store::{Store, StreamId};
 use valkka_site::{ArchiveState, Site};
 
 use crate::answer::Problem;
+use crate::crew::Crew;
 use crate::tally::Tally;
 
 /// Who may read the archive at this moment.
 #[derive(Debug)]
 pub(crate) struct Readers {
-    /// One after the other, for each has the disk's head move.
-    reading: Arc<Semaphore>,
+    /// What is in memory, and little of the disk.
+    summaries: Crew,
+    /// Timelines, each of which may have much to read.
+    timelines: Crew,
+    /// The pieces of films. Between them, nobody is kept busy by a film.
+    pieces: Crew,
     /// Pictures, each of which takes a core for a moment.
-    decoding: Arc<Semaphore>,
+    pictures: Crew,
     pub(crate) stills: Stills,
-    /// Films that are being sent, each of which holds a megabyte or two, by their user.
+    /// Films that are being sent, each of which holds some three megabytes, by their user.
     films: Arc<Tally<String>>,
 }
 
@@ -51,29 +53,27 @@ pub(crate) struct Footage {
 
 impl Readers {
     pub(crate) fn new() -> Self {
-        let permits = |count| Arc::new(Semaphore::new(count));
         Self {
-            reading: permits(MAX_READING),
-            decoding: permits(MAX_DECODING),
+            summaries: Crew::new(MAX_SUMMARIES, "what was recorded"),
+            timelines: Crew::new(MAX_TIMELINES, "timelines"),
+            pieces: Crew::new(MAX_PIECES, "recordings"),
+            pictures: Crew::new(MAX_DECODING, "pictures of recordings"),
             stills: Stills::new(MAX_DECODING),
             films: Arc::new(Tally::new(MAX_FILMS, MAX_FILMS_PER_USER)),
         }
     }
 
-    /// What `read` returns, which may wait for the disk.
-    pub(crate) async fn read<T: Send + 'static>(
+    /// What `read` returns, which takes next to no time.
+    pub(crate) async fn summary<T: Send + 'static>(
         &self,
         read: impl FnOnce() -> Result<T, Problem> + Send + 'static,
     ) -> Result<T, Problem> {
-        beside(&self.reading, read).await
+        self.summaries.work(PATIENCE, read).await
     }
 
-    /// What `decode` returns, which may take a while.
-    async fn decode<T: Send + 'static>(
-        &self,
-        decode: impl FnOnce() -> Result<T, Problem> + Send + 'static,
-    ) -> Result<T, Problem> {
-        beside(&self.decoding, decode).await
+    /// How many films are being sent.
+    pub(crate) fn films(&self) -> usize {
+        self.films.total()
     }
 }
 
@@ -89,23 +89,6 @@ impl Footage {
         let stream = store.stream(camera);
         Ok(stream.map(|stream| Self { store, stream }))
     }
-}
-
-/// Runs `work` on a thread where it holds up nobody, once it has one of `permits`.
-async fn beside<T: Send + 'static>(
-    permits: &Arc<Semaphore>,
-    work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
-) -> Result<T, Problem> {
-    let Ok(Ok(permit)) = timeout(PATIENCE, permits.clone().acquire_owned()).await else {
-        return Err(Problem::busy("too many are looking at recordings at this moment"));
-    };
-    let working = spawn_blocking(move || {
-        let _permit = permit;
-        work()
-    });
-    working.await.unwrap_or_else(|_| {
-        Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the recordings could not be read"))
-    })
 }
 
 fn no_store(site: &Site) -> Problem {
@@ -129,7 +112,12 @@ fn nothing(why: &str) -> Problem {
 /// Why there is nothing of a camera.
 const NEVER: &str = "nothing was recorded of this camera";
 
-const MAX_READING: usize = 4;
+/// Threads that reading takes at most.
+pub(crate) const MAX_THREADS: usize = MAX_SUMMARIES + MAX_TIMELINES + MAX_PIECES + MAX_DECODING;
+
+const MAX_SUMMARIES: usize = 2;
+const MAX_TIMELINES: usize = 4;
+const MAX_PIECES: usize = 4;
 const MAX_DECODING: usize = 2;
 const MAX_FILMS: usize = 64;
 const MAX_FILMS_PER_USER: usize = 24;

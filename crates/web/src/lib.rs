@@ -33,6 +33,7 @@ mod auth;
 mod beat;
 mod bell;
 mod call;
+mod crew;
 mod headers;
 mod live;
 mod live_mp4;

@@ -14,7 +14,6 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 use tokio::time::timeout;
 use valkka::fragments::FragmentStats;
-use valkka::store::format::BlockState;
 use valkka::store::{Store, StreamSummary, WriterStats};
 use valkka::usage;
 use valkka_site::{Archive, ArchiveState, CameraState, CameraStatus, RecordingState, SiteCamera};
@@ -31,7 +30,7 @@ pub(crate) async fn metrics(call: Call) -> Result<Response, Problem> {
     let store = archive.store();
     // Like whoever looks at recordings: it may wait for the disk.
     let recorded =
-        call.app.readers.read(move || Ok(store.map(|store| Stored::of(&store)).unwrap_or_default()));
+        call.app.readers.summary(move || Ok(store.map(|store| Stored::of(&store)).unwrap_or_default()));
     // Prometheus is to hear of everything else all the same.
     let recorded = timeout(PATIENCE, recorded).await.ok().and_then(Result::ok);
     let streams = recorded.as_ref().map_or(&[][..], |recorded| &recorded.streams);
@@ -89,6 +88,7 @@ struct ArchiveFigures {
 struct WebFigures {
     connections: usize,
     sockets: usize,
+    films: usize,
     requests: u64,
     sent_bytes: u64,
     live_bytes: u64,
@@ -99,8 +99,7 @@ struct WebFigures {
 
 impl Stored {
     fn of(store: &Store) -> Self {
-        let free = store.rows().iter().filter(|row| row.state == BlockState::Free).count();
-        Self { streams: store.streams(), free_bytes: free as u64 * store.geometry().block_bytes() }
+        Self { streams: store.streams(), free_bytes: store.free_bytes() }
     }
 }
 
@@ -167,6 +166,7 @@ impl WebFigures {
         Self {
             connections: app.connections.total(),
             sockets: app.sockets.total(),
+            films: app.readers.films(),
             requests: figures.requests.get(),
             sent_bytes: figures.sent_bytes.get(),
             live_bytes: figures.live_bytes.get(),
@@ -282,6 +282,7 @@ impl WebFigures {
             self.connections as f64,
         )?;
         encoder.gauge("valkka_web_sockets", "Open WebSockets", self.sockets as f64)?;
+        encoder.gauge("valkka_web_films", "Recordings on their way", self.films as f64)?;
         for (name, help, value) in [
             ("valkka_web_requests", "Requests to the web server", self.requests),
             ("valkka_web_sent_bytes", "Bytes the web server has sent", self.sent_bytes),

@@ -26,8 +26,8 @@ pub struct WebOptions {
     pub max_sockets_per_user: usize,
     /// A connection that has not sent the head of a request within this time is closed.
     pub request_timeout: Duration,
-    /// A connection that takes nothing of what is there for it, or does not answer when it is asked for a sign of life, is
-    /// closed after this time.
+    /// A connection that takes nothing, or next to nothing, of what is there for it is closed once it was waited for so long;
+    /// so is one that does not answer within this time when it is asked for a sign of life.
     pub patience: Duration,
     /// Who is logged in and does nothing for so long is logged out.
     pub session_idle: Duration,

@@ -22,7 +22,7 @@ use tracing::{debug, warn};
 use valkka::worker::{StopToken, Worker};
 use valkka_site::Site;
 
-use crate::app::{App, stopped};
+use crate::app::{App, MAX_BLOCKING_THREADS, stopped};
 use crate::options::WebOptions;
 use crate::tally::{Admission, network};
 use crate::wire::Wire;
@@ -193,9 +193,6 @@ impl Connection {
         }
     }
 }
-
-/// Passwords, snapshots and recordings; what waits for a thread has a place in one of their bounds.
-const MAX_BLOCKING_THREADS: usize = 16;
 
 /// Bytes of a request's first line and headers; more is refused.
 const MAX_HEAD_BYTES: usize = 16 << 10;

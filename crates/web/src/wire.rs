@@ -1,4 +1,4 @@
-//! A connection's socket: what is written is counted, and a peer that takes nothing is given up.
+//! A connection's socket: what is written is counted, and a peer that takes nothing, or next to nothing, is given up.
 
 use std::future::Future as _;
 use std::io::{self, IoSlice};
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep};
 use valkka::stats::Counter;
 
 use crate::tally::Admission;
@@ -21,12 +21,22 @@ pub(crate) struct Wire {
     stream: TcpStream,
     /// Bytes written, of all connections together.
     sent: Arc<Counter>,
-    /// How long a peer may take nothing of what is there for it.
+    /// How long the peer may be waited for until it has taken [`LEAST_BYTES`].
     patience: Duration,
+    /// How long it was, before this moment, since it had taken so many.
+    waited: Duration,
+    /// What it has taken since.
+    taken: usize,
     /// Runs while the peer takes nothing.
-    stalled: Option<Pin<Box<Sleep>>>,
+    stalled: Option<Stall>,
     /// The connection is counted until its socket closes, whatever is spoken over it by then.
     _admission: Admission<IpAddr>,
+}
+
+#[derive(Debug)]
+struct Stall {
+    since: Instant,
+    end: Pin<Box<Sleep>>,
 }
 
 impl Wire {
@@ -36,23 +46,41 @@ impl Wire {
         sent: Arc<Counter>,
         patience: Duration,
     ) -> Self {
-        Self { stream, sent, patience, stalled: None, _admission: admission }
+        Self {
+            stream,
+            sent,
+            patience,
+            waited: Duration::ZERO,
+            taken: 0,
+            stalled: None,
+            _admission: admission,
+        }
     }
 
-    /// Passes on what a write came to, unless the peer has taken nothing for too long.
+    /// Passes on what a write came to, unless the peer was waited for too long.
     fn watched(
         &mut self,
         context: &mut Context<'_>,
         written: Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
         if let Poll::Ready(result) = written {
-            self.stalled = None;
-            self.sent.add(result.as_ref().map_or(0, |&length| length as u64));
+            let length = *result.as_ref().unwrap_or(&0);
+            self.waited += self.stalled.take().map_or(Duration::ZERO, |stall| stall.since.elapsed());
+            self.taken += length;
+            if self.taken >= LEAST_BYTES {
+                (self.taken, self.waited) = (0, Duration::ZERO);
+            }
+            self.sent.add(length as u64);
             return Poll::Ready(result);
         }
-        let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(self.patience)));
-        ready!(stalled.as_mut().poll(context));
-        let message = format!("the peer took nothing for {:?}", self.patience);
+        let left = self.patience.saturating_sub(self.waited);
+        let begin = || Stall { since: Instant::now(), end: Box::pin(sleep(left)) };
+        let stall = self.stalled.get_or_insert_with(begin);
+        // Even the shortest sleep takes a while.
+        if !left.is_zero() {
+            ready!(stall.end.as_mut().poll(context));
+        }
+        let message = format!("the peer took {} bytes in {:?}", self.taken, self.patience);
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, message)))
     }
 }
@@ -99,8 +127,13 @@ impl AsyncWrite for Wire {
     }
 }
 
+/// Less than so much is no progress: who takes a byte now and then is not there to see anything.
+const LEAST_BYTES: usize = 16 << 10;
+
 #[cfg(test)]
 mod tests {
+    use std::future;
+
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpListener;
     use tokio::runtime;
@@ -130,6 +163,25 @@ mod tests {
             };
             assert_eq!(error.kind(), io::ErrorKind::TimedOut);
             assert!(sent.get() > 0);
+        });
+    }
+
+    #[test]
+    fn one_that_takes_a_byte_now_and_then_is_given_up_too() {
+        let runtime = runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let (mut wire, _peer, _sent) = pair().await;
+            for _ in 0..LEAST_BYTES - 1 {
+                let waits = future::poll_fn(|context| Poll::Ready(wire.watched(context, Poll::Pending)));
+                if let Poll::Ready(Err(error)) = waits.await {
+                    assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+                    return;
+                }
+                sleep(Duration::from_millis(1)).await;
+                let takes = future::poll_fn(|context| Poll::Ready(wire.watched(context, Poll::Ready(Ok(1)))));
+                assert!(takes.await.is_ready());
+            }
+            panic!("it is waited for without end");
         });
     }
 

@@ -87,6 +87,7 @@ fn what_is_recorded_is_listed() {
     assert_eq!(stretches.len(), 1, "{timeline}");
     assert_eq!(time(&stretches[0]["from"]), Some(from));
     assert!(time(&stretches[0]["to"]).unwrap() >= to);
+    assert_eq!(timeline["unread"], json!([]));
     assert!(timeline["codec"].as_str().unwrap().starts_with("avc1."), "{timeline}");
     // Of a time before it there is nothing.
     let nothing = client.json(&format!("/api/cameras/front/archive?from={early}&to={from}"));

@@ -1,10 +1,11 @@
 //! The cameras.
 
+use std::time::Duration;
+
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use schemars::JsonSchema;
 use serde::Serialize;
-use tokio::task::spawn_blocking;
 use valkka::reason::reason;
 use valkka_site::CameraStatus;
 
@@ -31,11 +32,10 @@ pub(crate) async fn one(call: Call) -> Result<Response, Problem> {
 pub(crate) async fn reconnect(call: Call) -> Result<Response, Problem> {
     let camera = call.camera()?.clone();
     // It waits for the frame on its way.
-    match spawn_blocking(move || camera.reconnect()).await {
-        Ok(Ok(())) => Ok(StatusCode::NO_CONTENT.into_response()),
-        Ok(Err(error)) => Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, reason(&error))),
-        Err(_) => {
-            Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the camera could not be connected to"))
-        }
-    }
+    let failed = |error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, reason(&error));
+    call.app.changes.work(PATIENCE, move || camera.reconnect().map_err(failed)).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
 }
+
+/// How long a change waits for others.
+const PATIENCE: Duration = Duration::from_secs(5);

@@ -5,8 +5,6 @@ use std::time::Duration;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 use serde::Deserialize;
-use tokio::task::spawn_blocking;
-use tokio::time::timeout;
 use valkka::snapshot::SnapshotError;
 
 use crate::answer::{Problem, typed, with_header};
@@ -21,20 +19,9 @@ struct Query {
 pub(crate) async fn snapshot(call: Call) -> Result<Response, Problem> {
     let Query { width } = call.query()?;
     let width = width.map(|text| read_width(&text)).transpose()?;
-    let Ok(Ok(permit)) = timeout(PATIENCE, call.app.snapping.clone().acquire_owned()).await else {
-        return Err(Problem::busy("too many snapshots are being made"));
-    };
     let (app, keeper) = (call.app.clone(), call.camera()?.keeper().clone());
-    let made = spawn_blocking(move || {
-        let _permit = permit;
-        app.snapshots.jpeg(&keeper, width, PATIENCE)
-    });
-    let snapshot = match made.await {
-        Ok(made) => made.map_err(problem)?,
-        Err(_) => {
-            return Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the snapshot could not be made"));
-        }
-    };
+    let make = move || app.snapshots.jpeg(&keeper, width, PATIENCE).map_err(problem);
+    let snapshot = call.app.snapping.work(PATIENCE, make).await?;
     let seconds = snapshot.time.wall.micros() as f64 / 1e6;
     let mut response = typed("image/jpeg", snapshot.data);
     for (name, value) in [(TIME, format!("{seconds:.3}")), (ONLINE, snapshot.online.to_string())] {

@@ -12,7 +12,6 @@ use bytes::Bytes;
 use futures::stream::{self, Stream};
 use serde::Deserialize;
 use tokio::sync::watch;
-use tokio::time::timeout;
 use valkka::export::{AtGap, ExportError, FragmentExport};
 use valkka::time::WallTime;
 
@@ -47,7 +46,7 @@ pub(crate) async fn film(call: Call) -> Result<Response, Problem> {
     let (site, of) = (app.site.clone(), camera.clone());
     // Who plays it looks at the clock; who saves it wants all of it in one file.
     let at_gap = if download { AtGap::GoOn } else { AtGap::Stop };
-    let export = app.readers.read(move || {
+    let export = app.readers.pieces.work(super::PATIENCE, move || {
         let footage = Footage::of(&site, &of)?.ok_or_else(|| nothing(super::NEVER))?;
         let source = Box::new(footage.store.cursor(footage.stream));
         FragmentExport::new(source, span, at_gap).map_err(|error| match error {
@@ -97,24 +96,23 @@ impl Film {
             self.caller = sees.ok_or_else(|| io::Error::other("the caller may no longer see it"))?;
         }
         let Some(mut export) = self.export.take() else { return Ok(None) };
-        let reading = self.app.readers.read(move || {
+        let reading = self.app.readers.pieces.work(PATIENCE, move || {
             let piece = export.next().transpose().map_err(|error| unreadable(&error))?;
             Ok((export, piece))
         });
         let read = tokio::select! {
-            read = timeout(PATIENCE, reading) => read,
+            read = reading => read,
             () = stopped(&mut self.stopping) => return Err(io::Error::other("the server stops")),
         };
         match read {
-            Ok(Ok((export, piece))) => {
+            Ok((export, piece)) => {
                 self.export = Some(export);
                 if let Some(piece) = &piece {
                     self.app.figures.archive_bytes.add(piece.len() as u64);
                 }
                 Ok(piece)
             }
-            Ok(Err(problem)) => Err(io::Error::other(problem.message().to_owned())),
-            Err(_) => Err(io::Error::other("the disk did not answer in time")),
+            Err(problem) => Err(io::Error::other(problem.message().to_owned())),
         }
     }
 
@@ -145,7 +143,7 @@ const LONGEST: Duration = Duration::from_secs(60 * 60);
 /// What is saved.
 const LONGEST_DOWNLOAD: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How long a piece may take.
+/// How long a piece waits for others, before what was sent is in vain.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 #[cfg(test)]

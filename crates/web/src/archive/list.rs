@@ -38,7 +38,7 @@ pub(crate) async fn list(call: Call) -> Result<Response, Problem> {
     let cameras = call.app.site.cameras();
     let seen: Vec<_> = cameras.into_iter().filter(|camera| caller.sees(camera.name())).collect();
     let store = call.app.site.archive().store();
-    let cameras = call.app.readers.read(move || {
+    let cameras = call.app.readers.summary(move || {
         let streams = store.map(|store| store.streams()).unwrap_or_default();
         let recorded = |camera: &std::sync::Arc<valkka_site::SiteCamera>| {
             let stream = streams.iter().find(|stream| stream.name == camera.name());

@@ -34,7 +34,7 @@ pub(crate) async fn picture(call: Call) -> Result<Response, Problem> {
     let tag = format!("\"{}-{}-{}\"", at.micros(), width.unwrap_or_default(), u8::from(near));
     let known = settled && knows(call.request.headers(), &tag);
     let (app, camera) = (call.app.clone(), call.camera()?.name().to_owned());
-    let still = call.app.readers.decode(move || {
+    let still = call.app.readers.pictures.work(super::PATIENCE, move || {
         let footage = Footage::of(&app.site, &camera)?.ok_or_else(|| nothing(super::NEVER))?;
         if known && is_kept(&footage, at) {
             return Ok(None);

@@ -1,12 +1,13 @@
 //! `GET /api/cameras/{name}/archive`: from when to when a camera was recorded.
 
 use std::ops::Range;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use axum::response::Response;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use valkka::store::{Entry, Stretch};
+use valkka::store::{Entry, Overview, Stretch};
 use valkka::time::WallTime;
 
 use super::moment::span;
@@ -24,6 +25,9 @@ pub(crate) struct Timeline {
     stretches: Vec<Piece>,
     /// The times between them, of which it is known why nothing was recorded.
     gaps: Vec<Hole>,
+    /// Times of which it is not known yet what was recorded, for the disk has much to read: ask again, for each answer knows
+    /// more. Empty if everything is known.
+    unread: Vec<Piece>,
     /// The video of the first stretch, as browsers call its codec, e.g. `avc1.64001f`; `null` if browsers have no name for
     /// it.
     codec: Option<String>,
@@ -31,7 +35,7 @@ pub(crate) struct Timeline {
     audio: Option<String>,
 }
 
-/// A time in which everything was recorded.
+/// A piece of time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 struct Piece {
     from: String,
@@ -57,19 +61,26 @@ pub(crate) async fn timeline(call: Call) -> Result<Response, Problem> {
     let Query { from, to } = call.query()?;
     let span = span(from.as_deref(), to.as_deref(), LONGEST)?;
     let (site, camera) = (call.app.site.clone(), call.camera()?.name().to_owned());
-    let read = call.app.readers.read(move || {
+    // Goes with this future, should the peer leave.
+    let asked = Arc::new(());
+    let asks = Arc::downgrade(&asked);
+    let read = call.app.readers.timelines.work(super::PATIENCE, move || {
         let mut timeline = Timeline {
             from: span.start.to_string(),
             to: span.end.to_string(),
             stretches: Vec::new(),
             gaps: Vec::new(),
+            unread: Vec::new(),
             codec: None,
             audio: None,
             camera,
         };
         if let Some(footage) = Footage::of(&site, &timeline.camera)? {
-            let stretches = footage.store.stretches(footage.stream, span.clone());
-            let stretches = stretches.map_err(|error| unreadable(&error))?;
+            let until = Instant::now() + AT_ONCE;
+            let mut goes_on = || asks.strong_count() > 0 && Instant::now() < until;
+            let overview = footage.store.overview(footage.stream, span.clone(), &mut goes_on);
+            let Overview { stretches, unread } = overview.map_err(|error| unreadable(&error))?;
+            timeline.unread = unread.into_iter().map(piece).collect();
             if let Some(first) = stretches.first() {
                 (timeline.codec, timeline.audio) = codecs(&footage, first.from.max(span.start))?;
             }
@@ -77,7 +88,9 @@ pub(crate) async fn timeline(call: Call) -> Result<Response, Problem> {
         }
         Ok(timeline)
     });
-    Ok(json(&read.await?))
+    let timeline = read.await?;
+    drop(asked);
+    Ok(json(&timeline))
 }
 
 /// What is within `span`, with little more detail than a screen can show.
@@ -104,8 +117,11 @@ fn lay_out(stretches: &[Stretch], span: &Range<WallTime>) -> (Vec<Piece>, Vec<Ho
         }
         laid.push(piece);
     }
-    let piece = |piece: Range<WallTime>| Piece { from: piece.start.to_string(), to: piece.end.to_string() };
     (laid.into_iter().map(piece).collect(), holes)
+}
+
+fn piece(times: Range<WallTime>) -> Piece {
+    Piece { from: times.start.to_string(), to: times.end.to_string() }
 }
 
 /// The codecs of video and audio at `time`, as browsers call them.
@@ -130,6 +146,9 @@ fn codecs(footage: &Footage, time: WallTime) -> Result<(Option<String>, Option<S
 
 /// Packets that are looked at for the codecs of a recording; its audio comes within the first pictures.
 const LOOKED_AT: usize = 32;
+
+/// How long blocks are read for one answer. Others wait for the disk, too, and who asks again goes on from there.
+const AT_ONCE: Duration = Duration::from_secs(2);
 
 /// A timeline has so many parts at most.
 const DETAIL: u32 = 2000;

@@ -2,6 +2,8 @@
 #![allow(dead_code, reason = "each test uses some of it")]
 #![allow(clippy::unwrap_used, reason = "a test that fails says where")]
 
+pub(crate) mod past;
+
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -57,6 +59,11 @@ impl Stage {
     /// With cameras that are recorded.
     pub(crate) fn recording(options: WebOptions) -> Self {
         Self::start(options, Codec::H264, Some(TempDir::new().unwrap()))
+    }
+
+    /// With cameras that are recorded into the store in `directory`.
+    pub(crate) fn over(directory: TempDir, options: WebOptions) -> Self {
+        Self::start(options, Codec::H264, Some(directory))
     }
 
     /// With cameras of this codec.
@@ -184,6 +191,20 @@ impl Client {
             request = request.header(*name, value);
         }
         request.call().unwrap()
+    }
+
+    /// Asks, and reads no more of the answer than that there is one; all else is left unread.
+    pub(crate) fn begin(&self, path: &str) -> TcpStream {
+        let mut stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(SOON)).unwrap();
+        let headers: String =
+            self.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let request = format!("GET {path} HTTP/1.1\r\nhost: {}\r\n{headers}\r\n", self.address);
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut status = [0; 12];
+        stream.read_exact(&mut status).unwrap();
+        assert_eq!(&status, b"HTTP/1.1 200", "{path}");
+        stream
     }
 
     pub(crate) fn head(&self, path: &str) -> Response<Body> {
