@@ -1,11 +1,12 @@
 // The archive of all cameras, in step.
 
-import { cameraAddress } from "./address.js";
+import { cameraAddress, momentAddress } from "./address.js";
 import { onAttention } from "./attention.js";
 import { toggleFullScreen } from "./camera.js";
 import { Deck } from "./deck.js";
 import { element, setText } from "./dom.js";
 import { bestGrid } from "./grid.js";
+import { write } from "./moment.js";
 import { notice } from "./notice.js";
 import { Screen } from "./screen.js";
 
@@ -109,11 +110,20 @@ export class ArchivePage {
     const title = status.title || name;
     const screen = new Screen(this.#socket, status);
     const replay = this.#deck.replay(name);
-    const href = cameraAddress(name);
-    const label = element("a", { class: "label", href }, element("span", { class: "name" }, title));
+    const label = element(
+      "a",
+      { class: "label", href: cameraAddress(name), click: (event) => this.#aim(event.currentTarget, name) },
+      element("span", { class: "name" }, title),
+    );
     const tile = element("div", { class: "tile", "data-camera": name }, screen.element, replay.element, label);
     this.#tiles.set(name, { screen, replay, tile });
     this.#arrange();
+  }
+
+  /** Has `link` lead to what is shown now. */
+  #aim(link, name) {
+    const { moment } = this.#deck;
+    link.href = Number.isNaN(moment) ? cameraAddress(name) : momentAddress(cameraAddress(name), write(moment));
   }
 
   #hide(name) {

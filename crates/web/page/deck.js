@@ -83,6 +83,11 @@ export class Deck {
     return this.#live;
   }
 
+  /** The moment that is shown; NaN while it is live. */
+  get moment() {
+    return this.#live ? NaN : this.#clock.moment;
+  }
+
   /** The rows of the cameras. */
   get lanes() {
     return this.#timeline.lanes;

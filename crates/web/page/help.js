@@ -35,6 +35,8 @@ const ARCHIVE_KEYS = [
   [["l"], "live"],
   [["←", "→"], "move the timeline"],
   [["Shift", "←", "→"], "go back or on a little"],
+  [["↑", "↓"], "go from camera to camera"],
+  [["Enter"], "show the camera, or not"],
   [["+", "-"], "less or more time"],
   [["n", "p"], "next gap, gap before"],
   [["g"], "go to a date and time"],

@@ -103,10 +103,20 @@ export class Timeline {
       else this.span = this.#span.moved(step / STEPS);
       return true;
     }
+    const along = { ArrowUp: -1, ArrowDown: 1 }[event.key];
+    if (along !== undefined) return arrows && this.#walk(along);
     if (event.key === "+" || event.key === "=") this.zoom(1 / ZOOM);
     else if (event.key === "-") this.zoom(ZOOM);
     else return false;
     return true;
+  }
+
+  /** Goes from the name of a camera to the next one, or the one before. */
+  #walk(step) {
+    const now = this.lanes.findIndex(({ label }) => label === document.activeElement);
+    const lane = this.lanes[now < 0 ? 0 : now + step];
+    lane?.label.focus();
+    return lane !== undefined;
   }
 
   /** Shows more or less time, around the cursor if that is in view. */
