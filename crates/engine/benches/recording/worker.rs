@@ -69,6 +69,8 @@ fn record(streams: usize) -> io::Result<Figures> {
         lanes[stream].put(frame);
     })?;
     let stats = || {
+        // What was sent so far and what was written so far are of the same frames then.
+        let _ = writer.commit(Instant::now() + PATIENCE);
         let stats = writer.stats();
         (stats.syncs, stats.dropped)
     };
@@ -107,7 +109,10 @@ fn floor(streams: usize) -> io::Result<Figures> {
 /// frames so far.
 fn measure(feed: &Feed, streams: usize, memory: u64, stats: impl Fn() -> (u64, u64)) -> io::Result<Figures> {
     thread::sleep(WARM_UP);
-    let look = || io::Result::Ok((feed.sent(), usage::cpu_time(), written_bytes()?, stats(), Instant::now()));
+    let look = || {
+        let stats = stats();
+        io::Result::Ok((feed.sent(), usage::cpu_time(), written_bytes()?, stats, Instant::now()))
+    };
     let before = look()?;
     thread::sleep(MEASURED);
     let after = look()?;

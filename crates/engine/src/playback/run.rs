@@ -6,7 +6,7 @@ use std::sync::Arc;
 use valkka_av::{DecoderOptions, PictureDecoder};
 use valkka_core::codec::CodecParams;
 use valkka_core::filter::Filter as _;
-use valkka_core::frame::{Frame, Packet};
+use valkka_core::frame::Frame;
 use valkka_core::stats::StreamStats;
 use valkka_core::stream::Track;
 use valkka_core::time::WallTime;
@@ -32,8 +32,10 @@ pub(super) struct Run {
     in_order: Option<(Arc<CodecParams>, bool)>,
     /// Whether a key frame was decoded, so that what follows can be.
     primed: bool,
-    /// Pictures that may still be inside the decoder.
-    inside: usize,
+    /// When the pictures were taken that may still be inside the decoder, in the order in which they went in.
+    inside: VecDeque<WallTime>,
+    /// Whether they come out in that order.
+    inside_in_order: bool,
     /// Pictures that it holds back even where none is shown out of order.
     held_back: usize,
     /// Whether all pictures came out at the end, after which the decoder cannot go on.
@@ -83,7 +85,8 @@ impl Run {
             track: None,
             in_order: None,
             primed: false,
-            inside: 0,
+            inside: VecDeque::new(),
+            inside_in_order: false,
             held_back: options.threads.saturating_sub(1),
             drained: false,
             first: None,
@@ -220,8 +223,11 @@ impl Run {
     }
 
     fn bound(&mut self) -> Result<Bound, PlaybackError> {
-        let inside = self.inside > 0;
+        let inside = !self.inside.is_empty();
         self.peek()?;
+        if let Some(&next) = self.inside.front().filter(|_| self.inside_in_order) {
+            return Ok(Bound::At(next));
+        }
         match &self.next {
             // What came after the end cannot be decoded from here.
             Some(_) if self.drained => Ok(Bound::End),
@@ -287,22 +293,26 @@ impl Run {
         if *self.track.get_or_insert(frame.track) != frame.track {
             return Ok(());
         }
-        let &Packet { keyframe, ref params, .. } = packet;
-        let time = frame.time.wall;
+        let (keyframe, params, time) = (packet.keyframe, packet.params.clone(), frame.time.wall);
+        let in_order = self.shows_in_order(&params);
         self.first.get_or_insert(time);
         if keyframe {
             if let Some(tail) = self.position().filter(|tail| tail.micros_since(time) > MAX_JITTER) {
                 return self.pass_over(tail, window);
             }
             // Of what could not be decoded nothing is inside any more.
-            let params = params.clone();
-            if self.shows_in_order(&params) {
-                self.inside = self.inside.min(self.held_back);
+            if in_order {
+                let lost = self.inside.len().saturating_sub(self.held_back);
+                self.inside.drain(..lost);
             }
             self.primed = true;
         }
         if self.primed {
-            self.inside += 1;
+            self.inside_in_order = in_order;
+            if self.inside.len() == MAX_INSIDE {
+                self.inside.pop_front();
+            }
+            self.inside.push_back(time);
             self.push(frame, window);
         }
         Ok(())
@@ -322,7 +332,7 @@ impl Run {
 
     /// Has all pictures come out that are inside the decoder, which then needs a key frame.
     fn drain(&mut self, window: &mut Window) {
-        if self.inside > 0 {
+        if !self.inside.is_empty() {
             let mut pictures = Vec::new();
             self.decoder.finish(&mut |picture| pictures.push(picture));
             self.take(pictures, window);
@@ -332,7 +342,8 @@ impl Run {
 
     fn forget(&mut self) {
         self.decoder.restart();
-        (self.inside, self.primed) = (0, false);
+        self.inside.clear();
+        self.primed = false;
     }
 
     fn push(&mut self, frame: Frame, window: &mut Window) {
@@ -343,8 +354,18 @@ impl Run {
 
     fn take(&mut self, pictures: Vec<Frame>, window: &mut Window) {
         for picture in pictures {
-            self.inside = self.inside.saturating_sub(1);
+            self.has_come_out(picture.time.wall);
             self.picture(picture, window);
+        }
+    }
+
+    /// A picture of this time is no longer inside the decoder.
+    fn has_come_out(&mut self, time: WallTime) {
+        match self.inside.iter().position(|&of| of == time) {
+            // What went in before it and has not come out by now never does.
+            Some(index) if self.inside_in_order => drop(self.inside.drain(..=index)),
+            Some(index) => drop(self.inside.remove(index)),
+            None => drop(self.inside.pop_front()),
         }
     }
 
@@ -446,6 +467,9 @@ const MAX_JITTER: i64 = 2_000_000;
 const DEFAULT_INTERVAL: i64 = 40_000;
 const MIN_INTERVAL: i64 = 1_000;
 const MAX_INTERVAL: i64 = 2_000_000;
+
+/// No decoder holds back more pictures. What cannot be decoded goes in too, and never comes out.
+const MAX_INSIDE: usize = 64;
 
 /// Twenty seconds of AAC.
 const MAX_AUDIO: usize = 1024;
