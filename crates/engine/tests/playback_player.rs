@@ -7,7 +7,7 @@ mod footage;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -445,6 +445,35 @@ fn slow(footage: &Footage) -> Box<dyn PacketSource> {
     Box::new(Troubled { memory: footage.source(), before })
 }
 
+/// Lets packets through while it is open.
+#[derive(Default)]
+struct Gate {
+    is_shut: Mutex<bool>,
+    opened: Condvar,
+}
+
+impl Gate {
+    fn set_shut(&self, is_shut: bool) {
+        *self.is_shut.lock().unwrap() = is_shut;
+        self.opened.notify_all();
+    }
+
+    fn pass(&self) {
+        let shut = self.is_shut.lock().unwrap();
+        drop(self.opened.wait_timeout_while(shut, SOON, |shut| *shut).unwrap());
+    }
+}
+
+/// Hangs while the gate is shut.
+fn gated(footage: &Footage, gate: &Arc<Gate>) -> Box<dyn PacketSource> {
+    let gate = gate.clone();
+    let before = move || {
+        gate.pass();
+        Ok(())
+    };
+    Box::new(Troubled { memory: footage.source(), before })
+}
+
 /// Fails while it is told to.
 fn failing(footage: &Footage, fails: Arc<AtomicBool>) -> Box<dyn PacketSource> {
     let before = move || {
@@ -457,8 +486,79 @@ fn failing(footage: &Footage, fails: Arc<AtomicBool>) -> Box<dyn PacketSource> {
     Box::new(Troubled { memory: footage.source(), before })
 }
 
+/// Two streams of the same footage that are played from the start; the first hangs while the gate is shut.
+fn beside_a_gate(footage: &Footage) -> (Setup, Arc<Gate>) {
+    let gate = Arc::<Gate>::default();
+    let setup = Setup::new(vec![gated(footage, &gate), footage.source()], START, Gaps::Wait);
+    setup.shown();
+    setup.player.play();
+    setup.shown();
+    (setup, gate)
+}
+
 #[test]
-fn who_is_slow_leaves_out_pictures_and_holds_up_nobody() {
+fn while_one_stream_hangs_no_other_is_more_than_a_frame_interval_ahead() {
+    require!(media::available());
+    let _watchdog = Watchdog::start(LIMIT);
+    // Quick to decode, so that a busy machine shows all of its pictures.
+    let footage = Footage::default().clip(&Clip { frame_rate: 10, gop: 10, ..small() }, START);
+    let interval = 100_000;
+    let (setup, gate) = beside_a_gate(&footage);
+    for _ in 0..3 {
+        gate.set_shut(true);
+        // What was decoded in advance is shown still; then it stands.
+        let shut = setup.clock.now();
+        while setup.clock.now() < shut + Duration::from_millis(800) {
+            setup.clock.advance(10);
+            thread::yield_now();
+        }
+        let position = wait::until_some(SOON, "the others to wait", || {
+            let slow = setup.screens[0].shows()?.0;
+            let position = setup.player.position();
+            (position == slow.offset_micros(2 * interval)).then_some(position)
+        });
+        wait::until(SOON, "the other to show what it may", || {
+            setup.screens[1].shows() == footage.pictures.at(position)
+        });
+        assert!(position < START + setup.clock.now());
+        assert_eq!(setup.player.position(), position);
+        gate.set_shut(false);
+        // It catches up.
+        wait::until(SOON, "all to be in step", || {
+            setup.clock.advance(1);
+            setup.shown();
+            setup.player.position() == START + setup.clock.now()
+        });
+        assert!(check_in_step(&setup, std::slice::from_ref(&footage), setup.player.position()));
+        assert_eq!(setup.screens[0].shows(), setup.screens[1].shows());
+    }
+}
+
+#[test]
+fn who_hangs_for_long_is_waited_for_no_more() {
+    require!(media::available());
+    let _watchdog = Watchdog::start(LIMIT);
+    let footage = Footage::default().clip(&small(), START);
+    let (setup, gate) = beside_a_gate(&footage);
+    gate.set_shut(true);
+    let event = wait::until_some(SOON, "the stream to be late", || {
+        setup.clock.advance(20);
+        setup.events.try_iter().find(|event| !matches!(event, PlayerEvent::Position(_)))
+    });
+    assert_eq!(event, PlayerEvent::Late { slot: Slot::new(1) });
+    let left = setup.player.position();
+    wait::until(SOON, "the other to go on", || {
+        setup.clock.advance(20);
+        setup.screens[1].shows().is_some_and(|(taken, _)| taken > left.offset_micros(1_000_000))
+    });
+    gate.set_shut(false);
+    assert_eq!(setup.event(), PlayerEvent::InTime { slot: Slot::new(1) });
+    setup.shown();
+    assert_eq!(setup.screens[0].shows(), setup.screens[1].shows());
+}
+
+#[test]
+fn who_is_slow_shows_its_key_frames() {
     require!(media::available());
     let _watchdog = Watchdog::start(LIMIT);
     let footage = Footage::default().clip(&small(), START);

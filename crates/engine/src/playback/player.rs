@@ -1,5 +1,6 @@
 //! Several streams in step.
 
+mod convoy;
 mod lane;
 mod state;
 
@@ -19,7 +20,7 @@ use super::error::PlaybackError;
 use super::reader::{PictureOptions, PictureReader};
 use super::source::PacketSource;
 use lane::Lane;
-use state::{Seen, State};
+use state::{Order, Seen, State};
 
 /// How recordings are played. All fields are free.
 #[derive(Clone)]
@@ -113,6 +114,17 @@ pub enum PlayerEvent {
         /// Why, in words.
         reason: String,
     },
+    /// A stream has shown nothing else for two seconds while the others waited for it: its disk hangs, say. They go on
+    /// without it.
+    Late {
+        /// The stream.
+        slot: Slot,
+    },
+    /// A stream is in step again after [`Self::Late`].
+    InTime {
+        /// The stream.
+        slot: Slot,
+    },
 }
 
 /// What a player does.
@@ -138,8 +150,14 @@ pub enum Step {
 /// Plays several recordings in step, at any speed, in either direction.
 ///
 /// There is one position for all streams, a line through time; each stream shows what is to be seen there, by a thread of
-/// its own. So none can be ahead of another, and one that is slow leaves out pictures. At speeds at which a stream cannot
-/// be decoded whole, its key frames are shown.
+/// its own. At speeds at which a stream cannot be decoded whole, its key frames are shown, each until the next.
+///
+/// Streams are in step: no picture is given out while another stream still shows what ended more than one frame interval
+/// before it. The interval is that of the stream with the most pictures per second; at speeds above one, what passes in
+/// two refreshes of a screen if that is more. While a stream is slow, the position waits for it, and then catches up by
+/// playing faster for a while; what is more than a second behind stays behind. A jump is over when all have got there: until
+/// then the position stands. Two things are not waited for: at speeds above one, streams of which key frames alone are shown;
+/// and a stream that shows nothing new for two seconds ([`PlayerEvent::Late`]).
 ///
 /// What comes to the sinks are pictures, each once, when it is due. Their `wall` is the moment at which they are
 /// shown, by this machine's clock, and their `capture` the archive time. Where there is no picture, a sink is told
@@ -180,7 +198,11 @@ impl Player {
             return Err(PlaybackError::Streams { count: streams.len(), most: MAX_STREAMS });
         }
         let shared = Arc::new(Shared {
-            state: Mutex::new(State::new(streams.len(), position, options.gaps)),
+            state: Mutex::new(State::new(
+                streams.iter().map(|stream| stream.slot).collect(),
+                position,
+                options.gaps,
+            )),
             ordered: Condvar::new(),
             reported: Condvar::new(),
             generation: AtomicU64::new(0),
@@ -303,18 +325,34 @@ impl Shared {
         }
     }
 
+    /// What a stream is to do now.
+    fn order(&self, index: usize) -> Order {
+        self.update(|state, now| {
+            let events = state.keep_together(now);
+            (state.order(index, now), events)
+        })
+    }
+
     /// Notes what a stream shows.
     fn report(&self, index: usize, seen: Seen) {
-        let events = {
+        self.update(|state, now| ((), state.report(index, seen, now)));
+        self.reported.notify_all();
+    }
+
+    /// Has a stream change the state; the others look at it if there is something else to be done, or they may go on.
+    fn update<T>(&self, change: impl FnOnce(&mut State, Duration) -> (T, Vec<PlayerEvent>)) -> T {
+        let (result, events) = {
             let mut state = self.lock();
-            let events = state.report(index, seen, self.clock.now());
-            if self.generation.swap(state.generation(), Ordering::SeqCst) != state.generation() {
+            let limit = state.limit();
+            let (result, events) = change(&mut state, self.clock.now());
+            let is_new = self.generation.swap(state.generation(), Ordering::SeqCst) != state.generation();
+            if is_new || state.limit() != limit {
                 self.ordered.notify_all();
             }
-            events
+            (result, events)
         };
-        self.reported.notify_all();
         events.into_iter().for_each(|event| (self.on_event)(event));
+        result
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

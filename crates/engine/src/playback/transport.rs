@@ -7,6 +7,9 @@ use valkka_core::time::WallTime;
 use super::error::PlaybackError;
 
 /// The position in the archive, which all streams have in common.
+///
+/// It goes no further than its limit. Where it stands there, time goes on, and when the limit moves it catches up with the
+/// line, unless that is given up.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Transport {
     /// Where it was at `since`.
@@ -14,16 +17,36 @@ pub(super) struct Transport {
     since: Duration,
     speed: f64,
     running: bool,
+    limit: Option<Limit>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Limit {
+    at: WallTime,
+    /// Since when it is there.
+    since: Duration,
+    /// For how long one has stood there already, before that was given up.
+    lost: Duration,
 }
 
 impl Transport {
     /// Stands still at `position`, to be played at its own speed.
     pub(super) fn new(position: WallTime) -> Self {
-        Self { base: position, since: Duration::ZERO, speed: 1.0, running: false }
+        Self { base: position, since: Duration::ZERO, speed: 1.0, running: false, limit: None }
     }
 
     /// Where it is at `now`.
     pub(super) fn position(&self, now: Duration) -> WallTime {
+        let line = self.line(now);
+        match self.limit {
+            Some(limit) if self.is_backward() => line.max(limit.at.min(self.base)),
+            Some(limit) => line.min(limit.at.max(self.base)),
+            None => line,
+        }
+    }
+
+    /// Where it would be without its limit.
+    fn line(&self, now: Duration) -> WallTime {
         if !self.running {
             return self.base;
         }
@@ -55,7 +78,44 @@ impl Transport {
     }
 
     pub(super) fn seek(&mut self, to: WallTime, now: Duration) {
-        (self.base, self.since) = (to, now);
+        (self.base, self.since, self.limit) = (to, now, None);
+    }
+
+    /// Goes no further than `limit` from now on, or than where it is if that is further.
+    pub(super) fn set_limit(&mut self, limit: Option<WallTime>, now: Duration) {
+        let position = self.position(now);
+        let backward = self.is_backward();
+        let limit = limit.map(|at| if backward { at.min(position) } else { at.max(position) });
+        if self.limit.map(|limit| limit.at) != limit {
+            self.limit = limit.map(|at| Limit { at, since: now, lost: Duration::ZERO });
+        }
+    }
+
+    /// How far it goes for now.
+    pub(super) fn limit(&self) -> Option<WallTime> {
+        self.limit.map(|limit| limit.at)
+    }
+
+    /// How far the line is ahead of it, in time that passes.
+    pub(super) fn lag(&self, now: Duration) -> Duration {
+        let micros = self.line(now).micros_since(self.position(now)) as f64 / self.speed;
+        Duration::from_micros(micros.max(0.0) as u64)
+    }
+
+    /// For how long it has been standing at its limit, since that was moved.
+    pub(super) fn held(&self, now: Duration) -> Duration {
+        self.limit.map_or(Duration::ZERO, |limit| {
+            limit.lost.saturating_add(self.lag(now).min(now.saturating_sub(limit.since)))
+        })
+    }
+
+    /// Goes on from where it is when the limit moves, and does not catch up.
+    pub(super) fn give_up_lag(&mut self, now: Duration) {
+        let held = self.held(now);
+        self.settle(now);
+        if let Some(limit) = &mut self.limit {
+            limit.lost = held;
+        }
     }
 
     pub(super) fn set_speed(&mut self, speed: f64, now: Duration) -> Result<(), PlaybackError> {
@@ -63,7 +123,7 @@ impl Transport {
             return Err(PlaybackError::Speed { speed });
         }
         self.settle(now);
-        self.speed = speed;
+        (self.speed, self.limit) = (speed, None);
         Ok(())
     }
 
@@ -136,6 +196,34 @@ mod tests {
     }
 
     #[test]
+    fn it_stands_at_its_limit_and_catches_up() {
+        let mut transport = Transport::new(at(0));
+        transport.play(millis(0));
+        transport.set_limit(Some(at(100)), millis(0));
+        assert_eq!((transport.position(millis(60)), transport.held(millis(60))), (at(60), millis(0)));
+        assert_eq!(transport.position(millis(400)), at(100));
+        assert_eq!((transport.lag(millis(400)), transport.held(millis(400))), (millis(300), millis(300)));
+        // Nearer, it is back at the line with the next limit that is far enough.
+        transport.set_limit(Some(at(200)), millis(400));
+        assert_eq!((transport.position(millis(450)), transport.held(millis(450))), (at(200), millis(50)));
+        transport.set_limit(None, millis(500));
+        assert_eq!((transport.position(millis(500)), transport.lag(millis(500))), (at(500), millis(0)));
+        // It never goes back.
+        transport.set_limit(Some(at(300)), millis(600));
+        assert_eq!(transport.position(millis(700)), at(600));
+        transport.give_up_lag(millis(700));
+        assert_eq!(transport.held(millis(800)), millis(200));
+        transport.set_limit(Some(at(9000)), millis(800));
+        assert_eq!((transport.position(millis(900)), transport.held(millis(900))), (at(800), millis(0)));
+        // Backward, its limit is on the other side; a jump is not bound by what was before.
+        transport.set_speed(-2.0, millis(900)).unwrap();
+        transport.set_limit(Some(at(700)), millis(900));
+        assert_eq!((transport.position(millis(1000)), transport.lag(millis(1000))), (at(700), millis(50)));
+        transport.seek(at(600), millis(1000));
+        assert_eq!(transport.position(millis(1100)), at(400));
+    }
+
+    #[test]
     fn no_speed_and_no_time_is_too_much() {
         let mut transport = Transport::new(at(0));
         for speed in [0.0, 0.06, -0.06, 64.1, -65.0, f64::NAN, f64::INFINITY] {
@@ -148,6 +236,10 @@ mod tests {
             for position in [i64::MIN, i64::MAX] {
                 transport.seek(WallTime::from_micros(position), Duration::ZERO);
                 transport.position(Duration::MAX);
+                transport.set_limit(Some(WallTime::from_micros(position.saturating_neg())), millis(1));
+                transport.held(Duration::MAX);
+                transport.give_up_lag(Duration::MAX);
+                transport.seek(WallTime::from_micros(position), Duration::ZERO);
                 transport.time_to(WallTime::from_micros(-position.saturating_add(1)), millis(1));
             }
         }

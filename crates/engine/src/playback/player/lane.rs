@@ -15,7 +15,8 @@ use valkka_core::stream::Slot;
 use valkka_core::time::WallTime;
 use valkka_core::worker::StopToken;
 
-use super::state::{Changes, Order, Seen, is_end};
+use super::convoy::MIN_INTERVAL;
+use super::state::{Changes, Order, Seen, State, is_end};
 use super::{PlayerEvent, Shared, Step};
 use crate::playback::error::PlaybackError;
 use crate::playback::reader::PictureReader;
@@ -57,7 +58,7 @@ impl Lane {
     pub(super) fn run(mut self, stop: &StopToken) {
         self.shared.wake_on_stop(stop);
         while !stop.is_stopped() {
-            let order = self.shared.lock().order(self.index, self.shared.clock.now());
+            let order = self.shared.order(self.index);
             let seen = match self.show(&order, stop) {
                 Ok(Some(seen)) => seen,
                 // There is something newer to do.
@@ -70,11 +71,10 @@ impl Lane {
                 continue;
             }
             self.tell(&order);
-            let due = self.due(&seen, &order);
-            if let Err(error) = self.prepare(&order, &seen, due, stop) {
+            if let Err(error) = self.prepare(&order, &seen, stop) {
                 trace!(slot = %self.slot, %error, "nothing is decoded in advance");
             }
-            self.wait(order.generation, due, stop);
+            self.wait(&order, &seen, stop);
         }
     }
 
@@ -97,7 +97,7 @@ impl Lane {
             self.pace.learn(started.elapsed(), self.reader.decoded() - decoded, &view);
         }
         self.pass_audio(order);
-        let seen = Seen::of(&view, order.generation);
+        let seen = Seen::of(&view, order.generation, !keyframes);
         match view {
             View::Picture(picture) => self.picture(&picture),
             View::Blank(blank) => self.blank(blank.why, blank.to),
@@ -185,10 +185,8 @@ impl Lane {
     }
 
     /// How long until there is something else to be shown.
-    fn due(&self, seen: &Seen, order: &Order) -> Duration {
-        let now = self.shared.clock.now();
-        let state = self.shared.lock();
-        let due = state.due(seen, now);
+    fn due(&self, state: &State, seen: &Seen, order: &Order) -> Duration {
+        let due = state.due(seen, self.shared.clock.now());
         let is_open = seen.to.is_none();
         let due = match due {
             // Somebody may be recording, and what could not be read may be there again.
@@ -203,17 +201,11 @@ impl Lane {
     }
 
     /// Decodes what comes next, until it is due.
-    fn prepare(
-        &mut self,
-        order: &Order,
-        seen: &Seen,
-        due: Duration,
-        stop: &StopToken,
-    ) -> Result<(), PlaybackError> {
+    fn prepare(&mut self, order: &Order, seen: &Seen, stop: &StopToken) -> Result<(), PlaybackError> {
         if !order.running || self.pace.is_too_fast(order.speed) {
             return Ok(());
         }
-        let deadline = Instant::now() + due;
+        let deadline = Instant::now() + self.due(&self.shared.lock(), seen, order);
         let begun = Cell::new(false);
         let in_time = || {
             // At least one picture at a time, so that there is progress however short the time is.
@@ -234,10 +226,11 @@ impl Lane {
         Ok(())
     }
 
-    fn wait(&self, generation: u64, due: Duration, stop: &StopToken) {
+    fn wait(&self, order: &Order, seen: &Seen, stop: &StopToken) {
         let state = self.shared.lock();
-        let is_idle = |state: &super::State| state.generation() == generation && !stop.is_stopped();
-        if is_idle(&state) && !due.is_zero() {
+        // Under the lock, so that nobody lets the position go on unnoticed.
+        let due = self.due(&state, seen, order);
+        if state.generation() == order.generation && !stop.is_stopped() && !due.is_zero() {
             let waited = self.shared.ordered.wait_timeout(state, due);
             drop(waited.unwrap_or_else(PoisonError::into_inner));
         }
@@ -293,13 +286,13 @@ struct Pace {
     cost: f64,
     /// Seconds from picture to picture.
     interval: f64,
-    /// Whether key frames alone were shown last.
-    keyframes: Cell<bool>,
+    /// Since when key frames alone are shown.
+    keyframes: Option<Instant>,
 }
 
 impl Default for Pace {
     fn default() -> Self {
-        Self { cost: 0.002, interval: 0.04, keyframes: Cell::new(false) }
+        Self { cost: 0.002, interval: 0.04, keyframes: None }
     }
 }
 
@@ -313,21 +306,32 @@ impl Pace {
 
     fn spent(&mut self, spent: Duration, decoded: u64) {
         if decoded > 0 {
-            self.cost += (spent.as_secs_f64() / decoded as f64 - self.cost) / 8.0;
+            // A disk that hangs for once says little about the pictures to come.
+            let cost = (spent.as_secs_f64() / decoded as f64).min(2.0 * self.interval);
+            self.cost += (cost - self.cost) / 8.0;
         }
     }
 
     /// Whether decoding every picture would take (nearly) all the time there is.
-    fn is_too_fast(&self, speed: f64) -> bool {
+    fn is_too_fast(&mut self, speed: f64) -> bool {
+        if self.keyframes.is_some_and(|since| since.elapsed() >= TRY_INTERVAL) {
+            // Key frames do not tell whether it is still so.
+            self.cost = self.cost.min(0.5 * self.interval / speed.abs());
+            self.keyframes = None;
+        }
         let load = speed.abs() * self.cost / self.interval;
-        let limit = if self.keyframes.get() { 0.5 } else { 0.7 };
-        self.keyframes.set(load > limit);
+        let limit = if self.keyframes.is_some() { 0.5 } else { 0.7 };
+        if load > limit {
+            self.keyframes.get_or_insert_with(Instant::now);
+        } else {
+            self.keyframes = None;
+        }
         load > limit
     }
 }
 
-/// At high speeds pictures are not shown more often.
-const MIN_INTERVAL: Duration = Duration::from_millis(16);
+/// After so long with key frames alone one tries whether all pictures can be decoded.
+const TRY_INTERVAL: Duration = Duration::from_secs(10);
 
 /// So often one looks whether more was recorded.
 const RETRY_INTERVAL: Duration = Duration::from_millis(100);

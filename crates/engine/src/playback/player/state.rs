@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use valkka_core::stream::Slot;
 use valkka_core::time::WallTime;
 
+use super::convoy::{Convoy, Motion};
 use super::{Gaps, PlayerEvent, PlayerState, Step};
 use crate::playback::error::PlaybackError;
 use crate::playback::transport::Transport;
@@ -18,7 +20,12 @@ pub(super) struct State {
     ended: bool,
     /// Grows with every change of what is to be shown, other than by time.
     generation: u64,
-    streams: Vec<Option<Seen>>,
+    /// [`Self::generation`] at the last jump.
+    jump: u64,
+    /// Whether the position waits for the streams to get to where it has jumped to.
+    is_jumping: bool,
+    streams: Convoy,
+    slots: Vec<Slot>,
     step: Option<Stepping>,
     /// How many steps there have been.
     steps: u64,
@@ -30,6 +37,8 @@ pub(super) struct Seen {
     /// Of which order it is.
     pub(super) generation: u64,
     pub(super) kind: Kind,
+    /// Whether the stream shows all its pictures, and not key frames alone.
+    pub(super) is_whole: bool,
     pub(super) from: Option<WallTime>,
     pub(super) to: Option<WallTime>,
 }
@@ -74,13 +83,16 @@ pub(super) struct Order {
 }
 
 impl State {
-    pub(super) fn new(streams: usize, position: WallTime, gaps: Gaps) -> Self {
+    pub(super) fn new(slots: Vec<Slot>, position: WallTime, gaps: Gaps) -> Self {
         Self {
             transport: Transport::new(position),
             gaps,
             ended: false,
             generation: 0,
-            streams: vec![None; streams],
+            jump: 0,
+            is_jumping: true,
+            streams: Convoy::new(slots.len()),
+            slots,
             step: None,
             steps: 0,
         }
@@ -110,6 +122,7 @@ impl State {
         if self.player_state() == PlayerState::Paused {
             self.transport.play(now);
             self.changed();
+            self.hold(now);
         }
     }
 
@@ -120,15 +133,15 @@ impl State {
     }
 
     pub(super) fn seek(&mut self, to: WallTime, now: Duration) {
-        self.transport.seek(to, now);
         self.go_on(now);
-        self.changed();
+        self.jump(to, now);
     }
 
     pub(super) fn set_speed(&mut self, speed: f64, now: Duration) -> Result<(), PlaybackError> {
         self.transport.set_speed(speed, now)?;
         self.go_on(now);
         self.changed();
+        self.hold(now);
         Ok(())
     }
 
@@ -136,7 +149,7 @@ impl State {
     pub(super) fn step(&mut self, step: Step, now: Duration) -> u64 {
         self.pause(now);
         self.steps += 1;
-        self.step = Some(Stepping { id: self.steps, step, answers: vec![None; self.streams.len()] });
+        self.step = Some(Stepping { id: self.steps, step, answers: vec![None; self.slots.len()] });
         self.steps
     }
 
@@ -151,6 +164,7 @@ impl State {
         }
     }
 
+    /// What a stream is to do now.
     pub(super) fn order(&self, index: usize, now: Duration) -> Order {
         let unanswered = |stepping: &&Stepping| stepping.answers[index].is_none();
         Order {
@@ -187,9 +201,22 @@ impl State {
 
     /// Notes what a stream shows, and what follows from it.
     pub(super) fn report(&mut self, index: usize, seen: Seen, now: Duration) -> Vec<PlayerEvent> {
-        self.streams[index] = Some(seen);
-        let current = |seen: &Option<Seen>| seen.filter(|seen| seen.generation == self.generation);
-        let Some(all) = self.streams.iter().map(current).collect::<Option<Vec<_>>>() else {
+        if seen.generation < self.jump {
+            return Vec::new();
+        }
+        let mut events = self.keep_together(now);
+        if self.streams.show(index, seen, self.motion(now)) {
+            events.push(PlayerEvent::InTime { slot: self.slots[index] });
+        }
+        events.extend(self.keep_together(now));
+        events.extend(self.follow(now));
+        events
+    }
+
+    /// What follows from what all streams show: they are in a gap, at the end, or no longer at the end.
+    fn follow(&mut self, now: Duration) -> Vec<PlayerEvent> {
+        let current = |seen: Option<Seen>| seen.filter(|seen| seen.generation == self.generation);
+        let Some(all) = self.streams.seen().map(current).collect::<Option<Vec<_>>>() else {
             return Vec::new();
         };
         if self.ended {
@@ -205,8 +232,7 @@ impl State {
         let next = if backward { next.max() } else { next.min() };
         match next {
             Some(next) if self.gaps == Gaps::Skip => {
-                self.transport.seek(next, now);
-                self.changed();
+                self.jump(next, now);
                 vec![PlayerEvent::Position(next)]
             }
             Some(_) => Vec::new(),
@@ -232,14 +258,65 @@ impl State {
         let shows = |seen: &Seen| {
             seen.generation == self.generation && (seen.kind == Kind::Failed || seen.covers(position))
         };
-        self.step.is_none() && self.streams.iter().all(|seen| seen.as_ref().is_some_and(shows))
+        self.step.is_none() && self.streams.seen().all(|seen| seen.as_ref().is_some_and(shows))
     }
 
     /// How long until the stream that shows `seen` is to show something else; `None` if nothing changes by time.
     pub(super) fn due(&self, seen: &Seen, now: Duration) -> Option<Duration> {
         let change =
             if self.transport.is_backward() { seen.from.map(|from| from.offset_micros(-1)) } else { seen.to };
-        self.transport.time_to(change?, now)
+        let due = self.transport.time_to(change?, now)?;
+        // Whoever stands at the limit is told when that moves.
+        let waits = !due.is_zero() && !self.transport.lag(now).is_zero();
+        Some(if waits { PATIENCE } else { due })
+    }
+
+    /// Sees to it that the position is not ahead of what the streams show. Those that have made it wait for too long are
+    /// waited for no more.
+    pub(super) fn keep_together(&mut self, now: Duration) -> Vec<PlayerEvent> {
+        let mut events = Vec::new();
+        self.hold(now);
+        while self.transport.is_running() && self.transport.held(now) >= PATIENCE {
+            let late = self.streams.leave_behind(self.motion(now));
+            if late.is_empty() {
+                break;
+            }
+            events.extend(late.iter().map(|&index| PlayerEvent::Late { slot: self.slots[index] }));
+            self.hold(now);
+        }
+        if self.transport.lag(now) > MAX_LAG {
+            self.transport.give_up_lag(now);
+        }
+        events
+    }
+
+    /// How far the position may go, as long as nothing else is shown.
+    pub(super) fn limit(&self) -> Option<WallTime> {
+        self.transport.limit()
+    }
+
+    /// Lets the position go as far as it may.
+    fn hold(&mut self, now: Duration) {
+        if self.is_jumping && self.streams.has_arrived() {
+            // The time that a jump takes is not made up for.
+            self.is_jumping = false;
+            self.transport.give_up_lag(now);
+        }
+        let motion = self.motion(now);
+        let limit = if self.is_jumping { Some(motion.position) } else { self.streams.limit(motion) };
+        self.transport.set_limit(limit, now);
+    }
+
+    fn jump(&mut self, to: WallTime, now: Duration) {
+        self.transport.seek(to, now);
+        self.streams.jump();
+        self.changed();
+        (self.jump, self.is_jumping) = (self.generation, true);
+        self.hold(now);
+    }
+
+    fn motion(&self, now: Duration) -> Motion {
+        Motion { position: self.position(now), speed: self.transport.speed() }
     }
 
     pub(super) fn is_ended(&self) -> bool {
@@ -265,6 +342,7 @@ impl State {
     fn go_on(&mut self, now: Duration) {
         if std::mem::take(&mut self.ended) {
             self.transport.play(now);
+            self.hold(now);
         }
     }
 
@@ -276,13 +354,13 @@ impl State {
 }
 
 impl Seen {
-    pub(super) fn of(view: &View, generation: u64) -> Self {
+    pub(super) fn of(view: &View, generation: u64, is_whole: bool) -> Self {
         let kind = if view.picture().is_some() { Kind::Picture } else { Kind::Blank };
-        Self { generation, kind, from: view.from(), to: view.to() }
+        Self { generation, kind, is_whole, from: view.from(), to: view.to() }
     }
 
     pub(super) fn failed(generation: u64) -> Self {
-        Self { generation, kind: Kind::Failed, from: None, to: None }
+        Self { generation, kind: Kind::Failed, is_whole: true, from: None, to: None }
     }
 
     fn covers(&self, position: WallTime) -> bool {
@@ -290,7 +368,7 @@ impl Seen {
     }
 
     /// The first moment in the direction of playing at which something else is to be seen.
-    fn ahead(&self, backward: bool) -> Option<WallTime> {
+    pub(super) fn ahead(&self, backward: bool) -> Option<WallTime> {
         if backward { self.from.map(|from| from.offset_micros(-1)) } else { self.to }
     }
 }
@@ -299,6 +377,12 @@ impl Seen {
 pub(super) fn is_end(why: &Why) -> bool {
     *why == Why::After
 }
+
+/// A stream that shows nothing else for so long while the others wait is not waited for.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What waiting takes is made up for by playing faster; not more than this.
+const MAX_LAG: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {
@@ -315,14 +399,19 @@ mod tests {
     }
 
     fn seen(state: &State, kind: Kind, from: impl Into<Option<i64>>, to: impl Into<Option<i64>>) -> Seen {
-        Seen { generation: state.generation(), kind, from: from.into().map(at), to: to.into().map(at) }
+        let (from, to) = (from.into().map(at), to.into().map(at));
+        Seen { generation: state.generation(), kind, is_whole: true, from, to }
     }
 
     /// Two streams, played from 1 s on.
     fn playing(gaps: Gaps) -> State {
-        let mut state = State::new(2, at(1000), gaps);
+        let mut state = State::new(slots(2), at(1000), gaps);
         state.play(NOW);
         state
+    }
+
+    fn slots(count: u16) -> Vec<Slot> {
+        (1..=count).map(Slot::new).collect()
     }
 
     #[test]
@@ -336,6 +425,117 @@ mod tests {
         assert!(state.is_shown(NOW) && state.is_shown(millis(29)) && !state.is_shown(millis(31)));
         state.seek(at(1000), NOW);
         assert!(!state.is_shown(NOW), "what was asked for before does not count");
+    }
+
+    #[test]
+    fn nobody_shows_what_is_a_frame_interval_past_what_another_shows() {
+        for speed in [1.0, -1.0, 0.25, -0.5] {
+            let mut random = fastrand::Rng::with_seed(11);
+            let mut state = playing(Gaps::Wait);
+            state.set_speed(speed, NOW).unwrap();
+            state.seek(at(50_000), NOW);
+            // Each of them has a picture every 40 or 100 ms, and takes up to a second for one.
+            let mut shown: [Option<Seen>; 2] = [None; 2];
+            let mut busy: [Option<(u64, Order)>; 2] = [None; 2];
+            for time in 0..20_000 {
+                let now = millis(time);
+                for stream in 0..2 {
+                    let Some((done, order)) = busy[stream] else {
+                        let takes = if random.u8(..8) == 0 { random.u64(..1000) } else { 1 };
+                        busy[stream] = Some((time + takes, state.order(stream, now)));
+                        continue;
+                    };
+                    if done > time {
+                        continue;
+                    }
+                    let interval = [40, 100][stream];
+                    let from = order.position.micros_since(at(0)).div_euclid(1000) / interval * interval;
+                    let seen = seen(&state, Kind::Picture, from, from + interval);
+                    if let Some(other) = shown[1 - stream] {
+                        let apart = if speed < 0.0 {
+                            other.from.unwrap().micros_since(seen.to.unwrap())
+                        } else {
+                            seen.from.unwrap().micros_since(other.to.unwrap())
+                        };
+                        assert!(apart <= 40_000, "{apart} at {time}, {speed}");
+                    }
+                    shown[stream] = Some(seen);
+                    assert_eq!(state.report(stream, seen, now), []);
+                    busy[stream] = None;
+                }
+            }
+            let played = state.position(millis(20_000)).micros_since(at(50_000)) as f64 / 1000.0 / speed;
+            assert!(played > 2000.0 && played <= 20_000.0, "{played} of 20000 ms");
+        }
+    }
+
+    #[test]
+    fn what_waiting_takes_is_made_up_for() {
+        let mut state = playing(Gaps::Wait);
+        for stream in 0..2 {
+            state.report(stream, seen(&state, Kind::Picture, 1000, 1040), NOW);
+        }
+        state.report(1, seen(&state, Kind::Picture, 1040, 1080), millis(50));
+        assert_eq!(state.position(millis(600)), at(1080), "one frame interval past what the first one shows");
+        let due = state.due(&seen(&state, Kind::Picture, 1080, 1120), millis(600));
+        assert_eq!(due, Some(PATIENCE), "it is told when that goes on");
+        state.report(0, seen(&state, Kind::Picture, 1080, 1120), millis(600));
+        assert_eq!(state.position(millis(600)), at(1120));
+        for stream in 0..2 {
+            state.report(stream, seen(&state, Kind::Picture, 1100, 1640), millis(610));
+        }
+        assert_eq!(state.position(millis(610)), at(1610));
+        // Not so what a jump takes, and what was too slow for long.
+        state.seek(at(3000), millis(700));
+        assert_eq!(state.position(millis(900)), at(3000));
+        for stream in 0..2 {
+            state.report(stream, seen(&state, Kind::Picture, 3000, 3040), millis(900));
+        }
+        assert_eq!(state.position(millis(910)), at(3010));
+        state.keep_together(millis(2400));
+        assert_eq!(state.position(millis(2400)), at(3080));
+        for stream in 0..2 {
+            state.report(stream, seen(&state, Kind::Picture, 3080, 9000), millis(2500));
+        }
+        assert_eq!(state.position(millis(2500)), at(3180));
+    }
+
+    #[test]
+    fn who_does_not_follow_at_all_is_not_waited_for() {
+        let mut state = playing(Gaps::Wait);
+        for stream in 0..2 {
+            state.report(stream, seen(&state, Kind::Picture, 1000, 1040), NOW);
+        }
+        assert_eq!(state.report(1, seen(&state, Kind::Picture, 1080, 1120), millis(1900)), []);
+        assert_eq!(state.position(millis(1900)), at(1080));
+        let events = state.report(1, seen(&state, Kind::Picture, 1080, 9000), millis(2200));
+        assert_eq!(events, [PlayerEvent::Late { slot: Slot::new(1) }]);
+        assert!(state.position(millis(3000)) >= at(1880));
+        // Neither after a jump, until it is where the others are.
+        state.seek(at(5000), millis(3000));
+        assert_eq!(state.report(1, seen(&state, Kind::Picture, 5000, 9000), millis(3000)), []);
+        assert_eq!(state.position(millis(3500)), at(5500));
+        assert_eq!(state.report(0, seen(&state, Kind::Picture, 5000, 5040), millis(3500)), []);
+        let events = state.report(0, seen(&state, Kind::Picture, 5480, 5520), millis(3500));
+        assert_eq!(events, [PlayerEvent::InTime { slot: Slot::new(1) }]);
+        assert_eq!(state.position(millis(4000)), at(5560));
+        // If it is all of them, nobody goes on.
+        let mut state = playing(Gaps::Wait);
+        assert_eq!(state.keep_together(millis(9000)), []);
+        assert_eq!(state.position(millis(9000)), at(1000));
+        let events = state.report(0, seen(&state, Kind::Picture, 1000, 1040), millis(9000));
+        assert_eq!(events, [PlayerEvent::Late { slot: Slot::new(2) }]);
+    }
+
+    #[test]
+    fn key_frames_at_high_speeds_hold_up_nobody() {
+        let mut state = playing(Gaps::Wait);
+        state.set_speed(16.0, NOW).unwrap();
+        for stream in 0..2 {
+            let keyframe = Seen { is_whole: false, ..seen(&state, Kind::Picture, 1000, 2000) };
+            state.report(stream, keyframe, NOW);
+        }
+        assert_eq!(state.position(millis(1000)), at(17_000));
     }
 
     #[test]
@@ -375,7 +575,7 @@ mod tests {
             pictures: pictures.map(|picture| Some(at(picture))),
         };
         for (step, target) in [(Step::Next, 1020), (Step::Previous, 960)] {
-            let mut state = State::new(2, at(1010), Gaps::Wait);
+            let mut state = State::new(slots(2), at(1010), Gaps::Wait);
             let id = state.step(step, NOW);
             assert_eq!(state.order(1, NOW).step, Some((id, step)));
             state.answer(1, id, changes(1040, 1000, [1000, 960]), NOW);
@@ -385,7 +585,7 @@ mod tests {
             assert_eq!(state.position(NOW), at(target));
         }
         // Another order takes its place, and an answer that comes late says nothing.
-        let mut state = State::new(1, at(1010), Gaps::Wait);
+        let mut state = State::new(slots(1), at(1010), Gaps::Wait);
         let id = state.step(Step::Next, NOW);
         state.seek(at(7000), NOW);
         assert!(state.is_stepped(id));
