@@ -114,6 +114,17 @@ pub enum RecordingState {
     },
 }
 
+/// What a recording around events keeps in memory of what precedes them; nothing, where all is recorded or nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RecordingMemory {
+    /// Bytes of packets.
+    pub bytes: usize,
+    /// How far it reaches back, as far as is wanted.
+    pub reach: Duration,
+    /// Whether that is less than is wanted because there are more bytes than may be kept.
+    pub is_short: bool,
+}
+
 impl Default for RecordingOptions {
     /// Always; and 32 MiB.
     fn default() -> Self {
@@ -185,6 +196,16 @@ impl Recording {
     /// Changes when it is recorded.
     pub fn set_mode(&self, mode: RecordingMode) {
         self.shared.act(|schedule, lane| schedule.set_mode(mode, lane));
+    }
+
+    /// Changes how many bytes of what precedes an event are kept in memory ([`RecordingOptions::max_bytes`]).
+    pub fn set_max_bytes(&self, max_bytes: usize) {
+        lock(&self.shared.state).schedule.set_max_bytes(max_bytes);
+    }
+
+    /// What is kept in memory of what precedes an event.
+    pub fn memory(&self) -> RecordingMemory {
+        lock(&self.shared.state).schedule.memory()
     }
 
     /// Changes how much is kept of it.

@@ -13,10 +13,10 @@ use std::time::{Duration, Instant};
 
 use valkka::lock::lock;
 use valkka::reason::reason;
-use valkka::store::{Store, Writer, WriterOptions, WriterState, WriterStats};
+use valkka::store::{Retentions, Store, Writer, WriterOptions, WriterState, WriterStats};
 use valkka::worker::{StopToken, Worker};
 
-use crate::config::RecordConfig;
+use crate::config::{Config, RecordConfig, RecordMode};
 use crate::event::{EventKind, EventLog};
 use opening::Opening;
 use presence::Presence;
@@ -24,7 +24,7 @@ use teller::Teller;
 
 /// Where a site records to.
 ///
-/// The store is opened, or made, on a thread of its own, so that a disk that hangs holds up nothing else. What cannot be
+/// The store is opened, or made where there never was one, on a thread of its own, so that a disk that hangs holds up nothing else. What cannot be
 /// opened is tried again, and so is a store that cannot be written any more: meanwhile nothing is recorded, an event and
 /// [`Self::state`] say why, and cameras are watched as ever. Methods may be called from any thread.
 pub struct Archive {
@@ -69,6 +69,18 @@ struct Wanted {
     record: RecordConfig,
     /// How many cameras are recorded, for which a new store must have room.
     cameras: usize,
+    /// How much is kept of cameras that are not recorded.
+    retentions: Retentions,
+}
+
+impl Wanted {
+    fn of(config: &Config) -> Option<Self> {
+        let record = config.record.clone()?;
+        let cameras = config.cameras.values().filter(|camera| camera.record.mode != RecordMode::Off).count();
+        let named = config.cameras.iter().map(|(name, camera)| (name.clone(), camera.record.retention()));
+        let retentions = Retentions { named: named.collect(), others: record.others };
+        Some(Self { record, cameras, retentions })
+    }
 }
 
 impl Archive {
@@ -76,9 +88,9 @@ impl Archive {
         Self { shared: Arc::new(Shared { events, state: Mutex::default() }), worker: Mutex::default() }
     }
 
-    /// Goes on as `record` says, for so many cameras.
-    pub(crate) fn apply(&self, record: Option<&RecordConfig>, cameras: usize) -> Result<(), String> {
-        let wanted = record.map(|record| Wanted { record: record.clone(), cameras });
+    /// Goes on as `config` says.
+    pub(crate) fn apply(&self, config: &Config) -> Result<(), String> {
+        let wanted = Wanted::of(config);
         let directory = |wanted: &Option<Wanted>| wanted.as_ref().map(|wanted| wanted.record.store.clone());
         let mut worker = lock(&self.worker);
         {
@@ -89,6 +101,9 @@ impl Archive {
                 && (state.config == wanted || state.writer.is_some());
             state.config.clone_from(&wanted);
             if goes_on {
+                if let (Some(writer), Some(wanted)) = (&state.writer, wanted) {
+                    writer.set_retentions(wanted.retentions);
+                }
                 return Ok(());
             }
         }
@@ -170,11 +185,12 @@ impl Shared {
 
     /// Opens the store, looks after it, and opens it again when it is gone, until `stop` says stop.
     fn run(self: Arc<Self>, run: u64, stop: &StopToken) {
-        let mut opening = Opening::default();
+        let mut opening = None;
         let mut pause = FIRST_PAUSE;
         while !stop.is_stopped() {
             let Some(wanted) = self.state_of(run).and_then(|state| state.config.clone()) else { return };
-            match self.open(run, &wanted, &mut opening) {
+            let opening = opening.get_or_insert_with(|| Opening::new(&wanted.record));
+            match self.open(run, &wanted, opening) {
                 Ok(_) if stop.is_stopped() => return,
                 Ok((writer, presence)) => {
                     pause = FIRST_PAUSE;
@@ -200,7 +216,8 @@ impl Shared {
         wanted: &Wanted,
         opening: &mut Opening,
     ) -> Result<(Writer, Presence), String> {
-        let store = opening.open(&wanted.record, wanted.cameras)?;
+        let tell = |text| self.events.note(None, EventKind::Recording, text);
+        let store = opening.open(&wanted.record, wanted.cameras, tell)?;
         self.state_of(run).ok_or(SUCCEEDED)?.store = Some(store.clone());
         let presence = Presence::of(&wanted.record.store)?;
         let teller = Teller::new(&store, &self.events);
@@ -244,6 +261,9 @@ impl Shared {
     fn begin(&self, run: u64, directory: &Path, writer: Writer) {
         let failure = {
             let Some(mut state) = self.state_of(run) else { return };
+            if let Some(wanted) = &state.config {
+                writer.set_retentions(wanted.retentions.clone());
+            }
             state.writer = Some(Arc::new(writer));
             state.failure.take()
         };
@@ -292,13 +312,15 @@ mod tests {
         let wanted = |name: &str| Wanted {
             record: RecordConfig { min_free: 0, ..RecordConfig::new(temp.join(name), Some(8 << 20)) },
             cameras: 1,
+            retentions: Retentions::default(),
         };
         let (old, new) = (wanted("old"), wanted("new"));
         let shared = Arc::new(Shared { events: Arc::default(), state: Mutex::default() });
         let left_behind = shared.restart(Some(old.clone()));
-        let (old_writer, old_presence) = shared.open(left_behind, &old, &mut Opening::default()).unwrap();
+        let (old_writer, old_presence) =
+            shared.open(left_behind, &old, &mut Opening::new(&old.record)).unwrap();
         let successor = shared.restart(Some(new.clone()));
-        let (writer, _) = shared.open(successor, &new, &mut Opening::default()).unwrap();
+        let (writer, _) = shared.open(successor, &new, &mut Opening::new(&new.record)).unwrap();
         shared.begin(successor, &new.record.store, writer);
 
         // Its disk answers at last.
@@ -307,7 +329,7 @@ mod tests {
         assert_eq!(failure.as_deref(), Some(SUCCEEDED));
         shared.release(left_behind);
         shared.fail(left_behind, "an error of the disk".into());
-        assert!(shared.open(left_behind, &old, &mut Opening::default()).is_err());
+        assert!(shared.open(left_behind, &old, &mut Opening::new(&old.record)).is_err());
         let state = shared.state();
         assert_eq!(state.store.as_ref().unwrap().directory(), Some(new.record.store.as_path()));
         assert!(state.writer.is_some() && state.failure.is_none());

@@ -269,6 +269,20 @@ impl SiteCamera {
         self.follow_archive();
     }
 
+    /// How many bytes of memory it needs for what precedes events, `None` of them for as many as there are; `None` if it
+    /// keeps nothing there.
+    pub(crate) fn memory_need(&self) -> Option<Option<usize>> {
+        lock(&self.recorder).memory_need()
+    }
+
+    /// May have so many bytes for that, of the `total` for all cameras; once a second.
+    pub(crate) fn set_memory(&self, bytes: usize, total: u64) {
+        let told = lock(&self.recorder).set_memory(bytes, total);
+        if let Some(text) = told {
+            self.events.note(Some(&self.name), EventKind::Recording, text);
+        }
+    }
+
     /// Is recorded into the store as it is now, or waits until there is one.
     fn follow_archive(&self) {
         let told = lock(&self.recorder).follow(self, self.archive.writer().as_ref());

@@ -12,7 +12,7 @@ mod tree;
 
 pub use certificate::Certificate;
 pub use problem::{ConfigError, Position, Problem};
-pub(crate) use record::directory_around;
+pub(crate) use read::read_bounded;
 pub use record::{RecordConfig, RecordMode, RecordingConfig};
 pub use size::{BadSize, Size};
 

@@ -23,6 +23,8 @@ mod archive;
 mod camera;
 mod config;
 mod event;
+mod event_memory;
+mod known_stores;
 mod meter;
 mod role;
 mod site;

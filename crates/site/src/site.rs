@@ -23,8 +23,9 @@ use valkka::{Engine, EngineOptions};
 use crate::access::Access;
 use crate::archive::Archive;
 use crate::camera::SiteCamera;
-use crate::config::{Config, ConfigError, RecordMode, WebConfig};
+use crate::config::{Config, ConfigError, WebConfig};
 use crate::event::{EventKind, EventLog};
+use crate::event_memory;
 use crate::users::Users;
 use rtsp::Rtsp;
 
@@ -43,6 +44,8 @@ struct Shared {
     access_changes: AtomicU64,
     events: Arc<EventLog>,
     archive: Arc<Archive>,
+    /// Bytes for what precedes events, of all cameras.
+    event_memory: AtomicU64,
     cameras: ArcSwap<BTreeMap<String, Arc<SiteCamera>>>,
     /// Held while a configuration is applied.
     state: Mutex<State>,
@@ -104,6 +107,7 @@ impl Site {
             access,
             access_changes: AtomicU64::new(0),
             archive: Arc::new(Archive::new(events.clone())),
+            event_memory: AtomicU64::new(0),
             events,
             cameras: ArcSwap::default(),
             state: Mutex::new(State { config: Config { cameras: BTreeMap::new(), ..config.clone() }, rtsp }),
@@ -243,8 +247,9 @@ impl Shared {
             }
             state.rtsp = Rtsp::go_on(old, config.rtsp.as_ref(), &self.access, &self.events);
         }
-        let recorded = config.cameras.values().filter(|camera| camera.record.mode != RecordMode::Off).count();
-        if let Err(error) = self.archive.apply(config.record.as_ref(), recorded) {
+        let event_memory = config.record.as_ref().map_or(0, |record| record.event_memory);
+        self.event_memory.store(event_memory, Ordering::Relaxed);
+        if let Err(error) = self.archive.apply(&config) {
             self.events.note(None, EventKind::Recording, error);
         }
         self.apply_cameras(&config, state.rtsp.as_ref(), &mut changes);
@@ -291,8 +296,14 @@ impl Shared {
     }
 
     fn tick(&self, now: Instant) {
-        for camera in self.cameras.load_full().values() {
-            camera.tick(now);
+        let cameras = self.cameras.load_full();
+        cameras.values().for_each(|camera| camera.tick(now));
+        let (on_event, needs): (Vec<_>, Vec<_>) =
+            cameras.values().filter_map(|camera| Some((camera, camera.memory_need()?))).unzip();
+        let total = self.event_memory.load(Ordering::Relaxed);
+        let parts = event_memory::divide(usize::try_from(total).unwrap_or(usize::MAX), &needs);
+        for (camera, part) in on_event.into_iter().zip(parts) {
+            camera.set_memory(part, total);
         }
         *lock(&self.ticked) = Instant::now();
     }

@@ -328,6 +328,11 @@ fn a_disk_without_room_for_the_store_is_a_doubt() {
         let doubts = doubts(record);
         assert!(doubts.len() == 1 && doubts[0].contains(said), "{record}: {doubts:?}");
     }
+    let known = directory.join("stores");
+    fs::write(&known, format!("{{{:?}: \"\"}}", directory.join("a"))).unwrap();
+    let mut config = Config::parse("record = { store = \"a\", size = \"64 MB\" }", directory.path()).unwrap();
+    config.record.as_mut().unwrap().known_stores = Some(known);
+    assert!(config.doubts()[0].message.contains("not mounted"), "{:?}", config.doubts());
     fs::write(directory.join("valkkafs.json"), "{}").unwrap();
     assert_eq!(doubts("store = \".\""), [""; 0], "it is there");
 }

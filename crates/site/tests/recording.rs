@@ -1,76 +1,23 @@
 //! Cameras that are recorded: when they are to be, into a store that may go and come back.
 #![allow(clippy::unwrap_used, reason = "a test that fails says where")]
 
-#[path = "common/cameras.rs"]
-mod cameras;
+mod common;
 
 use std::fs;
 use std::io::Write as _;
-use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cameras::{SOON, cameras};
+use common::{SOON, cameras, config, seconds, stretches, texts, wait_recorded, wait_state};
 use valkka::clock::SystemClock;
 use valkka::sink::Discard;
-use valkka::source::Transport;
-use valkka::store::{Entry, Geometry, Store, StoreOptions, Stretch, Writer, WriterOptions};
+use valkka::store::{Entry, Geometry, Retention, Store, StoreOptions, Stretch, Writer, WriterOptions};
 use valkka::time::WallTime;
-use valkka_site::{
-    ArchiveState, CameraConfig, Config, EventKind, RecordConfig, RecordMode, RecordingConfig, RecordingState,
-    Site,
-};
+use valkka_site::{ArchiveState, RecordConfig, RecordMode, RecordingConfig, RecordingState, Site};
 use valkka_testkit::temp::TempDir;
 use valkka_testkit::watchdog::Watchdog;
 use valkka_testkit::{require, wait};
-
-/// All `urls`, recorded into a store of 32 MB.
-fn config(urls: &[String], store: &Path, recording: RecordingConfig) -> Config {
-    let camera = |(index, url): (usize, &String)| {
-        let camera = CameraConfig {
-            transport: Transport::Tcp,
-            record: recording,
-            ..CameraConfig::new(url.parse().unwrap())
-        };
-        (format!("cam{}", index + 1), camera)
-    };
-    Config {
-        record: Some(RecordConfig { min_free: 0, ..RecordConfig::new(store, Some(32 << 20)) }),
-        cameras: urls.iter().enumerate().map(camera).collect(),
-        ..Config::default()
-    }
-}
-
-fn wait_state(site: &Site, camera: &str, state: RecordingState) {
-    wait::until(SOON, &format!("{camera} to be {state:?}"), || {
-        site.camera(camera).unwrap().recording().state == state
-    });
-}
-
-/// From when to when `camera` was recorded, from `from` on.
-fn stretches(store: &Arc<Store>, camera: &str, from: WallTime) -> Vec<Stretch> {
-    let Some(stream) = store.stream(camera) else { return Vec::new() };
-    // A store that was removed cannot be read.
-    store.stretches(stream, from..WallTime::from_micros(i64::MAX)).unwrap_or_default()
-}
-
-fn seconds(stretch: &Stretch) -> f64 {
-    stretch.to.saturating_since(stretch.from).as_secs_f64()
-}
-
-/// Waits until `camera` was recorded for so many seconds after `from`, in one piece at the end.
-fn wait_recorded(site: &Site, camera: &str, from: WallTime, least: f64) -> Vec<Stretch> {
-    wait::until_some(SOON, &format!("{least} seconds of {camera}"), || {
-        let found = stretches(&site.archive().store()?, camera, from);
-        found.last().is_some_and(|last| seconds(last) >= least).then_some(found)
-    })
-}
-
-fn texts(site: &Site) -> Vec<String> {
-    let events = site.events().recent(0).into_iter().filter(|event| event.kind == EventKind::Recording);
-    events.map(|event| event.text.clone()).collect()
-}
 
 #[test]
 fn cameras_are_recorded_and_go_on_after_a_restart() {
@@ -204,21 +151,6 @@ fn a_store_that_somebody_else_writes_is_waited_for() {
 }
 
 #[test]
-fn a_store_that_was_removed_is_noticed_and_made_again() {
-    let _watchdog = Watchdog::start(4 * SOON);
-    let (directory, cameras) = (TempDir::new().unwrap(), cameras(1));
-    let path = directory.join("store");
-    let site = Site::start(config(&cameras.urls(), &path, RecordingConfig::default())).unwrap();
-    wait_recorded(&site, "cam1", WallTime::default(), 1.0);
-    let removed = SystemClock.now();
-    fs::remove_dir_all(&path).unwrap();
-    wait::until(SOON, "an event", || texts(&site).iter().any(|text| text.contains("store is gone")));
-    wait_recorded(&site, "cam1", removed, 1.0);
-    assert!(path.join("valkkafs.json").exists());
-    assert_eq!(site.camera("cam1").unwrap().status().reconnects, 0, "who watches notices nothing");
-}
-
-#[test]
 fn what_has_no_room_is_refused_in_words() {
     let _watchdog = Watchdog::start(4 * SOON);
     let (directory, cameras) = (TempDir::new().unwrap(), cameras(1));
@@ -241,6 +173,50 @@ fn what_has_no_room_is_refused_in_words() {
     wait_state(&site, "cam1", RecordingState::Failing);
     let reason = site.camera("cam1").unwrap().recording().reason.unwrap();
     assert!(reason.contains("no/such"), "{reason}");
+}
+
+#[test]
+fn too_little_memory_is_told_and_events_are_recorded_all_the_same() {
+    let _watchdog = Watchdog::start(6 * SOON);
+    let (directory, cameras) = (TempDir::new().unwrap(), cameras(2));
+    let recording = RecordingConfig {
+        mode: RecordMode::Events,
+        before: Duration::from_secs(30),
+        ..RecordingConfig::default()
+    };
+    let mut config = config(&cameras.urls(), &directory.join("store"), recording);
+    // Less than a second of either.
+    config.record.as_mut().unwrap().event_memory = 20_000;
+    let site = Site::start(config.clone()).unwrap();
+    let camera = site.camera("cam1").unwrap();
+    let is_short = || camera.recording().reason.is_some_and(|reason| reason.contains("memory holds"));
+    wait::until(SOON, "its state says so", is_short);
+    wait::until(SOON, "an event", || texts(&site).iter().any(|text| text.contains("20 kB for all cameras")));
+    camera.record_event("the door was opened").unwrap();
+    wait_recorded(&site, "cam1", WallTime::default(), 2.0);
+    config.record.as_mut().unwrap().event_memory = 100_000_000;
+    site.apply(config).unwrap();
+    wait::until(SOON * 2, "there is enough", || !is_short());
+}
+
+#[test]
+fn recordings_of_a_removed_camera_grow_old_too() {
+    let _watchdog = Watchdog::start(4 * SOON);
+    let (directory, cameras) = (TempDir::new().unwrap(), cameras(2));
+    let mut config = config(&cameras.urls(), &directory.join("store"), RecordingConfig::default());
+    let site = Site::start(config.clone()).unwrap();
+    for camera in ["cam1", "cam2"] {
+        wait_recorded(&site, camera, WallTime::default(), 1.0);
+    }
+    let store = site.archive().store().unwrap();
+    let first = stretches(&store, "cam1", WallTime::default())[0].from;
+    config.cameras.remove("cam2");
+    let others = Retention { max_age: Some(Duration::from_secs(2)), max_bytes: None };
+    config.record.as_mut().unwrap().others = others;
+    site.apply(config).unwrap();
+    wait::until(SOON, "it is gone", || stretches(&store, "cam2", WallTime::default()).is_empty());
+    // The other one is recorded, and not for some days only.
+    assert_eq!(stretches(&store, "cam1", WallTime::default())[0].from, first);
 }
 
 /// A small file system in memory, for as long as this lives.

@@ -1,7 +1,8 @@
 //! `valkka serve`: the daemon.
 
+use std::env;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{self, Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
@@ -58,7 +59,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     };
     // From before it is read, so that no change is missed.
     let mut file = ConfigFile::new(&path);
-    let config = match Config::load(&path) {
+    let config = match load(&path) {
         Ok(config) => config,
         Err(error) => {
             complain(&error)?;
@@ -115,7 +116,7 @@ impl Service {
     /// Reads the configuration anew, and goes on as it says if nothing is wrong with it.
     fn reload(&mut self) {
         self.manager.reloading();
-        match Config::load(self.file.path()) {
+        match load(self.file.path()) {
             Ok(config) => {
                 warn_of(&config, &self.file);
                 self.file.names(&config.files);
@@ -170,6 +171,20 @@ impl Service {
         let lines = self.web.url().into_iter().chain(rtsp);
         lines.fold(String::new(), |text, line| text + &line + "\n")
     }
+}
+
+/// The configuration in `path`. Which stores there were is remembered in `<name>.stores`: where systemd has the unit keep its
+/// state, else beside the file.
+fn load(path: &Path) -> Result<Config, ConfigError> {
+    let mut config = Config::load(path)?;
+    if let Some(record) = &mut config.record {
+        let mut name = path.file_name().unwrap_or_default().to_owned();
+        name.push(".stores");
+        let state = env::var_os("STATE_DIRECTORY").and_then(|paths| env::split_paths(&paths).next());
+        let file = state.map_or_else(|| path.with_file_name(&name), |directory| directory.join(&name));
+        record.known_stores = Some(path::absolute(&file).unwrap_or(file));
+    }
+    Ok(config)
 }
 
 /// What `config` is about, in one line.

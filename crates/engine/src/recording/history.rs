@@ -19,12 +19,15 @@ pub(super) struct History {
     keyframes: VecDeque<(u64, WallTime)>,
     bytes: usize,
     max_bytes: usize,
+    /// The moment of the newest key frame that has left for want of room.
+    squeezed: Option<WallTime>,
 }
 
 impl History {
     /// A history of `max_bytes` at most.
     pub(super) fn new(max_bytes: usize) -> Self {
-        Self { frames: VecDeque::new(), first: 0, keyframes: VecDeque::new(), bytes: 0, max_bytes }
+        let (frames, keyframes) = (VecDeque::new(), VecDeque::new());
+        Self { frames, first: 0, keyframes, bytes: 0, max_bytes, squeezed: None }
     }
 
     /// The number that the next packet gets.
@@ -45,13 +48,25 @@ impl History {
         }
         self.bytes = self.bytes.saturating_add(size(&frame));
         self.frames.push_back(frame);
-        while self.is_full() && self.first < done && self.drop_frame() {}
-        while self.is_full() {
-            self.drop_group();
-        }
-        if self.keyframes.is_empty() {
-            self.clear();
-        }
+        self.squeeze(done);
+    }
+
+    /// May have so many bytes from now on; packets before number `done` are not needed any more when there are too many.
+    pub(super) fn set_max_bytes(&mut self, max_bytes: usize, done: u64) {
+        self.max_bytes = max_bytes;
+        self.squeeze(done);
+    }
+
+    /// The bytes that it has.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// For how long before `now` it reaches back, `before` at most, and whether that is less for want of room.
+    pub(super) fn reach(&self, now: WallTime, before: Duration) -> (Duration, bool) {
+        let oldest = self.keyframes.front().map(|(_, moment)| *moment);
+        let reach = oldest.map_or(Duration::ZERO, |oldest| now.saturating_since(oldest)).min(before);
+        (reach, reach < before && self.squeezed.is_some_and(|moment| moment + before + before > now))
     }
 
     /// Drops what is not needed to begin `before` ahead of `now`; nothing from number `kept` on.
@@ -87,6 +102,18 @@ impl History {
         self.frames.clear();
         self.keyframes.clear();
         self.bytes = 0;
+    }
+
+    /// Drops what there is no room for: what is before number `done` if that is enough, else whole groups.
+    fn squeeze(&mut self, done: u64) {
+        while self.is_full() && self.first < done && self.drop_frame() {}
+        while self.is_full() {
+            self.squeezed = self.keyframes.front().map(|(_, moment)| *moment).or(self.squeezed);
+            self.drop_group();
+        }
+        if self.keyframes.is_empty() {
+            self.clear();
+        }
     }
 
     /// Drops the oldest group of pictures.

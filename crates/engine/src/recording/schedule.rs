@@ -9,7 +9,7 @@ use valkka_core::stream::Track;
 use valkka_core::time::WallTime;
 
 use super::history::{History, size};
-use super::{NO_EVENT, RecordingMode, RecordingOptions, RecordingState, SWITCHED_OFF};
+use super::{NO_EVENT, RecordingMemory, RecordingMode, RecordingOptions, RecordingState, SWITCHED_OFF};
 
 /// Where a recording goes. It never waits.
 pub(super) trait Target {
@@ -42,6 +42,8 @@ pub(super) struct Schedule {
     event: Option<Event>,
     /// The number up to which an event is still to be recorded that is over.
     unfinished: Option<u64>,
+    /// The moment of the newest packet.
+    newest: Option<WallTime>,
 }
 
 #[derive(Debug)]
@@ -64,6 +66,7 @@ impl Schedule {
             breaks: VecDeque::new(),
             event: None,
             unfinished: None,
+            newest: None,
         }
     }
 
@@ -178,10 +181,10 @@ impl Schedule {
             return;
         };
         let now = frame.time.wall;
+        self.newest = Some(now);
+        let is_next = self.next == self.history.end();
         self.history.push(frame.clone(), starts, self.next);
-        if self.history.end() == self.history.first() {
-            self.waiting = true;
-        }
+        let has_room = self.history.end() > self.history.first();
         if let Some(event) = &mut self.event {
             if event.until > now + after + CLOCK_SLACK {
                 // The clock was set back.
@@ -193,13 +196,34 @@ impl Schedule {
                 self.unfinished = Some(self.history.end().saturating_sub(1));
             }
         }
-        if self.event.is_some() {
-            self.record(target);
+        match (&self.event, has_room) {
+            (Some(_), true) => self.record(target),
+            // All that came before it is recorded: it need not be kept for that.
+            (Some(_), false) if is_next => self.record_at_once(frame, target),
+            (Some(_), false) => {
+                self.record(target);
+                self.waiting = true;
+            }
+            (None, false) => self.waiting = true,
+            (None, true) => {}
         }
         self.finish(target);
         let goes_on = self.event.is_some() || self.unfinished.is_some();
         let kept = if goes_on { self.next } else { u64::MAX };
         self.history.trim(now, before, kept);
+    }
+
+    /// Bytes that what precedes an event may have in memory from now on.
+    pub(super) fn set_max_bytes(&mut self, max_bytes: usize) {
+        self.history.set_max_bytes(max_bytes, self.next);
+    }
+
+    /// What is kept for events to come.
+    pub(super) fn memory(&self) -> RecordingMemory {
+        let RecordingMode::OnEvent { before, .. } = self.mode else { return RecordingMemory::default() };
+        let (reach, is_short) =
+            self.newest.map_or_else(Default::default, |now| self.history.reach(now, before));
+        RecordingMemory { bytes: self.history.bytes(), reach, is_short }
     }
 
     /// Records what is left of an event that is over, as far as there is room for it; the rest comes later.
@@ -220,6 +244,15 @@ impl Schedule {
     /// Records what there is, as far as there is room for it.
     fn record(&mut self, target: &dyn Target) {
         while self.record_one(target) {}
+    }
+
+    /// Records a packet for which there is no room in the history.
+    fn record_at_once(&mut self, frame: &Frame, target: &dyn Target) {
+        while let Some((_, reason)) = self.breaks.pop_front_if(|(number, _)| *number <= self.next) {
+            target.gap(&reason);
+        }
+        self.begun |= target.put(frame);
+        self.next = self.history.end();
     }
 
     /// Records the next packet; returns whether there may be another.
@@ -510,6 +543,41 @@ mod tests {
         schedule.trigger(at(150.0), "door", &words);
         assert_eq!(words.take(), "");
         assert_eq!(feed(&mut schedule, &words, "p151 K152 p153"), "K152 p153");
+    }
+
+    #[test]
+    fn what_has_no_room_in_memory_is_recorded_once_there_is_an_event() {
+        let (mut schedule, words) = (on_event(10, 1000), Words::new());
+        assert_eq!(feed(&mut schedule, &words, "+0 K1 p2"), "");
+        schedule.trigger(at(2.0), "door", &words);
+        assert_eq!(words.take(), "K1 p2");
+        // Less than a packet.
+        schedule.set_max_bytes(500);
+        assert_eq!(
+            feed(&mut schedule, &words, "p3 p4 p5 -6 +7 p8 K9 p10"),
+            "p3 p4 p5 (not connected: pulled) K9 p10"
+        );
+        let memory = schedule.memory();
+        assert_eq!((memory.bytes, memory.is_short), (0, true));
+    }
+
+    #[test]
+    fn too_little_memory_is_told() {
+        let (mut schedule, words) = (on_event(4, 1), Words::new());
+        feed(&mut schedule, &words, "+0 K1 K2");
+        let reach = |seconds, is_short| (Duration::from_secs(seconds), is_short);
+        let told = |schedule: &Schedule| (schedule.memory().reach, schedule.memory().is_short);
+        assert_eq!(told(&schedule), reach(1, false), "it has only begun");
+        schedule.set_max_bytes(2500);
+        feed(&mut schedule, &words, "K3 K4 K5");
+        assert_eq!(told(&schedule), reach(1, true));
+        schedule.set_max_bytes(100_000);
+        feed(&mut schedule, &words, "K6 K7");
+        assert_eq!(told(&schedule), reach(3, true));
+        feed(&mut schedule, &words, "K8 K9");
+        assert_eq!(told(&schedule), reach(4, false));
+        schedule.set_mode(RecordingMode::Always, &words);
+        assert_eq!(schedule.memory(), RecordingMemory::default());
     }
 
     #[test]

@@ -8,12 +8,13 @@ use valkka::reason::reason;
 use valkka::recording::{
     MotionOptions, MotionWatch, Recording, RecordingMode, RecordingOptions, RecordingState as Engines,
 };
-use valkka::store::{Retention, Writer};
+use valkka::store::Writer;
 
 use super::late::Late;
 use super::{RECORD, SiteCamera};
 use crate::archive::ArchiveState;
 use crate::config::{RecordMode, RecordingConfig};
+use crate::event_memory::{self, FIRST_BYTES, Sufficiency};
 use crate::status::{RecordingState, RecordingStatus};
 
 /// What records one camera.
@@ -23,6 +24,8 @@ pub(super) struct Recorder {
     running: Option<Running>,
     /// Why nothing runs that should, or no movement is looked for, in words.
     failure: Option<String>,
+    /// Whether there is memory enough for what precedes events.
+    sufficiency: Sufficiency,
 }
 
 struct Running {
@@ -75,6 +78,21 @@ impl Recorder {
         }
     }
 
+    /// How many bytes of memory it needs for what precedes events, `None` of them for as many as there are; `None` if it
+    /// keeps nothing there.
+    pub(super) fn memory_need(&self) -> Option<Option<usize>> {
+        let is_kept = matches!(self.config.mode, RecordMode::Motion | RecordMode::Events);
+        let running = self.running.as_ref().filter(|_| is_kept)?;
+        Some(event_memory::need(running.recording.memory()))
+    }
+
+    /// May have so many bytes for that, of the `total` for all cameras; once a second. Returns what is worth telling.
+    pub(super) fn set_memory(&mut self, bytes: usize, total: u64) -> Option<String> {
+        let running = self.running.as_ref()?;
+        running.recording.set_max_bytes(bytes);
+        self.sufficiency.look(running.recording.memory(), self.config.before, total)
+    }
+
     /// Something happened that is to be recorded. Returns whether a recording begins by it.
     pub(super) fn trigger(&self, reason: &str) -> Result<bool, String> {
         match &self.running {
@@ -97,7 +115,11 @@ impl Recorder {
             (.., Some(failure)) => (RecordingState::Failing, Some(failure.clone())),
             (_, Some(running), None) => match running.recording.state() {
                 Engines::Off => (RecordingState::Off, None),
-                Engines::Waiting { reason } => (RecordingState::Waiting, Some(reason.to_string())),
+                Engines::Waiting { reason } => {
+                    let shortage = self.sufficiency.shortage(running.recording.memory(), self.config.before);
+                    let shortage = shortage.map_or_else(String::new, |shortage| format!("; {shortage}"));
+                    (RecordingState::Waiting, Some(format!("{reason}{shortage}")))
+                }
                 Engines::Recording { .. } => (RecordingState::Recording, None),
                 Engines::Failing { reason } => (RecordingState::Failing, Some(reason.to_string())),
             },
@@ -123,8 +145,8 @@ impl Recorder {
 impl Running {
     fn start(camera: &SiteCamera, writer: &Arc<Writer>, config: &RecordingConfig) -> Result<Self, String> {
         let fail = |error: &dyn std::error::Error| format!("not recorded: {}", reason(error));
-        let options = RecordingOptions { mode: mode(config), ..RecordingOptions::default() };
-        let recording = Recording::new(writer, &camera.name, retention(config), options, |_| ());
+        let options = RecordingOptions { mode: mode(config), max_bytes: FIRST_BYTES };
+        let recording = Recording::new(writer, &camera.name, config.retention(), options, |_| ());
         let recording = Arc::new(recording.map_err(|error| fail(&error))?);
         let late = Late::new(recording.clone(), camera.keeper.clone());
         let branch = camera.hub.branch(RECORD, Arc::new(late)).map_err(|error| fail(&error))?;
@@ -133,7 +155,7 @@ impl Running {
 
     /// Goes on as `config` says, with the camera as it is connected to now.
     fn go_on(&mut self, camera: &SiteCamera, config: &RecordingConfig) -> Result<(), String> {
-        self.recording.set_retention(retention(config));
+        self.recording.set_retention(config.retention());
         self.recording.set_mode(mode(config));
         if config.mode != RecordMode::Motion {
             self.motion = None;
@@ -155,10 +177,6 @@ impl Running {
         }
         Ok(())
     }
-}
-
-fn retention(config: &RecordingConfig) -> Retention {
-    Retention { max_bytes: config.quota, max_age: config.keep }
 }
 
 fn mode(config: &RecordingConfig) -> RecordingMode {

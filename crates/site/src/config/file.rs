@@ -99,7 +99,7 @@ pub(super) struct WebTls {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Record {
-    /// The directory of the store; it is made if it is not there, and the one that it is to be in must be there.
+    /// The directory of the store; it is made if it never was there, and the one that it is to be in must be there.
     pub(super) store: PathBuf,
     /// How much is reserved when the store is made, e.g. "500 GB"; a store that is there keeps its size.
     pub(super) size: Option<Size>,
@@ -107,6 +107,8 @@ pub(super) struct Record {
     pub(super) block_size: Option<Size>,
     /// What a new store must leave free on the disk, "1 GB" if not given.
     pub(super) min_free: Option<Size>,
+    /// Memory for the seconds before events, of all cameras together; "512 MB" if not given.
+    pub(super) memory: Option<Size>,
     /// When cameras are recorded, always if not given.
     pub(super) mode: Option<RecordMode>,
     /// Seconds from before an event that are recorded with it, 5 if not given.
@@ -115,9 +117,9 @@ pub(super) struct Record {
     /// Seconds for which recording goes on after an event, 10 if not given.
     #[schemars(range(max = 3600))]
     pub(super) after: Option<u16>,
-    /// What is kept of a camera at most, e.g. "50 GB"; as much as there is room for, if not given.
+    /// What is kept of a camera at most, e.g. "50 GB", also of a removed one; as much as there is room for, if not given.
     pub(super) quota: Option<Size>,
-    /// For how many days recordings are kept at most; as long as there is room, if not given.
+    /// For how many days recordings are kept at most, also of removed cameras; as long as there is room, if not given.
     #[schemars(range(min = 1))]
     pub(super) days: Option<u16>,
     /// How little movement counts as such, from 1 to 100; 50 if not given.

@@ -142,6 +142,9 @@ impl Reader<'_> {
             size: bytes(record.size),
             block_size: bytes(record.block_size),
             min_free: bytes(record.min_free).unwrap_or(RecordConfig::MIN_FREE),
+            event_memory: bytes(record.memory).unwrap_or(RecordConfig::EVENT_MEMORY),
+            others: recording.retention(),
+            known_stores: None,
         };
         (config, recording)
     }

@@ -10,7 +10,7 @@ use std::path::Path;
 ///
 /// # Errors
 /// In words, without the path.
-pub(super) fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>, String> {
+pub(crate) fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>, String> {
     let metadata = fs::metadata(path).map_err(|error| error.to_string())?;
     if metadata.is_dir() {
         return Err("it is a directory".to_owned());

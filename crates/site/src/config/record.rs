@@ -8,15 +8,17 @@ use rustix::fs::statvfs;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use valkka::reason::reason;
-use valkka::store::Geometry;
+use valkka::store::{Geometry, Retention};
 
 use super::problem::Problem;
 use super::size::Size;
+use crate::known_stores::KnownStores;
 
 /// Where recordings are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordConfig {
-    /// The directory of the store. If there is none, one is made; the directory that it is to be in must be there.
+    /// The directory of the store. If there is none, and never was, one is made; the directory that it is to be in must be
+    /// there.
     pub store: PathBuf,
     /// Bytes that are reserved when the store is made; `None` if it is not to be made. A store that is there keeps its size.
     pub size: Option<u64>,
@@ -24,6 +26,13 @@ pub struct RecordConfig {
     pub block_size: Option<u64>,
     /// Bytes that a new store must leave free on its file system, else it is not made.
     pub min_free: u64,
+    /// Bytes of memory for what precedes events, of all cameras together. Who needs little leaves more to the others.
+    pub event_memory: u64,
+    /// How much is kept of cameras that the configuration does not name, of each.
+    pub others: Retention,
+    /// The file that remembers which stores there were, so that a disk that is not mounted is noticed: it must not be on that
+    /// disk. `None` to remember it only for as long as recordings go to the same directory.
+    pub known_stores: Option<PathBuf>,
 }
 
 /// How a camera is recorded, if there is a [`RecordConfig`].
@@ -31,7 +40,8 @@ pub struct RecordConfig {
 pub struct RecordingConfig {
     /// When.
     pub mode: RecordMode,
-    /// How much from before an event is recorded with it, from its key frame on. At most [`Self::MAX_BEFORE`].
+    /// How much from before an event is recorded with it, from its key frame on, as far as there is memory for it. At most
+    /// [`Self::MAX_BEFORE`].
     pub before: Duration,
     /// For how long recording goes on after an event. At most [`Self::MAX_AFTER`].
     pub after: Duration,
@@ -61,10 +71,20 @@ pub enum RecordMode {
 impl RecordConfig {
     /// What is left free if nothing else is said: 1 GB.
     pub const MIN_FREE: u64 = 1_000_000_000;
+    /// Memory for what precedes events if nothing else is said: 512 MB.
+    pub const EVENT_MEMORY: u64 = 512_000_000;
 
     /// A store in the directory `store`, of so many bytes if it is to be made.
     pub fn new(store: impl Into<PathBuf>, size: Option<u64>) -> Self {
-        Self { store: store.into(), size, block_size: None, min_free: Self::MIN_FREE }
+        Self {
+            store: store.into(),
+            size,
+            block_size: None,
+            min_free: Self::MIN_FREE,
+            event_memory: Self::EVENT_MEMORY,
+            others: Retention::default(),
+            known_stores: None,
+        }
     }
 
     /// Bytes of a block of a new store of `size` bytes for so many cameras: each has a block to itself at any time, and
@@ -80,6 +100,10 @@ impl RecordConfig {
             |key: &str, message: String| Some(Problem::new(vec!["record".into(), key.into()], message));
         if self.store.join("valkkafs.json").exists() {
             return None;
+        }
+        let known_as = std::path::absolute(&self.store).unwrap_or_else(|_| self.store.clone());
+        if let Err(message) = KnownStores::new(self.known_stores.as_deref()).check_new(&known_as) {
+            return problem("store", message);
         }
         let shown = self.store.display();
         let Some(size) = self.size else {
@@ -127,6 +151,11 @@ impl RecordingConfig {
     pub const MAX_BEFORE: Duration = Duration::from_secs(60);
     /// The longest time after an event.
     pub const MAX_AFTER: Duration = Duration::from_secs(3600);
+
+    /// How much is kept.
+    pub(crate) fn retention(&self) -> Retention {
+        Retention { max_bytes: self.quota, max_age: self.keep }
+    }
 }
 
 impl Default for RecordingConfig {
@@ -144,7 +173,7 @@ impl Default for RecordingConfig {
 }
 
 /// The directory that `path` is in.
-pub(crate) fn directory_around(path: &Path) -> &Path {
+fn directory_around(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
