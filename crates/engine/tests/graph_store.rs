@@ -1,6 +1,7 @@
 //! Streams written into a store and read back, by graphs that are wired by hand.
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
+use std::fs;
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -9,15 +10,17 @@ use bytes::Bytes;
 use valkka::codec::{Codec, CodecParams};
 use valkka::frame::{Body, Frame, FrameTime, Packet, Signal};
 use valkka::graph::{
-    BlockChange, BlockChangeKind, BlockStore, KeyTime, StoreReader, StoreWriter, StoreWriterNotice,
+    BlockChange, BlockChangeKind, BlockStore, KeyTime, StoreReader, StoreWriter, StoreWriterError,
+    StoreWriterNotice,
 };
 use valkka::lock::lock;
 use valkka::payload::Payload;
 use valkka::sink::{FnSink, Sink};
-use valkka::store::{Geometry, StoreFiles, StreamId};
+use valkka::store::{Geometry, StoreError, StoreFiles, StreamId, Writer, WriterOptions};
 use valkka::stream::{Slot, Track};
 use valkka::time::{MediaTime, WallTime};
 use valkka_testkit::temp::TempDir;
+use valkka_testkit::wait;
 use valkka_testkit::watchdog::Watchdog;
 
 const SOON: Duration = Duration::from_secs(60);
@@ -257,4 +260,41 @@ fn a_report_may_stop_the_writer_and_look_at_the_table() {
     assert_eq!(times.key_ms, START_MS + 1);
     // What makes a circle of the parts.
     lock(&parts).take();
+}
+
+#[test]
+fn a_start_that_failed_can_be_made_again() {
+    let _watchdog = Watchdog::start(SOON * 2);
+    let scene = Scene::new(1 << 16, 4, KeyTime::First);
+    let holder = Writer::open(scene.blocks.store(), WriterOptions::default()).unwrap();
+    let (writer, _notices) = scene.writer(1000);
+    writer.map(SLOT, ID);
+    for _ in 0..2 {
+        assert!(matches!(writer.start(None), Err(StoreWriterError::Store(StoreError::Locked(_)))));
+    }
+    let written = [packet(&params(Codec::H264), 0, true, 100)];
+    writer.input().put(written[0].clone());
+    drop(holder);
+    writer.start(None).unwrap();
+    writer.stop();
+    same(&scene.read([0]), &written);
+}
+
+#[test]
+fn an_update_that_failed_is_made_up_for() {
+    let _watchdog = Watchdog::start(SOON * 3);
+    let scene = Scene::new(1 << 16, 4, KeyTime::First);
+    let (writer, _notices) = scene.writer(1000);
+    writer.map(SLOT, ID);
+    writer.start(None).unwrap();
+    let (data, away) = (scene.blocks.files().data.clone(), scene.blocks.files().data.with_extension("away"));
+    fs::rename(&data, &away).unwrap();
+    writer.input().put(packet(&params(Codec::H264), 0, true, 100));
+    wait::until(SOON, "it was taken, and is not on disk", || {
+        matches!(scene.blocks.update(), Err(StoreError::Late(_)))
+    });
+    assert!(matches!(scene.blocks.update(), Err(StoreError::Late(_))), "it is not there yet");
+    fs::rename(&away, &data).unwrap();
+    wait::until(SOON, "it is on disk", || scene.blocks.update().is_ok());
+    assert_eq!(scene.times()[0], (0, 0));
 }

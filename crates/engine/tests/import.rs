@@ -21,7 +21,11 @@ const LIMIT: Duration = Duration::from_secs(240);
 const START: WallTime = WallTime::from_micros(1_795_435_200_000_000);
 
 fn writer(directory: &TempDir) -> (Arc<Store>, Writer) {
-    let options = StoreOptions::new(Geometry::new(1 << 20, 32).unwrap());
+    writer_of(directory, 1 << 20)
+}
+
+fn writer_of(directory: &TempDir, block_bytes: u64) -> (Arc<Store>, Writer) {
+    let options = StoreOptions::new(Geometry::new(block_bytes, 32).unwrap());
     let store = Store::create(&directory.join("store"), &options).unwrap();
     (store.clone(), Writer::open(store, WriterOptions::default()).unwrap())
 }
@@ -82,6 +86,22 @@ fn times_do_not_exist_twice() {
         stretches.iter().map(|stretch| stretch.gap_before.as_ref().map(|gap| gap.reason.as_str())).collect();
     assert_eq!(reasons.len(), 2);
     assert!(reasons[1].unwrap().contains("nothing was imported"), "{reasons:?}");
+}
+
+#[test]
+fn what_no_block_has_room_for_is_no_success() {
+    require!(media::available());
+    let _watchdog = Watchdog::start(LIMIT);
+    let directory = TempDir::new().unwrap();
+    let clip = Clip::default().file().unwrap();
+    let mut reader = FileReader::open(&clip).unwrap();
+    let first = reader.read().unwrap().unwrap().packet().unwrap().payload.len();
+    assert!(first > 4096, "a key frame of {first} bytes");
+    // The queue has room for it, and the frames after it would fit.
+    let (store, writer) = writer_of(&directory, 4096);
+    let error = import(&writer, "front", &clip, Some(START)).unwrap_err();
+    assert!(matches!(error, ImportError::NotTaken { bytes, .. } if bytes == first), "{error}");
+    assert_eq!(store.streams().iter().filter(|stream| stream.last.is_some()).count(), 0);
 }
 
 #[test]

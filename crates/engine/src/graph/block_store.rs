@@ -225,16 +225,17 @@ impl BlockStore {
     /// # Errors
     /// If the disk does not take it.
     pub fn update(&self) -> Result<(), StoreError> {
-        let writer = {
-            let mut table = lock(&self.table);
-            let Some(writer) = table.writer.upgrade() else { return Ok(()) };
-            let taken = self.taken.load(Ordering::Acquire);
-            if std::mem::replace(&mut table.updated_at, taken) == taken {
-                return Ok(());
-            }
-            writer
+        let (writer, updated_at) = {
+            let table = lock(&self.table);
+            (table.writer.upgrade(), table.updated_at)
         };
+        let Some(writer) = writer else { return Ok(()) };
+        let taken = self.taken.load(Ordering::Acquire);
+        if taken == updated_at {
+            return Ok(());
+        }
         writer.commit(Instant::now() + PATIENCE)?;
+        lock(&self.table).updated_at = taken;
         self.show(|| with_open_blocks(writer.store()));
         (self.report)(BlockChange { by_writer: false, kind: BlockChangeKind::Updated });
         Ok(())

@@ -66,6 +66,18 @@ impl<T> PartWorker<T> {
         }
     }
 
+    /// Has what was taken wait for another start, for nothing came of this one; drops it if it was stopped meanwhile.
+    pub(super) fn give_back(&self, idle: T) {
+        let mut life = lock(&self.life);
+        if matches!(&*life, Life::Starting) {
+            *life = Life::Idle(idle);
+        } else {
+            // What is dropped may call.
+            drop(life);
+            drop(idle);
+        }
+    }
+
     /// Starts `body`, after [`Self::take`].
     ///
     /// # Errors
@@ -163,6 +175,19 @@ mod tests {
         part.stop();
         assert_eq!(Arc::strong_count(&owned), 1);
         part.start(None, |_, _| panic!("it was stopped")).unwrap();
+    }
+
+    #[test]
+    fn what_is_given_back_waits_for_another_start() {
+        let owned = Arc::new(());
+        let part = PartWorker::new("test", "part", owned.clone());
+        let taken = part.take().unwrap();
+        assert!(part.take().is_none());
+        part.give_back(taken);
+        let taken = part.take().unwrap();
+        part.stop();
+        part.give_back(taken);
+        assert_eq!((part.take(), Arc::strong_count(&owned)), (None, 1));
     }
 
     #[test]

@@ -127,10 +127,11 @@ impl StoreWriter {
         }
     }
 
-    /// Takes the store and starts its thread, bound to the CPU with this index. A second start does nothing.
+    /// Takes the store and starts its thread, bound to the CPU with this index. Once it was started, nothing happens.
     ///
     /// # Errors
-    /// If the store cannot be written, somebody writes it already, or the system gives no thread.
+    /// If the store cannot be written, somebody writes it already, or the system gives no thread. In the first two cases it can
+    /// be started again.
     pub fn start(&self, affinity: Option<usize>) -> Result<(), StoreWriterError> {
         let Some(packets) = self.worker.take() else { return Ok(()) };
         let (event, events) = sync_channel(MAX_EVENTS);
@@ -146,7 +147,13 @@ impl StoreWriter {
             on_event: Arc::new(on_event),
             ..WriterOptions::default()
         };
-        let writer = Arc::new(Writer::open(self.blocks.store(), options)?);
+        let writer = match Writer::open(self.blocks.store(), options) {
+            Ok(writer) => Arc::new(writer),
+            Err(error) => {
+                self.worker.give_back(packets);
+                return Err(error.into());
+            }
+        };
         self.blocks.attach(&writer);
         let running = Running {
             packets,
