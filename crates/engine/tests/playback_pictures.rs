@@ -286,6 +286,78 @@ fn a_clock_may_be_set() {
 }
 
 #[test]
+fn what_was_added_later_is_shown_in_its_time() {
+    require!(media::available());
+    let _watchdog = Watchdog::start(LIMIT);
+    for b_frames in [0, 2] {
+        let clip = Clip { seconds: 3, b_frames, ..small() };
+        let newer = || Footage::default().clip(&clip, at(100_000));
+        for footage in [
+            // The older one is the last that was recorded, is followed without a word, and with one.
+            newer().clip(&clip, at(0)),
+            newer().clip(&clip, at(0)).clip(&clip, at(200_000)),
+            newer().clip(&clip, at(0)).gap(at(2960), at(200_000), "a pause").clip(&clip, at(200_000)),
+        ] {
+            let end = if footage.pictures.at(at(300_000)).unwrap().0 > at(150_000) {
+                Some(200_000.0)
+            } else {
+                None
+            };
+            for mut reader in [reader_of(&footage), narrow(&footage)] {
+                for millis in (0..2990).chain(100_000..102_990).step_by(90) {
+                    footage.pictures.check(&reader.at(at(millis)).unwrap(), at(millis));
+                }
+                assert_eq!(blank(reader.at(at(150_000)).unwrap()).1, end);
+                let mut reader = narrow(&footage);
+                footage.pictures.check(&reader.at(at(2900)).unwrap(), at(2900));
+                assert_eq!(blank(reader.at(at(50_000)).unwrap()).1, Some(100_000.0));
+                footage.pictures.check(&reader.at(at(100_000)).unwrap(), at(100_000));
+                footage.pictures.check(&reader.at(at(102_900)).unwrap(), at(102_900));
+                assert_eq!(blank(reader.at(at(103_100)).unwrap()).1, end);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_clock_may_be_set_back_twice_over_the_same_time() {
+    require!(media::available());
+    let _watchdog = Watchdog::start(LIMIT);
+    let clip = small();
+    let footage = Footage::default().clip(&clip, at(0)).clip(&clip, at(500)).clip(&clip, at(-5000));
+    let mut reader = reader_of(&footage);
+    for millis in (0..10_400).step_by(20) {
+        let view = reader.at(at(millis)).unwrap();
+        let picture = view.picture().unwrap();
+        assert!(picture.from <= at(millis) && at(millis) < picture.to, "{millis}: {picture:?}");
+    }
+    assert_eq!(blank(reader.at(at(20_000)).unwrap()).1, None);
+}
+
+#[test]
+fn sound_alone_is_not_searched_to_its_end() {
+    require!(media::available());
+    let _watchdog = Watchdog::start(LIMIT);
+    let clip = Clip { audio: true, ..small() };
+    let sound: Vec<_> = packets(&clip, at(0))
+        .into_iter()
+        .chain(packets(&clip, at(10_000)))
+        .chain(packets(&clip, at(20_000)))
+        .filter(|frame| !frame.packet().is_some_and(|packet| packet.params.codec.is_video()))
+        .map(Entry::Frame)
+        .collect();
+    let count = sound.len();
+    let mut reader = PictureReader::new(Box::new(MemoryPackets::new(sound)), PictureOptions::default());
+    let steps = Cell::new(0);
+    let patience = || {
+        steps.set(steps.get() + 1);
+        true
+    };
+    assert!(reader.keyframe_near_while(at(0), &patience).unwrap().picture().is_none());
+    assert!(steps.get() < count / 2, "{} of {count}", steps.get());
+}
+
+#[test]
 fn more_may_be_recorded_while_it_is_played() {
     require!(media::available());
     let _watchdog = Watchdog::start(LIMIT);

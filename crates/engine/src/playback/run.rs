@@ -40,6 +40,8 @@ pub(super) struct Run {
     held_back: usize,
     /// Whether all pictures came out at the end, after which the decoder cannot go on.
     drained: bool,
+    /// Where it went on last that was not next in order.
+    leapt_to: Option<WallTime>,
     /// When the first packet since the start was recorded.
     first: Option<WallTime>,
     /// The last picture, of which the end is not known yet.
@@ -89,6 +91,7 @@ impl Run {
             inside_in_order: false,
             held_back: options.threads.saturating_sub(1),
             drained: false,
+            leapt_to: None,
             first: None,
             tail: None,
             cut: None,
@@ -102,7 +105,7 @@ impl Run {
     pub(super) fn start(&mut self, time: WallTime) -> Result<(), PlaybackError> {
         self.forget();
         (self.next, self.track, self.first, self.drained) = (None, None, None, false);
-        (self.tail, self.cut) = (None, None);
+        (self.tail, self.cut, self.leapt_to) = (None, None, None);
         self.audio.clear();
         self.source.seek(time)?;
         Ok(())
@@ -181,6 +184,7 @@ impl Run {
     ) -> Result<Option<(Frame, Option<WallTime>)>, PlaybackError> {
         // What is to be decoded is one packet, not what lies behind it.
         let mut window = Window::new(usize::MAX);
+        let mut sound_from = None;
         while self.tail.is_none() {
             if !go_on() {
                 return Err(PlaybackError::GivenUp);
@@ -190,6 +194,13 @@ impl Run {
                 break;
             }
             let is_video = matches!(&self.next, Some(Entry::Frame(frame)) if is_video(frame));
+            if let Some(Entry::Frame(frame)) = &self.next
+                && !is_video
+                && frame.time.wall.micros_since(*sound_from.get_or_insert(frame.time.wall)) > MAX_HOLD
+            {
+                // There is sound alone.
+                break;
+            }
             self.advance(&mut window)?;
             if is_video && self.primed {
                 self.drain(&mut window);
@@ -228,6 +239,9 @@ impl Run {
         if let Some(&next) = self.inside.front().filter(|_| self.inside_in_order) {
             return Ok(Bound::At(next));
         }
+        if self.next.is_none() && !inside && !self.drained && self.leap(None)? {
+            return self.bound();
+        }
         match &self.next {
             // What came after the end cannot be decoded from here.
             Some(_) if self.drained => Ok(Bound::End),
@@ -243,6 +257,9 @@ impl Run {
                 }
                 let params = packet.params.clone();
                 let begins = packet.keyframe && !inside;
+                if begins && self.is_far(time) && self.leap(Some(time))? {
+                    return self.bound();
+                }
                 let follows = !inside && self.primed && self.shows_in_order(&params);
                 Ok(if begins || follows { Bound::At(time) } else { Bound::Unknown })
             }
@@ -267,6 +284,7 @@ impl Run {
             Some(Entry::Frame(frame)) => self.frame(frame, window)?,
             Some(Entry::Gap(gap)) => {
                 self.drain(window);
+                self.leap(Some(gap.to))?;
                 self.cut = Some(Cut { from: Some(gap.from), why: Why::Gap(gap.reason) });
             }
             Some(Entry::Damage(reason)) => {
@@ -275,7 +293,7 @@ impl Run {
             }
             None => {
                 self.drain(window);
-                self.drained = true;
+                self.drained = !self.leap(None)?;
             }
         }
         Ok(())
@@ -297,8 +315,17 @@ impl Run {
         let in_order = self.shows_in_order(&params);
         self.first.get_or_insert(time);
         if keyframe {
-            if let Some(tail) = self.position().filter(|tail| tail.micros_since(time) > MAX_JITTER) {
-                return self.pass_over(tail, window);
+            if self.position().is_some_and(|tail| tail.micros_since(time) > MAX_JITTER) {
+                // The clock was set back, or this was added later.
+                self.drain(window);
+                self.drained = !self.leap(None)?;
+                return Ok(());
+            }
+            if self.is_far(time) {
+                self.drain(window);
+                if self.leap(Some(time))? {
+                    return Ok(());
+                }
             }
             // Of what could not be decoded nothing is inside any more.
             if in_order {
@@ -318,16 +345,22 @@ impl Run {
         Ok(())
     }
 
-    /// The clock was set back: goes on with what was recorded at times after the last picture.
-    fn pass_over(&mut self, last: WallTime, window: &mut Window) -> Result<(), PlaybackError> {
-        self.drain(window);
-        // The last ones may have come out of the decoder only now.
-        let last = self.position().unwrap_or(last);
-        if let Some(later) = self.source.keyframe_after(last)? {
-            self.next = None;
-            self.source.seek(later)?;
-        }
-        Ok(())
+    /// Whether `time` is so much later than the last picture that there may be others between them.
+    fn is_far(&self, time: WallTime) -> bool {
+        self.position().is_some_and(|tail| time.micros_since(tail) > MAX_HOLD)
+    }
+
+    /// Goes on with what is next in time after the last picture, if that is not what is next in order, of the moment `next`.
+    /// Footage that was added later, or recorded by a clock that was wrong, stands elsewhere in the order.
+    fn leap(&mut self, next: Option<WallTime>) -> Result<bool, PlaybackError> {
+        let Some(tail) = self.position() else { return Ok(false) };
+        // A search may find what was recorded by a clock that was set back once more, and end before that moment.
+        let after = self.leapt_to.map_or(tail, |leapt| leapt.max(tail));
+        let found = self.source.keyframe_after(after)?;
+        let Some(to) = found.filter(|&found| next.is_none_or(|next| found < next)) else { return Ok(false) };
+        (self.next, self.leapt_to) = (None, Some(to));
+        self.source.seek(to)?;
+        Ok(true)
     }
 
     /// Has all pictures come out that are inside the decoder, which then needs a key frame.
