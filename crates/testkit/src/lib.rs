@@ -6,7 +6,8 @@
 //!   wrote, and the files they send.
 //! - [`fake::Server`], [`fake::Nobody`], [`lossy::Proxy`]: servers that misbehave or are not there, and networks that
 //!   misbehave.
-//! - [`xvfb::Display`], [`window::Window`]: a screen without a screen, and a window of another process.
+//! - [`xvfb::Display`], [`window::Window`], [`user::User`]: a screen without a screen, a window of another process, and
+//!   somebody who uses it.
 //! - [`browser::Browser`]: Chromium, to look at pages with.
 //! - [`vlc`]: a player that people have.
 //! - [`certificate::Certificate`]: what a server shows by TLS.
@@ -42,6 +43,7 @@ pub mod picture;
 pub mod process;
 pub mod skip;
 pub mod temp;
+pub mod user;
 pub mod vlc;
 pub mod wait;
 pub mod watchdog;
