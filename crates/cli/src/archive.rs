@@ -1,32 +1,60 @@
 //! Stores on the command line.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
+use valkka::store::medium::{FileMedium, Medium as _};
 use valkka::store::{Geometry, Store, StoreError, StoreOptions, StreamId};
 
 use crate::units;
 
-/// Opens the store in `dir`; if there is none and a size is given, makes one of so many bytes, with blocks of `block_size` or
-/// a size that suits so many streams.
-pub(crate) fn open_or_create(
-    dir: &Path,
-    size: Option<u64>,
-    block_size: Option<u64>,
-    streams: usize,
-) -> anyhow::Result<Arc<Store>> {
-    let size = match (Store::open(dir), size) {
-        (Err(StoreError::NoStore(_)), Some(size)) => size,
-        (Err(StoreError::NoStore(_)), None) => {
-            bail!("there is no store in {}; --size, such as --size 10G, makes one", dir.display());
-        }
-        (opened, _) => return Ok(opened?),
+/// A store to be made where there is none.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct NewStore {
+    /// Bytes of its data; by default all of the device.
+    pub(crate) size: Option<u64>,
+    /// Bytes of a block; by default what suits the streams.
+    pub(crate) block_size: Option<u64>,
+    /// Where the data are to be, if not in the directory.
+    pub(crate) device: Option<PathBuf>,
+    /// Whether a device is taken that holds something.
+    pub(crate) overwrite_device: bool,
+}
+
+/// Opens the store in `dir`; if there is none, and `new` says how large it is to be, makes one for so many streams.
+pub(crate) fn open_or_create(dir: &Path, new: &NewStore, streams: usize) -> anyhow::Result<Arc<Store>> {
+    match Store::open(dir) {
+        Err(StoreError::NoStore(_)) => {}
+        opened => return Ok(opened?),
+    }
+    let Some(size) = new.data_size()? else {
+        bail!("there is no store in {}; --size, such as --size 10G, makes one", dir.display());
     };
-    let block = block_size.unwrap_or_else(|| good_block(size, streams));
+    let block = new.block_size.unwrap_or_else(|| good_block(size, streams));
     let geometry = Geometry::new(block, size / block.max(1))
         .with_context(|| format!("{} in blocks of {}", units::size(size), units::size(block)))?;
-    Ok(Store::create(dir, &StoreOptions::new(geometry))?)
+    let options = match &new.device {
+        Some(device) => StoreOptions::on_device(geometry, device),
+        None => StoreOptions::new(geometry),
+    };
+    let options = StoreOptions { overwrite_device: new.overwrite_device, ..options };
+    match Store::create(dir, &options) {
+        Err(error @ StoreError::Occupied { .. }) => bail!("{error} (--overwrite-device)"),
+        made => Ok(made?),
+    }
+}
+
+impl NewStore {
+    fn data_size(&self) -> anyhow::Result<Option<u64>> {
+        match (&self.device, self.size) {
+            (Some(device), None) => {
+                let size = FileMedium::open(device).and_then(|medium| medium.size());
+                size.map(Some).with_context(|| format!("cannot open {}", device.display()))
+            }
+            (_, size) => Ok(size),
+        }
+    }
 }
 
 /// The stream called `name`; of those that have none, their number is.

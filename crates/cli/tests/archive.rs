@@ -70,6 +70,11 @@ fn two_cameras_are_recorded_exported_meanwhile_and_killed() {
     // A second recorder is refused with words.
     let outcome = run(&record);
     assert_eq!(outcome.code, Some(2), "{}", outcome.output);
+    // Nor is anything imported meanwhile.
+    let footage = Clip::default().file().unwrap();
+    let outcome = run(&["import", "--store", text(&store), "--camera", "other", text(&footage)]);
+    assert_eq!(outcome.code, Some(2), "{}", outcome.output);
+    assert!(outcome.output.contains("nothing can be imported while valkka serve"), "{}", outcome.output);
     // Nothing is lost but the last second, and the next recorder says so.
     let before = seconds(&listed(&store, "gate"));
     child.kill().unwrap();
@@ -134,6 +139,41 @@ fn what_is_imported_comes_out_again_as_it_was() {
     let outcome = run(&["import", "--store", text(&store), "--camera", "now", text(&clip)]);
     assert_done(&outcome);
     assert!((3.8..4.2).contains(&seconds(&listed(&store, "now"))), "{}", outcome.output);
+}
+
+#[test]
+fn a_device_takes_the_recordings_unless_it_holds_something() {
+    let _watchdog = Watchdog::start(SOON * 8);
+    let directory = TempDir::new().unwrap();
+    let (store, device) = (directory.join("store"), directory.join("device"));
+    // A file in its place.
+    fs::File::create(&device).unwrap().set_len(32 << 20).unwrap();
+    let (_cameras, urls) = cameras(&["--size", "320x240"]);
+    let front = format!("front={}", urls[0]);
+    let device = ["--device", text(&device)];
+    let record = |store: &Path, more: &[&str]| {
+        start(&[&["record", "--store", text(store)], &device[..], more, &["--camera", &front]].concat())
+    };
+    let record_some = |store: &Path, more: &[&str]| {
+        let child = record(store, more);
+        wait::until(SOON, "something is recorded", || seconds(&listed(store, "front")) > 1.0);
+        child.interrupt().unwrap();
+        assert_done(&finish(child));
+    };
+    record_some(&store, &["--block-size", "1M"]);
+    assert!(!store.join("dumpfile").exists());
+    let other = directory.join("other");
+    let outcome = finish(record(&other, &[]));
+    assert_eq!(outcome.code, Some(2), "{}", outcome.output);
+    assert!(outcome.output.contains("device holds recordings"), "{}", outcome.output);
+    assert!(outcome.output.contains("--overwrite-device"), "{}", outcome.output);
+    // What said where they are is lost.
+    fs::remove_file(store.join("valkkafs.json")).unwrap();
+    assert_eq!(run(&["fsck", text(&store), "--repair"]).code, Some(2));
+    let outcome = run(&[&["fsck", text(&store), "--repair"], &device[..]].concat());
+    assert_eq!(outcome.code, Some(1), "{}", outcome.output);
+    assert!(!listed(&store, "front")["from"].is_null());
+    record_some(&other, &["--overwrite-device"]);
 }
 
 #[test]

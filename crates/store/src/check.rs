@@ -8,7 +8,7 @@ mod report;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io::IoSlice;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::error::StoreError;
 use crate::format::{BlockState, Row, TableHeader, v1};
@@ -31,6 +31,8 @@ pub struct CheckOptions {
     /// Read all records and verify their check sums, instead of the indexes of the blocks only. That takes as long as
     /// reading all of the data.
     pub deep: bool,
+    /// Where the data are if they are not in the directory, in case `valkkafs.json` does not say it any more.
+    pub device: Option<PathBuf>,
     /// Is told now and then how far it is.
     pub progress: Option<Box<dyn Fn(CheckProgress) + Send + Sync>>,
 }
@@ -49,6 +51,7 @@ impl fmt::Debug for CheckOptions {
         f.debug_struct("CheckOptions")
             .field("repair", &self.repair)
             .field("deep", &self.deep)
+            .field("device", &self.device)
             .finish_non_exhaustive()
     }
 }
@@ -64,7 +67,7 @@ impl fmt::Debug for CheckOptions {
 /// system.
 pub fn check(dir: &Path, options: &CheckOptions) -> Result<Report, StoreError> {
     let mut report = Report::new(options.repair);
-    let mut files = Files::find(dir, options.repair, &mut report)?;
+    let mut files = Files::find(dir, options, &mut report)?;
     let checked = Checker { files: &mut files, options, report: &mut report, names: BTreeMap::new() }.run();
     files.unlock();
     checked.map(|()| report)
@@ -380,7 +383,7 @@ mod tests {
     }
 
     fn run(image: &Image, repair: bool) -> Vec<String> {
-        let options = CheckOptions { repair, deep: true, progress: None };
+        let options = CheckOptions { repair, deep: true, ..CheckOptions::default() };
         let report = check(image.dir.path(), &options).unwrap();
         report.findings.iter().map(ToString::to_string).collect()
     }

@@ -116,6 +116,14 @@ fn find_partition(uuid: &str) -> Result<PathBuf, StoreError> {
     paths.find(|path| path.exists()).ok_or_else(|| StoreError::NoPartition(uuid.to_owned()))
 }
 
+/// The identifier of the partition `device`, by which it is found whatever its name is then; `None` if it has none.
+pub fn partition_uuid(device: &Path) -> Option<String> {
+    let device = fs::canonicalize(device).ok()?;
+    let mut links = fs::read_dir(PARTITIONS).ok()?.flatten();
+    let link = links.find(|link| fs::canonicalize(link.path()).is_ok_and(|path| path == device))?;
+    link.file_name().into_string().ok()
+}
+
 pub(crate) const FILE_NAME: &str = "valkkafs.json";
 const TEMPORARY_NAME: &str = "valkkafs.json.new";
 const PARTITIONS: &str = "/dev/disk/by-partuuid";

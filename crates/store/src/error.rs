@@ -78,6 +78,23 @@ pub enum StoreError {
         /// Bytes that are to be left.
         kept: u64,
     },
+    /// A device is mounted, or a part of something that is in use.
+    #[error("{path} is in use: it is mounted, or a part of something that is", path = .0.display())]
+    InUse(PathBuf),
+    /// A device holds something.
+    #[error("{path} holds {found}: it is not written over unless that is asked for", path = path.display())]
+    Occupied {
+        /// The device.
+        path: PathBuf,
+        /// What it holds, in words.
+        found: &'static str,
+    },
+    /// The name of a disk may be that of another one later.
+    #[error(
+        "{path} may be the name of another disk after a restart: take its name in /dev/disk/by-id, or a partition of it",
+        path = .0.display()
+    )]
+    UnsteadyName(PathBuf),
     /// No partition has the identifier that `valkkafs.json` names.
     #[error("no partition has the identifier {0}")]
     NoPartition(String),

@@ -51,6 +51,7 @@ mod writer;
 pub use check::{CheckOptions, CheckProgress, Finding, Outcome, Place, Report, check};
 pub use cursor::{Cursor, Entry, Overview, Stretch};
 pub use damage::{Damage, DamageReason};
+pub use directory::partition_uuid;
 pub use error::StoreError;
 pub use geometry::{BadGeometry, Geometry};
 pub use reader::BlockReader;

@@ -72,7 +72,7 @@ fn read(dir: &Path) -> Option<(BTreeSet<u64>, bool)> {
 }
 
 fn checked(dir: &Path, repair: bool) -> Report {
-    check(dir, &CheckOptions { repair, deep: true, progress: None }).unwrap()
+    check(dir, &CheckOptions { repair, deep: true, ..CheckOptions::default() }).unwrap()
 }
 
 /// Flips bits of one file of the store, one after the other, and hands each to `test`.
@@ -163,7 +163,7 @@ fn many_at_once_do_no_harm() {
         }
         read(dir);
         for repair in [false, true] {
-            let _ = check(dir, &CheckOptions { repair, deep: random.bool(), progress: None });
+            let _ = check(dir, &CheckOptions { repair, deep: random.bool(), ..CheckOptions::default() });
         }
         if let Some((frames, _)) = read(dir) {
             assert!(frames.is_subset(&all()), "{what}");

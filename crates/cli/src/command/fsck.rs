@@ -34,6 +34,10 @@ pub(crate) struct Args {
     #[arg(long)]
     deep: bool,
 
+    /// The partition or disk that holds the data, where valkkafs.json, which says so, is lost or damaged
+    #[arg(long, value_name = "PATH")]
+    device: Option<PathBuf>,
+
     /// Have a store of libValkka continue in the current format; what is recorded stays readable here, but not by libValkka
     #[arg(long)]
     upgrade: bool,
@@ -74,7 +78,12 @@ fn checked(args: &Args) -> Result<Report, StoreError> {
     let bar = Arc::new(Mutex::new(Bar::new()));
     let shared = bar.clone();
     let progress = move |progress| shared.lock().unwrap_or_else(PoisonError::into_inner).tick(progress);
-    let options = CheckOptions { repair: args.repair, deep: args.deep, progress: Some(Box::new(progress)) };
+    let options = CheckOptions {
+        repair: args.repair,
+        deep: args.deep,
+        device: args.device.clone(),
+        progress: Some(Box::new(progress)),
+    };
     let report = check(&args.dir, &options);
     // What cannot be shown any more is not worth failing for.
     let _ = bar.lock().unwrap_or_else(PoisonError::into_inner).lines.clear();

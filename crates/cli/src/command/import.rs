@@ -4,19 +4,21 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::Context;
 use valkka::import::{Import, ImportError};
-use valkka::store::{Retention, Writer, WriterOptions};
+use valkka::store::{Retention, StoreError, Writer, WriterOptions};
 use valkka::time::WallTime;
 
+use crate::archive::{self, NewStore};
 use crate::exit::cannot_start;
 use crate::interrupt::Interrupt;
 use crate::moment::{local, parse_moment};
 use crate::progress::Progress;
-use crate::{archive, named_address, units};
+use crate::{named_address, units};
 
 /// Import a file into a store, as what a camera has recorded, without encoding anything
 ///
-/// The store must not be written by anybody else meanwhile.
+/// The store must not be written by anybody else meanwhile, such as a running valkka serve.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -79,10 +81,17 @@ impl Args {
     fn prepare(&self) -> anyhow::Result<(Writer, Import)> {
         named_address::check_name(&self.camera)?;
         let import = Import::open(&self.file, self.start)?;
-        let store = archive::open_or_create(&self.store, self.size, None, 1)?;
-        Ok((Writer::open(store, WriterOptions::default())?, import))
+        let new = NewStore { size: self.size, ..NewStore::default() };
+        let store = archive::open_or_create(&self.store, &new, 1)?;
+        match Writer::open(store, WriterOptions::default()) {
+            Err(error @ StoreError::Locked(_)) => Err(error).context(OTHER_WRITER),
+            writer => Ok((writer?, import)),
+        }
     }
 }
+
+const OTHER_WRITER: &str = "nothing can be imported while valkka serve or valkka record writes the store: end that meanwhile, \
+    or import into another store";
 
 const EXAMPLES: &str = "\
 Examples:

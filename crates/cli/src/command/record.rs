@@ -17,6 +17,7 @@ use valkka::url::StreamUrl;
 use valkka::{CameraOptions, Reconnect};
 
 use crate::address::Address;
+use crate::archive::NewStore;
 use crate::exit::cannot_start;
 use crate::interrupt::Interrupt;
 use crate::named_address::{self, NamedAddress};
@@ -61,8 +62,17 @@ pub(crate) struct Args {
     #[arg(long, value_name = "SIZE", value_parser = parse_size, requires = "store")]
     size: Option<u64>,
 
+    /// Make it on this partition or disk, e.g. /dev/disk/by-partuuid/…, if there is none; by default all of it. All that is on
+    /// it is lost
+    #[arg(long, value_name = "PATH", requires = "store")]
+    device: Option<PathBuf>,
+
+    /// Do so also if it holds a file system or recordings; never if it is mounted
+    #[arg(long, requires = "device")]
+    overwrite_device: bool,
+
     /// The size of its blocks, of which each camera has one to itself at any time; by default as suits
-    #[arg(long, value_name = "SIZE", value_parser = parse_size, requires = "size")]
+    #[arg(long, value_name = "SIZE", value_parser = parse_size, requires = "store")]
     block_size: Option<u64>,
 
     /// Keep recordings in the store for this long at most, e.g. 30d
@@ -193,8 +203,12 @@ impl Args {
         let cameras = named_address::parse_all(std::mem::take(&mut self.cameras))?;
         Ok(store::Target {
             dir,
-            size: self.size,
-            block_size: self.block_size,
+            new: NewStore {
+                size: self.size,
+                block_size: self.block_size,
+                device: self.device.take(),
+                overwrite_device: self.overwrite_device,
+            },
             retention: Retention { max_bytes: self.quota, max_age: self.keep },
             cameras: cameras.into_iter().map(|(name, url)| (url, self.camera(name))).collect(),
         })
@@ -218,4 +232,5 @@ Examples:
   valkka record rtsp://192.168.1.20/stream1 front.mkv
   valkka record rtsp://192.168.1.20/stream1 front.mkv --segment 10m     # front-000001.mkv, front-000002.mkv …
   valkka record --dir /srv/video --camera front=rtsp://192.168.1.20/stream1 gate=rtsp://192.168.1.21/live
-  valkka record --store /srv/archive --size 100G --camera front=rtsp://192.168.1.20/stream1";
+  valkka record --store /srv/archive --size 100G --camera front=rtsp://192.168.1.20/stream1
+  valkka record --store /srv/archive --device /dev/disk/by-partuuid/0f9a… --camera front=rtsp://192.168.1.20/stream1";

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use valkka::reason::reason;
+use valkka::store::medium::{FileMedium, Medium as _};
 use valkka::store::{Geometry, Store, StoreError, StoreOptions};
 
 use crate::config::RecordConfig;
@@ -58,17 +59,26 @@ impl Opening {
 
     fn make(&self, record: &RecordConfig, cameras: usize) -> Result<Arc<Store>, String> {
         let directory = record.store.as_path();
-        let Some(size) = record.size else {
-            return Err(format!(
-                "{} holds no store, and [record] says no size to make one of",
-                directory.display()
-            ));
+        let size = match (&record.device, record.size) {
+            (_, Some(size)) => size,
+            (Some(device), None) => FileMedium::open(device)
+                .and_then(|medium| medium.size())
+                .map_err(|error| format!("cannot open {}: {error}", device.display()))?,
+            (None, None) => {
+                return Err(format!(
+                    "{} holds no store, and [record] says no size to make one of",
+                    directory.display()
+                ));
+            }
         };
         let block = record.block_bytes(size, cameras);
         let geometry = Geometry::new(block, size / block).map_err(|error| reason(&error))?;
         self.known.check_writable()?;
         let is_new = make_directory(directory)?;
-        let options = StoreOptions { min_free_bytes: record.min_free, ..StoreOptions::new(geometry) };
+        let options = match &record.device {
+            Some(device) => StoreOptions::on_device(geometry, device),
+            None => StoreOptions { min_free_bytes: record.min_free, ..StoreOptions::new(geometry) },
+        };
         Store::create(directory, &options).map_err(|error| {
             if is_new {
                 // It goes only if nothing is in it.

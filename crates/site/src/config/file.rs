@@ -101,7 +101,10 @@ pub(super) struct WebTls {
 pub(super) struct Record {
     /// The directory of the store; it is made if it never was there, and the one that it is to be in must be there.
     pub(super) store: PathBuf,
-    /// How much is reserved when the store is made, e.g. "500 GB"; a store that is there keeps its size.
+    /// A partition or disk for the recordings of a new store, e.g. /dev/disk/by-partuuid/…, on which nothing else may be; a
+    /// file in the directory if not given.
+    pub(super) device: Option<PathBuf>,
+    /// How much is reserved when the store is made, e.g. "500 GB"; all of the device if not given. A store that is there keeps its size.
     pub(super) size: Option<Size>,
     /// The blocks of a new store, 1 MiB to 1 GiB; chosen by its size if not given. What is deleted goes by blocks.
     pub(super) block_size: Option<Size>,

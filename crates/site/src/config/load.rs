@@ -139,6 +139,7 @@ impl Reader<'_> {
         let bytes = |size: Option<Size>| size.map(|Size(bytes)| bytes);
         let config = RecordConfig {
             store: self.resolve(&record.store),
+            device: record.device.as_deref().map(|device| self.resolve(device)),
             size: bytes(record.size),
             block_size: bytes(record.block_size),
             min_free: bytes(record.min_free).unwrap_or(RecordConfig::MIN_FREE),

@@ -8,6 +8,7 @@ use rustix::fs::statvfs;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use valkka::reason::reason;
+use valkka::store::medium::{FileMedium, Medium as _};
 use valkka::store::{Geometry, Retention};
 
 use super::problem::Problem;
@@ -20,7 +21,10 @@ pub struct RecordConfig {
     /// The directory of the store. If there is none, and never was, one is made; the directory that it is to be in must be
     /// there.
     pub store: PathBuf,
-    /// Bytes that are reserved when the store is made; `None` if it is not to be made. A store that is there keeps its size.
+    /// A partition or disk for the data of a new store, which must hold nothing; `None` for a file in the directory.
+    pub device: Option<PathBuf>,
+    /// Bytes that are reserved when the store is made; `None` if it is not to be made, or with a device for all of that. A store
+    /// that is there keeps its size.
     pub size: Option<u64>,
     /// Bytes of a block of a new store; `None` for [`Self::block_bytes`] to choose.
     pub block_size: Option<u64>,
@@ -78,6 +82,7 @@ impl RecordConfig {
     pub fn new(store: impl Into<PathBuf>, size: Option<u64>) -> Self {
         Self {
             store: store.into(),
+            device: None,
             size,
             block_size: None,
             min_free: Self::MIN_FREE,
@@ -106,6 +111,17 @@ impl RecordConfig {
             return problem("store", message);
         }
         let shown = self.store.display();
+        if let Some(device) = &self.device {
+            let found = FileMedium::open(device).and_then(|medium| medium.size());
+            return match (found, self.size) {
+                (Err(error), _) => problem("device", format!("cannot open {}: {error}", device.display())),
+                (Ok(found), Some(size)) if found < size => {
+                    let [found, size] = [found, size].map(Size);
+                    problem("size", format!("{} has {found}, and not {size}", device.display()))
+                }
+                _ => None,
+            };
+        }
         let Some(size) = self.size else {
             return problem(
                 "store",

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tracing::info;
 
-use crate::directory::{FILE_NAME, Manifest};
+use crate::directory::{FILE_NAME, Manifest, partition_uuid};
 use crate::error::StoreError;
 use crate::format::TableHeader;
 use crate::geometry::Geometry;
@@ -14,6 +14,7 @@ use crate::medium::{FileMedium, Medium, read_all};
 use crate::table::{Format, Table};
 use crate::upgrade::TABLE_NAME;
 
+use super::CheckOptions;
 use super::report::{Outcome, Place, Report};
 
 /// What a store consists of, as far as it is there.
@@ -35,12 +36,13 @@ pub(super) struct Files {
 
 impl Files {
     /// Opens the files of the store in `dir`. With `repair`, those that are missing are made, but for the data.
-    pub(super) fn find(dir: &Path, repair: bool, report: &mut Report) -> Result<Self, StoreError> {
+    pub(super) fn find(dir: &Path, options: &CheckOptions, report: &mut Report) -> Result<Self, StoreError> {
+        let (repair, device) = (options.repair, options.device.as_deref());
         let outcome = if repair { Outcome::Mended } else { Outcome::Mendable };
         let (mut manifest, mut is_manifest_new) = match Manifest::load(dir) {
             Ok(manifest) if manifest.geometry().is_ok() => (manifest, false),
-            Ok(_) => (guess(dir)?, true),
-            Err(StoreError::NoStore(_) | StoreError::Manifest { .. }) => (guess(dir)?, true),
+            Ok(_) => (guess(dir, device)?, true),
+            Err(StoreError::NoStore(_) | StoreError::Manifest { .. }) => (guess(dir, device)?, true),
             Err(error) => return Err(error),
         };
         if is_manifest_new {
@@ -183,9 +185,13 @@ impl Files {
 }
 
 /// What `valkkafs.json` must have said, by the table.
-fn guess(dir: &Path) -> Result<Manifest, StoreError> {
+fn guess(dir: &Path, device: Option<&Path>) -> Result<Manifest, StoreError> {
     let dir = std::path::absolute(dir).map_err(StoreError::io("find", dir))?;
-    let data = dir.join("dumpfile");
+    let data = match device {
+        Some(device) => std::path::absolute(device).map_err(StoreError::io("find", device))?,
+        None => dir.join("dumpfile"),
+    };
+    let partition_uuid = device.and_then(partition_uuid);
     let tables = ["blockfile", TABLE_NAME].map(|name| dir.join(name));
     let told = tables.into_iter().find_map(|table| {
         let header = read_header(&table).ok()??;
@@ -193,8 +199,8 @@ fn guess(dir: &Path) -> Result<Manifest, StoreError> {
     });
     let Some((header, table)) = told.filter(|_| data.exists()) else { return Err(StoreError::NoStore(dir)) };
     Ok(Manifest {
-        dumpfile: Some(data),
-        partition_uuid: None,
+        dumpfile: partition_uuid.is_none().then_some(data),
+        partition_uuid,
         blockfile: table,
         blocksize: header.geometry.block_bytes(),
         n_blocks: header.geometry.blocks(),

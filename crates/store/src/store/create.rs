@@ -1,7 +1,9 @@
 //! Makes the files of a store.
 
+mod device;
+
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, IoSlice, Seek as _, SeekFrom, Write as _};
+use std::io::{self, ErrorKind, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -9,10 +11,10 @@ use rustix::fs::{FallocateFlags, FlockOperation};
 use rustix::io::Errno;
 use valkka_core::clock::SystemClock;
 
-use crate::directory::{FILE_NAME, Manifest};
+use crate::directory::{FILE_NAME, Manifest, partition_uuid};
 use crate::error::StoreError;
 use crate::geometry::Geometry;
-use crate::medium::{FileMedium, Medium as _, write_all};
+use crate::medium::{FileMedium, Medium as _};
 use crate::table::{Format, Table};
 
 /// How a store is made.
@@ -20,10 +22,13 @@ use crate::table::{Format, Table};
 pub struct StoreOptions {
     /// The size and number of its blocks.
     pub geometry: Geometry,
-    /// A partition, or a file that is there already, for the data; else they are a file in the directory.
+    /// A partition or disk, or a file that is there already, for the data; else they are a file in the directory. All that is
+    /// on it is lost. What is in use is never taken, e.g. what is mounted.
     pub device: Option<PathBuf>,
     /// The identifier of that partition, by which it is found again whatever its name is then.
     pub partition_uuid: Option<String>,
+    /// Whether a device is taken that holds a file system, recordings or the like.
+    pub overwrite_device: bool,
     /// Bytes that are to stay free on the file system.
     pub min_free_bytes: u64,
 }
@@ -31,7 +36,14 @@ pub struct StoreOptions {
 impl StoreOptions {
     /// A file of this size in the directory.
     pub fn new(geometry: Geometry) -> Self {
-        Self { geometry, device: None, partition_uuid: None, min_free_bytes: 0 }
+        Self { geometry, device: None, partition_uuid: None, overwrite_device: false, min_free_bytes: 0 }
+    }
+
+    /// The data on `device`, found again by its identifier if it is a partition.
+    pub fn on_device(geometry: Geometry, device: impl Into<PathBuf>) -> Self {
+        let device = device.into();
+        let partition_uuid = partition_uuid(&device);
+        Self { device: Some(device), partition_uuid, ..Self::new(geometry) }
     }
 }
 
@@ -100,7 +112,7 @@ fn fill(dir: &Path, opened: &File, options: &StoreOptions, made: &mut Made) -> R
     let data_path = match &options.device {
         Some(device) => {
             let path = std::path::absolute(device).map_err(StoreError::io("find", device))?;
-            check_device(&path, geometry)?;
+            device::take(&path, options)?;
             path
         }
         None => {
@@ -210,21 +222,6 @@ fn check_free(dir: &Path, wanted: u64, kept: u64) -> Result<(), StoreError> {
         return Err(StoreError::NoSpace { path: dir.to_owned(), free, wanted, kept });
     }
     Ok(())
-}
-
-fn check_device(path: &Path, geometry: Geometry) -> Result<(), StoreError> {
-    let medium = FileMedium::open(path).map_err(StoreError::io("open", path))?;
-    let (found, wanted) = (medium.size().map_err(StoreError::io("read", path))?, geometry.data_bytes());
-    if found < wanted {
-        return Err(StoreError::Size { path: path.to_owned(), found, wanted });
-    }
-    // Blocks of an earlier store must not be found when a table is made from the data.
-    let zeros = [0; Geometry::GRAIN_BYTES as usize];
-    for block in 0..geometry.blocks() {
-        write_all(&medium, block * geometry.block_bytes(), &mut [IoSlice::new(&zeros)])
-            .map_err(StoreError::io("write", path))?;
-    }
-    medium.sync().map_err(StoreError::io("write", path))
 }
 
 /// Extends `file` to `bytes` bytes that the disk cannot run out of.

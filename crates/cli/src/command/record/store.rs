@@ -13,17 +13,17 @@ use valkka::url::StreamUrl;
 use valkka::{Camera, CameraOptions, Engine, EngineOptions};
 
 use super::status::{Status, fit, reason};
+use crate::archive::{self, NewStore};
 use crate::in_place::InPlace;
 use crate::interrupt::Interrupt;
-use crate::{archive, units};
+use crate::units;
 
 /// Where cameras are recorded to.
 #[derive(Debug)]
 pub(super) struct Target {
     pub(super) dir: PathBuf,
-    /// Bytes of a store that is to be made if there is none.
-    pub(super) size: Option<u64>,
-    pub(super) block_size: Option<u64>,
+    /// What is to be made if there is none.
+    pub(super) new: NewStore,
     pub(super) retention: Retention,
     pub(super) cameras: Vec<(StreamUrl, CameraOptions)>,
 }
@@ -31,7 +31,7 @@ pub(super) struct Target {
 impl Target {
     /// Opens the store, or makes it, and takes it for writing.
     pub(super) fn open(&self) -> anyhow::Result<Archive> {
-        let store = archive::open_or_create(&self.dir, self.size, self.block_size, self.cameras.len())?;
+        let store = archive::open_or_create(&self.dir, &self.new, self.cameras.len())?;
         let (tx, events) = mpsc::sync_channel(MAX_EVENTS);
         // What does not fit any more is told by the state, too.
         let on_event = Arc::new(move |event| drop(tx.try_send(event)));
