@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use clap::{ArgAction, Parser, Subcommand};
 
 use crate::command::{
-    archive, camera, completions, demo, export, fsck, import, man, passwd, probe, record, serve, view, watch,
+    archive, camera, completions, demo, export, fsck, import, man, passwd, play, probe, record, serve, view,
+    watch,
 };
 use crate::logging::Log;
 
@@ -30,6 +31,7 @@ pub(crate) enum Command {
     Record(Box<record::Args>),
     Export(export::Args),
     Import(import::Args),
+    Play(play::Args),
     Archive(archive::Args),
     Fsck(fsck::Args),
     Serve(serve::Args),
@@ -58,6 +60,7 @@ impl Command {
             Self::Record(args) => record::run(*args),
             Self::Export(args) => export::run(args),
             Self::Import(args) => import::run(args),
+            Self::Play(args) => play::run(args),
             Self::Archive(args) => archive::run(&args),
             Self::Fsck(args) => fsck::run(&args),
             Self::Serve(args) => serve::run(args),

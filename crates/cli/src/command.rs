@@ -9,6 +9,7 @@ pub(crate) mod fsck;
 pub(crate) mod import;
 pub(crate) mod man;
 pub(crate) mod passwd;
+pub(crate) mod play;
 pub(crate) mod probe;
 pub(crate) mod record;
 pub(crate) mod serve;

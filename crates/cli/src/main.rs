@@ -27,6 +27,7 @@ mod table;
 mod terminal;
 mod units;
 mod web_service;
+mod window;
 
 use std::process::ExitCode;
 

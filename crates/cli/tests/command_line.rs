@@ -10,7 +10,23 @@ use valkka_testkit::temp::TempDir;
 
 #[test]
 fn every_command_explains_itself() {
-    for command in ["view", "probe", "camera", "serve", "passwd", "demo", "watch", "completions", "man"] {
+    for command in [
+        "view",
+        "probe",
+        "camera",
+        "record",
+        "play",
+        "archive",
+        "export",
+        "import",
+        "fsck",
+        "serve",
+        "passwd",
+        "demo",
+        "watch",
+        "completions",
+        "man",
+    ] {
         let outcome = run(&[command, "--help"]);
         assert_eq!(outcome.code, Some(0), "{}", outcome.output);
         assert!(outcome.output.contains(&format!("Usage: valkka {command}")), "{}", outcome.output);

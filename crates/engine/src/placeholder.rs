@@ -1,4 +1,4 @@
-//! The picture of a tile that has none: the name of the camera and what is the matter.
+//! Pictures of text: for a tile that has none, the name of the camera and what is the matter; and a line over others.
 
 use valkka_core::bitmap::{Bitmap, ColorSpec, PixelFormat};
 
@@ -28,6 +28,23 @@ pub(crate) fn placeholder(title: &str, message: &str) -> Bitmap {
         .expect("the data has the picture's size")
 }
 
+/// Draws `text` in white on black, as one line of at most [`MAX_CAPTION`] characters, in a picture as large as it needs.
+pub(crate) fn caption(text: &str) -> Bitmap {
+    let text: String = text.chars().take(MAX_CAPTION).collect();
+    let width = text.chars().count() as u32 * text::CHAR_WIDTH + 2 * CAPTION_MARGIN;
+    let height = text::LINE_HEIGHT + 2 * CAPTION_MARGIN;
+    let mut data = vec![0; (width * height * 3) as usize];
+    text::draw(&text, 1, |x, y| {
+        let (x, y) = (x + CAPTION_MARGIN, y + CAPTION_MARGIN);
+        if x < width && y < height {
+            let start = ((y * width + x) * 3) as usize;
+            data[start..start + 3].fill(CAPTION);
+        }
+    });
+    Bitmap::from_packed(PixelFormat::Rgb24, width, height, ColorSpec::default(), data)
+        .expect("the data has the picture's size")
+}
+
 const WIDTH: u32 = 640;
 const HEIGHT: u32 = 360;
 const SCALE: u32 = 2;
@@ -37,6 +54,11 @@ const MAX_CHARS: usize = (WIDTH / (text::CHAR_WIDTH * SCALE)) as usize;
 /// Grey levels.
 const TITLE: u8 = 220;
 const MESSAGE: u8 = 150;
+const CAPTION: u8 = 235;
+/// Around it, in pixels.
+const CAPTION_MARGIN: u32 = 2;
+/// No window is wider.
+const MAX_CAPTION: usize = 200;
 
 /// Breaks `text` into at most `most` lines of at most `MAX_CHARS` characters; the rest is cut.
 fn wrap(text: &str, most: usize) -> Vec<String> {
@@ -78,6 +100,14 @@ mod tests {
         assert_eq!(wrap(&"x".repeat(70), 9).iter().map(String::len).collect::<Vec<_>>(), [32, 32, 6]);
         assert_eq!(wrap(&"word ".repeat(100), 3).len(), 3);
         assert_eq!(wrap("", 3), [""]);
+    }
+
+    #[test]
+    fn a_caption_is_as_long_as_its_text() {
+        let picture = caption("12:00");
+        assert_eq!((picture.width(), picture.height()), (54, 24));
+        assert!(picture.plane(0).data.contains(&CAPTION));
+        assert_eq!(caption(&"x".repeat(5000)).width(), 2004);
     }
 
     #[test]

@@ -1,25 +1,28 @@
 //! One window with a tile per stream.
 
-use std::collections::BTreeMap;
+mod feed;
+mod subject;
+
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tracing::debug;
 use valkka_core::stream::Slot;
-use valkka_net::StreamState;
-use valkka_render::layout::{Fit, Grid};
+use valkka_render::layout::{Area, Fit, Grid};
 use valkka_render::{
     Event, Key, Presenter, PresenterOptions, RgbImage, ViewId, ViewOptions, WindowChange, WindowId,
     WindowOptions,
 };
 
+pub use feed::Feed;
 pub use valkka_render::{OutputKind, Rendering};
 
 use crate::camera::Camera;
-use crate::decoding::PictureBranch;
 use crate::error::Error;
-use crate::placeholder::placeholder;
+use crate::placeholder::{caption, placeholder};
+use subject::Subject;
 
 /// How a wall looks and works. All fields are free.
 #[derive(Clone, Debug)]
@@ -65,7 +68,8 @@ impl Default for WallOptions {
 /// click enlarges a tile and makes it small again.
 ///
 /// A tile whose camera has no picture shows its name and what is the matter. The wall belongs to one thread,
-/// which calls [`Self::run_for`] again and again; pictures are shown by the presenter's own.
+/// which calls [`Self::run_for`] again and again; pictures are shown by the presenter's own. Other keys are for whoever
+/// takes them ([`Self::take_key`]).
 pub struct Wall {
     // Dropped in this order: no more pictures come, then the window goes.
     streams: BTreeMap<Slot, Stream>,
@@ -77,14 +81,25 @@ pub struct Wall {
     views: Vec<ViewId>,
     enlarged: Option<usize>,
     fullscreen: bool,
+    caption: Option<Caption>,
+    /// Those that nobody has taken.
+    keys: VecDeque<Key>,
 }
 
-/// One camera on the wall.
+/// One stream on the wall.
 struct Stream {
-    _pictures: PictureBranch,
-    camera: Arc<Camera>,
+    subject: Subject,
     /// What the placeholder says.
-    message: String,
+    message: Arc<str>,
+}
+
+/// A line of text over the tiles.
+struct Caption {
+    slot: Slot,
+    view: ViewId,
+    text: String,
+    /// Width and height in pixels.
+    size: (u32, u32),
 }
 
 impl Wall {
@@ -116,6 +131,8 @@ impl Wall {
             views: Vec::new(),
             enlarged: None,
             fullscreen: false,
+            caption: None,
+            keys: VecDeque::new(),
         })
     }
 
@@ -131,16 +148,67 @@ impl Wall {
             // Not by its window: windows of different displays may have the same number.
             let tag = format!("wall {:p}", Arc::as_ptr(&input));
             let pictures = camera.pictures(&tag, input)?;
-            let stream = Stream { _pictures: pictures, camera: camera.clone(), message: String::new() };
-            self.streams.insert(slot, stream);
-            self.update_placeholders()?;
+            self.add(slot, Subject::Camera { camera: camera.clone(), _pictures: pictures })?;
         }
-        let view = ViewOptions { fit: self.options.fit, area: None, ..ViewOptions::new(slot, self.window) };
-        self.views.push(self.presenter.add_view(view)?);
-        self.arrange()
+        self.add_tile(slot)
     }
 
-    /// Serves the window for `time`. Returns whether it is still open: false as soon as the user closes it.
+    /// Adds a tile for pictures that no camera sends. They are put into what is returned.
+    ///
+    /// # Errors
+    /// If there are tiles for all slots, or the display is lost.
+    pub fn feed(&mut self, name: &str) -> Result<Arc<Feed>, Error> {
+        let slot = self.free_slot()?;
+        let feed = Arc::new(Feed::new(name, slot, self.presenter.input()));
+        self.add(slot, Subject::Feed(feed.clone()))?;
+        self.add_tile(slot)?;
+        Ok(feed)
+    }
+
+    /// Changes what stands in the title bar.
+    ///
+    /// # Errors
+    /// If the display is lost.
+    pub fn set_title(&mut self, title: &str) -> Result<(), Error> {
+        if self.options.title != title {
+            self.presenter.change_window(self.window, WindowChange::Title(title.to_owned()))?;
+            title.clone_into(&mut self.options.title);
+        }
+        Ok(())
+    }
+
+    /// Puts a line of text into the lower left corner, over the tiles that are there; an empty one takes it away.
+    ///
+    /// # Errors
+    /// If there are tiles for all slots, or the display is lost.
+    pub fn set_caption(&mut self, text: &str) -> Result<(), Error> {
+        if self.caption.as_ref().map_or("", |caption| &caption.text) == text {
+            return Ok(());
+        }
+        let mut shown = match self.caption.take() {
+            Some(caption) => caption,
+            None => {
+                let slot = self.free_slot()?;
+                let view = self.presenter.add_view(ViewOptions::new(slot, self.window))?;
+                Caption { slot, view, text: String::new(), size: (0, 0) }
+            }
+        };
+        let picture = (!text.is_empty()).then(|| caption(text));
+        shown.size = picture.as_ref().map_or((0, 0), |picture| (picture.width(), picture.height()));
+        text.clone_into(&mut shown.text);
+        let slot = shown.slot;
+        self.caption = Some(shown);
+        self.presenter.set_placeholder(slot, picture)?;
+        self.arrange_caption()
+    }
+
+    /// The oldest key that was pressed and means nothing to the wall itself, once.
+    pub fn take_key(&mut self) -> Option<Key> {
+        self.keys.pop_front()
+    }
+
+    /// Serves the window for `time`, or up to a key that is for [`Self::take_key`]. Returns whether it is still open: false
+    /// as soon as the user closes it.
     ///
     /// # Errors
     /// If the display is lost.
@@ -155,8 +223,12 @@ impl Wall {
                 }
                 continue;
             };
+            let keys = self.keys.len();
             if !self.handle(event)? {
                 return Ok(false);
+            }
+            if self.keys.len() > keys {
+                return Ok(true);
             }
         }
     }
@@ -190,6 +262,11 @@ impl Wall {
                 self.fullscreen = !self.fullscreen;
                 self.presenter.change_window(self.window, WindowChange::Fullscreen(self.fullscreen))?;
             }
+            Event::Key { key, .. } => {
+                if self.keys.len() < MAX_KEYS {
+                    self.keys.push_back(key);
+                }
+            }
             Event::DoubleClick { view, .. } => {
                 let clicked = self.views.iter().position(|&tile| Some(tile) == view);
                 self.enlarged = if self.enlarged.is_some() { None } else { clicked };
@@ -214,15 +291,44 @@ impl Wall {
         for (&view, area) in self.views.iter().zip(grid.areas(self.enlarged)) {
             self.presenter.place_view(view, area)?;
         }
-        Ok(())
+        self.arrange_caption()
+    }
+
+    fn arrange_caption(&self) -> Result<(), Error> {
+        let Some(caption) = &self.caption else { return Ok(()) };
+        let part = |pixels: u32, of: u32| (pixels as f32 / of.max(1) as f32).min(1.0);
+        let (width, height) = (part(caption.size.0, self.size.0), part(caption.size.1, self.size.1));
+        let area = Area { x: 0.0, y: 1.0 - height, width, height };
+        Ok(self.presenter.place_view(caption.view, (!caption.text.is_empty()).then_some(area))?)
+    }
+
+    /// One that neither a camera nor a tile has, as far as is known: cameras have the lowest ones.
+    fn free_slot(&self) -> Result<Slot, Error> {
+        let is_free = |slot: &Slot| {
+            !self.streams.contains_key(slot)
+                && self.caption.as_ref().is_none_or(|caption| caption.slot != *slot)
+        };
+        let free = (1..=u16::MAX).rev().map(Slot::new).find(is_free);
+        free.ok_or(Error::NoSlot { used: self.streams.len() })
+    }
+
+    fn add(&mut self, slot: Slot, subject: Subject) -> Result<(), Error> {
+        self.streams.insert(slot, Stream { subject, message: "".into() });
+        self.update_placeholders()
+    }
+
+    fn add_tile(&mut self, slot: Slot) -> Result<(), Error> {
+        let view = ViewOptions { fit: self.options.fit, area: None, ..ViewOptions::new(slot, self.window) };
+        self.views.push(self.presenter.add_view(view)?);
+        self.arrange()
     }
 
     /// Has tiles without a picture say what is the matter now.
     fn update_placeholders(&mut self) -> Result<(), Error> {
         for (&slot, stream) in &mut self.streams {
-            let message = message(&stream.camera.state());
+            let message = stream.subject.message();
             if stream.message != message {
-                let picture = placeholder(stream.camera.name(), &message);
+                let picture = placeholder(stream.subject.name(), &message);
                 self.presenter.set_placeholder(slot, Some(picture))?;
                 stream.message = message;
             }
@@ -237,16 +343,11 @@ impl fmt::Debug for Wall {
     }
 }
 
-fn message(state: &StreamState) -> String {
-    match state {
-        StreamState::Connecting => "connecting".into(),
-        StreamState::Online(_) => "waiting for a picture".into(),
-        StreamState::Waiting { reason, .. } | StreamState::Failed { reason } => reason.to_string(),
-    }
-}
-
 /// How often the cameras' states are looked at.
 const STATE_INTERVAL: Duration = Duration::from_millis(100);
 
 /// The shape of pictures for which the grid is chosen: what most cameras send.
 const TILE_SHAPE: (u32, u32) = (16, 9);
+
+/// More keys do not wait to be taken.
+const MAX_KEYS: usize = 64;

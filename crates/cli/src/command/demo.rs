@@ -17,12 +17,13 @@ use valkka::summary::Measurement;
 use valkka::url::StreamUrl;
 use valkka_site::{CameraConfig, Config, RecordConfig, RtspConfig, Site, WebConfig};
 
-use super::view::{Output, POLL, WallArgs};
+use super::view::WallArgs;
 use crate::companion::Companion;
 use crate::interrupt::Interrupt;
 use crate::second_process::SecondProcess;
 use crate::table::{LiveTable, print_summary};
 use crate::web_service::WebService;
+use crate::window::Output;
 
 /// Start synthetic cameras in a process of their own, receive them, show them on a wall, serve, record and share them
 ///
@@ -50,11 +51,11 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let interrupt = Interrupt::listen()?;
-    let mut wall = match args.wall.open("Valkka demo", args.wall.output) {
+    let mut wall = match args.wall.window.open("Valkka demo", args.wall.window.output) {
         Ok(wall) => wall,
-        Err(error) if args.wall.output == Output::Auto => {
+        Err(error) if args.wall.window.output == Output::Auto => {
             eprintln!("{error}; going on without: everything is done but the drawing");
-            args.wall.open("Valkka demo", Output::Null)?
+            args.wall.window.open("Valkka demo", Output::Null)?
         }
         Err(error) => return Err(error.into()),
     };
@@ -68,10 +69,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
 
     let measurement = Measurement::start();
     let mut table = LiveTable::new();
-    while !interrupt.is_set() && !args.wall.is_over(&measurement) && wall.run_for(POLL)? {
-        table.tick(&cameras, &second.frames())?;
-    }
-
+    args.wall.window.run(&mut wall, &interrupt, |_| Ok(table.tick(&cameras, &second.frames())?))?;
     WallArgs::drain(&mut wall, &cameras)?;
     let mut summary = measurement.summary(cameras.iter().map(|camera| &**camera));
     for (camera, frames) in summary.cameras.iter_mut().zip(second.frames()) {

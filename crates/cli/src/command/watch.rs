@@ -28,7 +28,7 @@ pub(crate) struct Args {
     names: Vec<String>,
 
     /// Leave after this many seconds
-    #[arg(long, value_name = "N", value_parser = super::view::parse_seconds)]
+    #[arg(long, value_name = "N", value_parser = crate::window::parse_seconds)]
     seconds: Option<Duration>,
 
     /// Print each line as a JSON object
