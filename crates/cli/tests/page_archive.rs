@@ -275,3 +275,86 @@ fn recordings_play_in_step() {
     );
     page.check_console();
 }
+
+#[test]
+fn addresses_lead_to_moments_and_back() {
+    require!(browser::available(), media::available());
+    let _watchdog = Watchdog::start(SOON * 6);
+    let _alone = alone();
+    let cameras = Cameras::start(1, &bars_clip());
+    let site = Site::start(&(RECORD.to_owned() + &cameras.entry("one", 1)));
+    let recorded = wait_for_recording(&site, "one", 1, 8.0);
+    let from: valkka::time::WallTime = recorded["stretches"][0]["from"].as_str().unwrap().parse().unwrap();
+    let page = Page::open(&site, "/cameras/one");
+    page.wait("the timeline", "document.querySelector('.deck') !== null");
+    let go = |micros: i64| {
+        let link = format!("/cameras/one?at={}", from.offset_micros(micros));
+        page.0
+            .run(&format!(
+                "const link = document.createElement('a');
+                link.href = '{link}';
+                document.body.append(link);
+                link.click();
+                link.remove();"
+            ))
+            .unwrap();
+    };
+    go(5_000_000);
+    page.wait_for_film("");
+    page.0.type_text(" ").unwrap();
+    page.wait("a pause", &format!("{}?.paused", film("")));
+
+    // A single picture that does not come is not missed once there is video.
+    page.0
+        .run(
+            "const { fetch } = window;
+            window.refused = 0;
+            window.fetch = (path, options) => {
+                if (!path.includes('picture.jpg')) return fetch(path, options);
+                refused += 1;
+                return Promise.reject(new TypeError('refused'));
+            };",
+        )
+        .unwrap();
+    go(500_000);
+    let at = millis(&from.offset_micros(500_000).to_string());
+    let there =
+        format!("{0} && Math.abs(Number({0}.dataset.zero) + 1000 * {0}.currentTime - {at}) < 100", film(""));
+    page.wait("the video", &there);
+    page.wait("no words", "document.querySelector('.camera .replay .words').hidden");
+    assert!(page.number("refused") > 0.0, "no picture was asked for");
+
+    let moment = "document.querySelector('time.moment').textContent";
+    let here = || page.0.run(&format!("return {moment}")).unwrap();
+    let early = here();
+    go(5_000_000);
+    page.wait("the other moment", &format!("{moment} !== {early}"));
+    let late = here();
+    for expected in [&early, &late] {
+        page.0.back().unwrap();
+        page.wait("the moment before", &format!("{moment} === {expected}"));
+    }
+    // There it began, live.
+    page.0.back().unwrap();
+    page.wait("live", "document.querySelector('.live').getAttribute('aria-pressed') === 'true'");
+    page.check_console();
+}
+
+#[test]
+fn where_nothing_is_recorded_yet_it_stays_live() {
+    require!(browser::available());
+    let _watchdog = Watchdog::start(SOON * 3);
+    let _alone = alone();
+    let absent = "[cameras.absent]\nurl = \"rtsp://127.0.0.1:1/absent\"\ntransport = \"tcp\"\n";
+    let site = Site::start(&(RECORD.to_owned() + absent));
+    let page = Page::open(&site, "/cameras/absent");
+    page.wait("the timeline", "document.querySelector('.deck') !== null");
+    let moment = "document.querySelector('time.moment').textContent";
+    for keys in ["rr", " ", ",.", "[]"] {
+        page.0.type_text(keys).unwrap();
+        page.wait("live", "document.querySelector('.live').getAttribute('aria-pressed') === 'true'");
+        let now = page.0.run(&format!("return {moment}")).unwrap();
+        page.wait("the clock to go on", &format!("{moment} !== {now}"));
+    }
+    page.check_console();
+}

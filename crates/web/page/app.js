@@ -64,7 +64,7 @@ class App {
   constructor() {
     theme.restore();
     addEventListener("keydown", (event) => this.#key(event));
-    addEventListener("popstate", () => this.#route());
+    addEventListener("popstate", () => this.#returned());
     document.addEventListener("click", (event) => this.#click(event));
     document.addEventListener("fullscreenchange", () =>
       document.body.classList.toggle("full", Boolean(document.fullscreenElement)),
@@ -223,6 +223,16 @@ class App {
     this.#route();
     // A page that was there already has not looked at the address.
     if (this.#page !== null && this.#page === before) this.#page.view.seek(momentIn(search));
+  }
+
+  /** Somebody went back to an address, or forth: it may be another moment of the page that is there. */
+  #returned() {
+    const before = this.#page;
+    this.#route();
+    if (this.#page === null || this.#page !== before) return;
+    const at = momentIn(location.search);
+    if (Number.isNaN(at)) this.#page.view.live();
+    else this.#page.view.seek(at);
   }
 
   /** Links within the page need no other page. */

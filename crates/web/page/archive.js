@@ -56,6 +56,11 @@ export class ArchivePage {
     if (this.#deck && !Number.isNaN(at)) this.#deck.seek(at);
   }
 
+  /** Goes back to what is to be seen now. */
+  live() {
+    this.#deck?.live();
+  }
+
   /** Does what a key is for. Returns whether it was one of this page's. */
   key(event) {
     return this.#deck?.key(event, true) ?? false;

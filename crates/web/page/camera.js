@@ -123,6 +123,11 @@ export class CameraPage {
     if (this.#deck && !Number.isNaN(at)) this.#deck.seek(at);
   }
 
+  /** Goes back to what is to be seen now. */
+  live() {
+    this.#deck?.live();
+  }
+
   /** Does what a key is for. Returns whether it was for the recording. */
   key(event) {
     return this.#deck?.key(event, false) ?? false;

@@ -111,12 +111,12 @@ export class Deck {
   /** Goes to a moment, and plays on from there if it was playing, or live. */
   seek(at) {
     const now = this.#recorder.now;
-    const earliest = Math.min(now, ...this.#cameras.map(({ name }) => this.#recorder.of(name)?.from || now));
-    if (at >= now - LIVE_MS) {
+    const kept = Math.max(at, Math.min(now, this.#earliest()));
+    if (kept >= now - LIVE_MS) {
       this.live();
       return;
     }
-    this.#clock.moment = Math.max(earliest, at);
+    this.#clock.moment = kept;
     this.#starvingSince = null;
     if (this.#live) {
       this.#clock.playing = true;
@@ -222,17 +222,23 @@ export class Deck {
     const now = this.#recorder.now;
     const { speed } = this.#clock;
     if (speed < 0) {
-      const first = Math.min(...this.#cameras.map(({ name }) => this.#recorder.of(name)?.from || Infinity));
+      const first = this.#earliest();
       if (at > first) return;
-      this.#clock.playing = false;
-      this.#clock.moment = first;
       notice("Nothing older is kept.");
+      this.#clock.playing = false;
+      if (Number.isFinite(first)) this.#clock.moment = first;
+      else this.live();
     } else if (at >= now - LIVE_MS) {
       this.live();
       notice("Live");
     } else if (speed > 1 && at > now - SLOWING_MS) {
       this.#clock.speed = 1;
     }
+  }
+
+  /** The first moment that is kept of any camera; `Infinity` if nothing is. */
+  #earliest() {
+    return Math.min(...this.#cameras.map(({ name }) => this.#recorder.of(name)?.from || Infinity));
   }
 
   #setLive(live) {
@@ -243,28 +249,36 @@ export class Deck {
 
   // What people do.
 
-  #play() {
+  /** Goes back a little if it is live. Returns whether there is something to go back to. */
+  #leaveLive() {
     if (this.#live) this.seek(this.#recorder.now - BACK_MS);
+    if (this.#live) notice("Nothing is recorded yet.");
+    return !this.#live;
+  }
+
+  #play() {
+    if (this.#live) this.#leaveLive();
     else this.#clock.playing = !this.#clock.playing;
     this.#turn();
   }
 
   #setSpeed(speed) {
-    if (this.#live) this.seek(this.#recorder.now - BACK_MS);
+    if (!this.#leaveLive()) return;
     this.#clock.speed = speed;
     this.#turn();
   }
 
   /** Backwards, or forwards again. */
   #reverse() {
+    if (!this.#leaveLive()) return;
     const { speed } = this.#clock;
-    // Backwards there are no speeds below that of life.
-    this.#setSpeed(this.#live ? -1 : -Math.sign(speed) * Math.max(1, Math.abs(speed)));
     this.#clock.playing = true;
+    // Backwards there are no speeds below that of life.
+    this.#setSpeed(-Math.sign(speed) * Math.max(1, Math.abs(speed)));
   }
 
   #step(backwards) {
-    if (this.#live) this.seek(this.#recorder.now - BACK_MS);
+    if (!this.#leaveLive()) return;
     this.#clock.playing = false;
     const first = this.#replays.values().next().value;
     if (first) this.#clock.moment = first.neighbour(this.#clock.moment, backwards);

@@ -29,6 +29,7 @@ export class Replay {
   #still = element("img", { class: "still", alt: "", hidden: true });
   #stillAt = NaN;
   #stillTime = NaN;
+  /** Why there is none, in words. */
   #stillTrouble = null;
   /** Whether single pictures are wanted, and no moving ones. */
   #single = false;
@@ -53,7 +54,11 @@ export class Replay {
     this.recordings = new Recordings(name, recorder);
     this.#stills = new Stills({
       shown: (image, wish, time) => this.#showStill(image, wish, time),
-      failed: (error) => (this.#stillTrouble = error.message),
+      failed: (error) => {
+        // What is not there is not asked for again.
+        const again = error.status === 404 ? "" : ` ${AGAIN}`;
+        this.#stillTrouble = `${sentence(error.message)}.${again}`;
+      },
     });
     this.element = element("div", { class: "screen replay" }, this.#still, this.#words);
   }
@@ -66,6 +71,8 @@ export class Replay {
     const recorded = this.recordings.at(at);
     const moving = speed > 0 && speed <= MOST_SPEED && this.#plays();
     this.#single = !moving;
+    // The farther it looks, the less it is told of short gaps.
+    if (recorded !== null) this.#reach = REACH_MS;
     if (recorded === null) this.#showGap(at, speed, moving && playing);
     else if (moving) this.#showMoving(at, clock);
     else this.#showSingle(at, playing && Math.abs(speed) >= FAST);
@@ -115,7 +122,7 @@ export class Replay {
   /** Lets go of everything. */
   rest() {
     this.#drop();
-    this.#stills.forget();
+    this.#forgetStill();
     this.#face(null);
     this.starving = false;
   }
@@ -144,7 +151,7 @@ export class Replay {
     if (footage.has(at) && readyState >= HAS_PICTURE && !(seeking && !running)) {
       this.#previous?.close();
       this.#previous = null;
-      this.#stills.forget();
+      this.#forgetStill();
       this.#face(footage.video);
     } else if (!playing && !footage.has(at)) {
       this.#wantStill(at);
@@ -159,7 +166,7 @@ export class Replay {
   }
 
   #showGap(at, speed, moving) {
-    this.#stills.forget();
+    this.#forgetStill();
     this.#footage?.video.pause();
     // What comes after the gap can be there in time.
     if (moving) this.#footage?.feed(at, speed, this.recordings);
@@ -187,6 +194,11 @@ export class Replay {
   #wantStill(at, near = false) {
     const wide = this.element.clientWidth * devicePixelRatio > WIDTHS[0];
     this.#stills.want(this.#camera, at, WIDTHS[wide ? 1 : 0], near);
+  }
+
+  #forgetStill() {
+    this.#stills.forget();
+    this.#stillTrouble = null;
   }
 
   /** What is seen of the video and the single picture; with an argument, that is seen from now on. */
@@ -269,8 +281,9 @@ export class Replay {
       if (this.starving || !this.recordings.knows(at)) return null;
       return { title: "Nothing recorded", text: sentence(this.recordings.reason(at)) };
     }
-    const lost = this.#footage?.trouble ?? this.#stillTrouble;
-    if (lost) return { title: "", text: `${sentence(lost)}. ${AGAIN}`, caption };
+    const lost = this.#footage?.trouble ?? null;
+    const words = lost === null ? this.#stillTrouble : `${sentence(lost)}. ${AGAIN}`;
+    if (words !== null) return { title: "", text: words, caption };
     if (this.#refusal !== null) return { title: "", text: `${this.#refusal} ${SINGLE}`, caption: true };
     if (!playsRecorded(this.recordings.mime)) {
       const codec = codecName(this.recordings.codec) ?? this.#codec ?? "this video";

@@ -57,17 +57,16 @@ export class Span {
  */
 export function marks(span, apart) {
   const step = STEPS_S.find((seconds) => seconds * 1000 >= span.length * apart) ?? STEPS_S.at(-1);
-  const days = step / DAY_S;
+  const days = Math.max(1, step / DAY_S);
   const all = [];
   // From midnight to midnight, for days may have 23 or 25 hours.
   const day = new Date(span.from);
   day.setHours(0, 0, 0, 0);
-  if (days > 1) day.setDate(day.getDate() - (Math.floor(day.getTime() / (DAY_S * 1000)) % days));
+  day.setDate(day.getDate() - (numberOf(day) % days));
   while (day.getTime() < span.to && all.length < MOST) {
     const midnight = day.getTime();
-    day.setDate(day.getDate() + Math.max(1, days));
-    for (let at = midnight; at < day.getTime(); at += step * 1000) {
-      if (!span.contains(at)) continue;
+    day.setDate(day.getDate() + days);
+    for (const at of divided(midnight, day.getTime(), step, span)) {
       const strong = at === midnight;
       all.push({ at, strong, text: strong ? dayOf(at) : step < 60 ? timeOfDay(at) : minuteOfDay(at) });
     }
@@ -75,6 +74,26 @@ export function marks(span, apart) {
   return all;
 }
 
+/** The moments within `span`, from a midnight on, that are `step` seconds apart on a clock that shows local time. */
+function divided(midnight, end, step, span) {
+  const ms = step * 1000;
+  if (step < HOUR_S) {
+    const first = midnight + ms * Math.max(0, Math.ceil((span.from - midnight) / ms));
+    const count = Math.max(0, Math.ceil((Math.min(end, span.to) - first) / ms));
+    return Array.from({ length: count }, (_, index) => first + index * ms);
+  }
+  const hour = (_, index) => new Date(midnight).setHours((index * step) / HOUR_S, 0, 0, 0);
+  const hours = Array.from({ length: Math.ceil(DAY_S / step) }, hour);
+  // An hour that a clock leaves out is the one after it.
+  return [...new Set(hours)].filter((at) => span.contains(at));
+}
+
+/** Which day since 1970 begins at `midnight`, local time. */
+function numberOf(midnight) {
+  return Math.floor((midnight.getTime() - midnight.getTimezoneOffset() * 60_000) / (DAY_S * 1000));
+}
+
+const HOUR_S = 3600;
 const DAY_S = 86_400;
 const SHORTEST_MS = 60_000;
 const LONGEST_MS = 31 * DAY_S * 1000;

@@ -56,15 +56,21 @@ export class Stills {
       const path = cameraPath(wish.camera, `/archive/picture.jpg${query}`);
       // What was seen at a moment long ago stays what it is: the server says so.
       const found = await picture(path, { signal: this.#ended.signal, cache: "default" });
-      this.#done = wish;
       this.#notBefore = performance.now() + PAUSE_MS;
       const time = moment.read(found.headers.get("valkka-time"));
-      if (this.#wish !== null) this.#on.shown(found.image, wish, Number.isNaN(time) ? wish.at : time);
+      // What nobody saw is not done.
+      if (this.#wish !== null) {
+        this.#done = wish;
+        this.#on.shown(found.image, wish, Number.isNaN(time) ? wish.at : time);
+      }
     } catch (error) {
-      // What is not there need not be asked for again.
-      if (error.status === 404) this.#done = wish;
-      this.#notBefore = performance.now() + (error.status === 404 ? PAUSE_MS : RETRY_MS);
-      if (this.#wish !== null) this.#on.failed(error, wish);
+      const missing = error.status === 404;
+      this.#notBefore = performance.now() + (missing ? PAUSE_MS : RETRY_MS);
+      if (this.#wish !== null) {
+        // What is not there need not be asked for again.
+        if (missing) this.#done = wish;
+        this.#on.failed(error, wish);
+      }
     }
     this.#busy = false;
     if (!this.#ended.signal.aborted) this.#go();

@@ -213,7 +213,8 @@ export class Timeline {
 
   #cancel(event) {
     this.#pointers.delete(event.pointerId);
-    if (this.#pointers.size === 0) this.#gesture = null;
+    // The finger that is left of two began something else.
+    this.#gesture = null;
   }
 
   /** How far apart two fingers are. */
