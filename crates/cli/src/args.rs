@@ -46,7 +46,9 @@ impl Command {
     /// What its log is like.
     pub(crate) fn log(&self) -> Log {
         match self {
-            Self::Demo(_) | Self::Record(_) => Log::BesideTable,
+            Self::Demo(_) | Self::Record(_) | Self::Export(_) | Self::Import(_) | Self::Fsck(_) => {
+                Log::BesideTable
+            }
             Self::Serve(args) => Log::OfService(args.log_format()),
             _ => Log::Warnings,
         }
@@ -82,5 +84,14 @@ mod tests {
     #[test]
     fn the_definition_is_consistent() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn nothing_is_logged_where_a_bar_is_drawn() {
+        for line in ["export --store a --camera b --all c.mkv", "import --store a --camera b c.mkv", "fsck a"]
+        {
+            let arguments = Arguments::parse_from(["valkka"].into_iter().chain(line.split(' ')));
+            assert_eq!(arguments.command.log(), Log::BesideTable, "{line}");
+        }
     }
 }

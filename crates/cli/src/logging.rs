@@ -10,7 +10,8 @@ use tracing_subscriber::EnvFilter;
 pub(crate) enum Log {
     /// Warnings.
     Warnings,
-    /// Only errors on a terminal: warnings would break the live table there, and it shows what is dropped.
+    /// Only errors on a terminal: warnings would break the table or bar that is drawn there, and what they are about is told
+    /// beside it or in the end.
     BesideTable,
     /// What happens, too, for operators who look later.
     OfService(LogFormat),

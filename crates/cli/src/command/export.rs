@@ -97,12 +97,9 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         }
     });
     progress.clear()?;
-    let report = match (report, args.from) {
-        (Err(ExportError::Nothing { .. }), None) if args.to.is_none() => bail!("nothing is recorded"),
-        (Err(ExportError::Nothing { from, .. }), Some(_)) if args.to.is_none() => {
-            bail!("nothing is recorded from {from} on");
-        }
-        (report, _) => report?,
+    let report = match report {
+        Err(ExportError::Nothing { .. }) => bail!("nothing is recorded{}", when(args.from, args.to)),
+        report => report?,
     };
     failed.map_or(Ok(()), Err)?;
     tell(&report)?;
@@ -124,6 +121,16 @@ impl Args {
             GapArg::Close => Gaps::Close,
         };
         Ok((store, id, ExportOptions { container: format.container(), gaps, segment: None }))
+    }
+}
+
+/// In which time there is nothing.
+fn when(from: Option<WallTime>, to: Option<WallTime>) -> String {
+    match (from.map(local), to.map(local)) {
+        (None, None) => String::new(),
+        (Some(from), None) => format!(" from {from} on"),
+        (None, Some(to)) => format!(" before {to}"),
+        (Some(from), Some(to)) => format!(" from {from} to {to}"),
     }
 }
 
