@@ -3,11 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use valkka::store::medium::{FileMedium, Medium as _};
 use valkka::store::{Geometry, Store, StoreError, StoreOptions, StreamId};
-
-use crate::units;
+use valkka_site::RecordConfig;
 
 /// A store to be made where there is none.
 #[derive(Clone, Debug, Default)]
@@ -22,7 +21,8 @@ pub(crate) struct NewStore {
     pub(crate) overwrite_device: bool,
 }
 
-/// Opens the store in `dir`; if there is none, and `new` says how large it is to be, makes one for so many streams.
+/// Opens the store in `dir`; if there is none, and `new` says how large it is to be, makes one for so many streams, if
+/// it has room for these.
 pub(crate) fn open_or_create(dir: &Path, new: &NewStore, streams: usize) -> anyhow::Result<Arc<Store>> {
     match Store::open(dir) {
         Err(StoreError::NoStore(_)) => {}
@@ -31,9 +31,14 @@ pub(crate) fn open_or_create(dir: &Path, new: &NewStore, streams: usize) -> anyh
     let Some(size) = new.data_size()? else {
         bail!("there is no store in {}; --size, such as --size 10G, makes one", dir.display());
     };
-    let block = new.block_size.unwrap_or_else(|| good_block(size, streams));
-    let geometry = Geometry::new(block, size / block.max(1))
-        .with_context(|| format!("{} in blocks of {}", units::size(size), units::size(block)))?;
+    let record = RecordConfig { block_size: new.block_size, ..RecordConfig::new(dir, Some(size)) };
+    record.check_size(streams).map_err(|(field, message)| match field {
+        "block_size" => anyhow!("--block-size: {message}"),
+        _ if new.size.is_none() => anyhow!("--device: {message}"),
+        _ => anyhow!("--size: {message}"),
+    })?;
+    let block = record.block_bytes(size, streams);
+    let geometry = Geometry::new(block, size / block)?;
     let options = match &new.device {
         Some(device) => StoreOptions::on_device(geometry, device),
         None => StoreOptions::new(geometry),
@@ -73,23 +78,4 @@ pub(crate) fn stream(store: &Store, name: &str) -> anyhow::Result<StreamId> {
 /// What a stream is called: its name, or else its number.
 pub(crate) fn title(name: &str, id: StreamId) -> String {
     if name.is_empty() { id.to_string() } else { name.to_owned() }
-}
-
-/// Each stream has a block to itself at any time, and recordings are given up by blocks: there should be many.
-fn good_block(size: u64, streams: usize) -> u64 {
-    Geometry::suitable_block_bytes(size, (streams as u64).saturating_mul(16).max(64))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn blocks_suit_the_store() {
-        assert_eq!(good_block(10 << 30, 2), 64 << 20);
-        assert_eq!(good_block(1 << 30, 2), 16 << 20);
-        assert_eq!(good_block(1 << 20, 2), 1 << 20);
-        assert_eq!(good_block(10 << 30, 256), 2 << 20);
-        assert_eq!(good_block(128 << 40, 2), 128 << 20);
-    }
 }

@@ -3,8 +3,9 @@
 use std::convert::Infallible;
 use std::str::FromStr;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, Error, bail, ensure};
 use valkka::url::StreamUrl;
+use valkka_site::check_camera_name;
 
 use crate::address::Address;
 
@@ -24,7 +25,7 @@ impl NamedAddress {
         let Some(name) = self.name.filter(|name| !name.contains("://")) else {
             bail!("a camera is given as NAME=URL");
         };
-        check_name(&name)?;
+        check_camera_name(&name).map_err(Error::msg)?;
         let url = self.address.parsed().with_context(|| format!("camera {name}"))?;
         Ok((name, url))
     }
@@ -52,18 +53,6 @@ pub(crate) fn parse_all(cameras: Vec<NamedAddress>) -> anyhow::Result<Vec<(Strin
     }
     Ok(parsed)
 }
-
-/// Whether a camera may be called so, as in the daemon's file.
-pub(crate) fn check_name(name: &str) -> anyhow::Result<()> {
-    let letters = name.chars().all(|letter| letter.is_ascii_alphanumeric() || "-_".contains(letter));
-    ensure!(
-        letters && !name.is_empty() && name.len() <= MAX_NAME,
-        "a camera's name is 1 to {MAX_NAME} letters, digits, - and _"
-    );
-    Ok(())
-}
-
-const MAX_NAME: usize = 64;
 
 #[cfg(test)]
 mod tests {

@@ -197,6 +197,8 @@ fn what_cannot_be_is_told() {
         text(&clip),
     ]));
     let export = ["export", "--store", store, "--camera"];
+    let make = ["record", "--store", text(&none)];
+    let two = [&make[..], &["--size", "64M", "--camera", "a=rtsp://h/x", "b=rtsp://h/y"]].concat();
     for (arguments, code, words) in [
         (&["archive", text(&none)][..], 2, "no recordings"),
         (&["archive", store, "--camera", "gate"], 2, "there are front"),
@@ -207,7 +209,12 @@ fn what_cannot_be_is_told() {
         (&[&export[..], &["front", "--from", "yesterday", file]].concat(), 2, "2026-11-23T12:00:00Z"),
         (&[&export[..], &["front", "--all", "out.avi"]].concat(), 2, "--format"),
         (&[&export[..], &["front", "--all", text(&clip)]].concat(), 2, "is there already"),
-        (&[&export[..], &["front", "--from", "-1m", file]].concat(), 1, "nothing is recorded from"),
+        (&[&export[..], &["front", "--from", "-1m", file]].concat(), 1, "nothing is recorded from 20"),
+        (
+            &[&export[..], &["front", "--to", "2020-01-01", file]].concat(),
+            1,
+            "nothing is recorded before 2020-01-01 00:00:00",
+        ),
         (
             &[&export[..], &["front", "--from", "2030-01-01", "--to", "2020-01-01", file]].concat(),
             1,
@@ -222,7 +229,9 @@ fn what_cannot_be_is_told() {
         (&["import", "--store", store, "--camera", "a b", text(&clip)], 2, "name"),
         (&["import", "--store", store, "--camera", "a", "/dev/null"], 2, "/dev/null"),
         (&["record", "--store", text(&none), "--camera", "a=rtsp://u:sesame@h/x"], 2, "--size"),
-        (&["record", "--store", text(&none), "--size", "1K", "--camera", "a=rtsp://u:sesame@h/x"], 2, "1 kB"),
+        (&[&make[..], &["--size", "1K", "--camera", "a=rtsp://u:sesame@h/x"]].concat(), 2, "needs 4"),
+        (&[&make[..], &["--size", "6M", "--camera", "a=rtsp://h/x", "b=rtsp://h/y"]].concat(), 2, "--size: "),
+        (&[&two[..], &["--block-size", "1K"]].concat(), 2, "--block-size: 1000 bytes are not 1 MiB"),
         (
             &["record", "--store", text(&none), "--size", "99999999T", "--camera", "a=rtsp://u:sesame@h/x"],
             2,

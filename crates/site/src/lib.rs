@@ -36,7 +36,7 @@ pub use camera::SiteCamera;
 pub use config::{
     BadSize, CameraConfig, Certificate, Config, ConfigError, MulticastConfig, Position, Problem,
     RecordConfig, RecordMode, RecordingConfig, RtspConfig, RtspTlsConfig, SendConfig, Size, UserConfig,
-    WebConfig,
+    WebConfig, check_camera_name,
 };
 pub use event::{Event, EventKind, EventLog, Subscription};
 pub use role::Role;

@@ -4,17 +4,18 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::{Context, Error};
 use valkka::import::{Import, ImportError};
 use valkka::store::{Retention, StoreError, Writer, WriterOptions};
 use valkka::time::WallTime;
+use valkka_site::check_camera_name;
 
 use crate::archive::{self, NewStore};
 use crate::exit::cannot_start;
 use crate::interrupt::Interrupt;
 use crate::moment::{local, parse_moment};
 use crate::progress::Progress;
-use crate::{named_address, units};
+use crate::units;
 
 /// Import a file into a store, as what a camera has recorded, without encoding anything
 ///
@@ -79,7 +80,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
 
 impl Args {
     fn prepare(&self) -> anyhow::Result<(Writer, Import)> {
-        named_address::check_name(&self.camera)?;
+        check_camera_name(&self.camera).map_err(Error::msg)?;
         let import = Import::open(&self.file, self.start)?;
         let new = NewStore { size: self.size, ..NewStore::default() };
         let store = archive::open_or_create(&self.store, &new, 1)?;

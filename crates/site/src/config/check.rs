@@ -28,6 +28,18 @@ impl Config {
     }
 }
 
+/// Whether a camera may be called `name`.
+///
+/// # Errors
+/// How cameras may be called, in words.
+pub fn check_camera_name(name: &str) -> Result<(), String> {
+    let letters = name.chars().all(|letter| letter.is_ascii_alphanumeric() || "-_".contains(letter));
+    if letters && (1..=MAX_NAME).contains(&name.len()) {
+        return Ok(());
+    }
+    Err(format!("a camera's name is 1 to {MAX_NAME} letters, digits, - and _"))
+}
+
 pub(super) fn check(config: &Config, known: &Known) -> Vec<Problem> {
     let mut checker = Checker { known, problems: Vec::new() };
     checker.listeners(config);
@@ -142,9 +154,7 @@ impl Checker<'_> {
             self.problem(&["cameras"], format!("there are {count}, and may be {}", Config::MAX_CAMERAS));
         }
         for name in &self.known.cameras {
-            let letters = name.chars().all(|letter| letter.is_ascii_alphanumeric() || "-_".contains(letter));
-            if name.is_empty() || name.len() > MAX_NAME || !letters {
-                let message = format!("a camera's name is 1 to {MAX_NAME} letters, digits, - and _");
+            if let Err(message) = check_camera_name(name) {
                 self.problem(&["cameras", name], message);
             }
         }

@@ -140,8 +140,11 @@ impl RecordConfig {
         if free < needed { problem("size", message) } else { None }
     }
 
-    /// Why a new store cannot hold recordings of so many cameras, in words.
-    pub(crate) fn check_size(&self, cameras: usize) -> Result<(), (&'static str, String)> {
+    /// Whether a new store can hold recordings of so many cameras.
+    ///
+    /// # Errors
+    /// The field that is in the way, and why, in words.
+    pub fn check_size(&self, cameras: usize) -> Result<(), (&'static str, String)> {
         if let Some(block) = self.block_size
             && !(MIN_BLOCK..=MAX_CHOSEN_BLOCK).contains(&block)
         {
@@ -154,11 +157,11 @@ impl RecordConfig {
             let made = Geometry::new(block, size / block);
             return made.map(drop).map_err(|error| ("size", reason(&error)));
         }
-        let message = format!(
-            "it makes {} blocks of {block} bytes, and {cameras} cameras need {needed}, four each",
-            size / block,
-        );
-        Err(("size", message))
+        let needed = match cameras {
+            0 | 1 => format!("a camera needs {needed}"),
+            _ => format!("{cameras} cameras need {needed}, four each"),
+        };
+        Err(("size", format!("it makes {} blocks of {block} bytes, and {needed}", size / block)))
     }
 }
 
@@ -224,6 +227,8 @@ mod tests {
             message.starts_with("it makes 15 blocks of 1048576 bytes, and 4 cameras need 16"),
             "{message}"
         );
+        let (_, message) = of(1000, 1).unwrap_err();
+        assert!(message.ends_with("and a camera needs 4"), "{message}");
         assert_eq!(of(100_000_000_000_000, 4), Ok(()));
         let (key, message) = of(u64::MAX, 4).unwrap_err();
         assert!(key == "size" && message.starts_with("a store cannot have"), "{message}");
