@@ -14,6 +14,8 @@ use serde::Serialize;
 pub(crate) struct Problem {
     status: StatusCode,
     message: String,
+    /// What is told of it to operators alone: causes and places on this machine.
+    detail: Option<String>,
     retry_after: Option<Duration>,
 }
 
@@ -27,7 +29,20 @@ pub(crate) struct ErrorBody {
 
 impl Problem {
     pub(crate) fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, message: message.into(), retry_after: None }
+        Self { status, message: message.into(), detail: None, retry_after: None }
+    }
+
+    /// With what operators are told of it besides.
+    pub(crate) fn detailed(self, detail: impl Into<String>) -> Self {
+        Self { detail: Some(detail.into()), ..self }
+    }
+
+    /// As it is told to somebody, `operates` or not.
+    pub(crate) fn told(mut self, operates: bool) -> Self {
+        if let Some(detail) = self.detail.take().filter(|_| operates) {
+            self.message = format!("{}: {detail}", self.message);
+        }
+        self
     }
 
     /// Nobody is logged in, or not with what we know.
@@ -95,6 +110,13 @@ pub(crate) fn with_header(mut response: Response, name: HeaderName, value: Heade
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_operators_are_told_where_and_why() {
+        let problem = || Problem::busy("it cannot be read").detailed("/srv/a: gone");
+        assert_eq!(problem().told(true).message(), "it cannot be read: /srv/a: gone");
+        assert_eq!(problem().told(false).message(), "it cannot be read");
+    }
 
     #[test]
     fn a_wait_is_told_in_whole_seconds_and_never_none() {

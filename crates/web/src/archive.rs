@@ -94,20 +94,22 @@ impl Footage {
 fn no_store(site: &Site) -> Problem {
     match site.archive().state() {
         ArchiveState::Off => Problem::new(StatusCode::NOT_FOUND, "nothing is recorded here"),
-        ArchiveState::Failing(reason) => Problem::busy(&format!("the recordings cannot be read: {reason}")),
+        ArchiveState::Failing(reason) => Problem::busy(UNREADABLE).detailed(&*reason),
         ArchiveState::Opening | ArchiveState::Open => Problem::busy("the recordings are being opened"),
     }
 }
 
 /// A store or a recording cannot be read.
 fn unreadable(error: &dyn std::error::Error) -> Problem {
-    Problem::busy(&format!("the recordings cannot be read: {}", reason(error)))
+    Problem::busy(UNREADABLE).detailed(reason(error))
 }
 
 /// Nothing is there of this time, for this reason.
 fn nothing(why: &str) -> Problem {
     Problem::new(StatusCode::NOT_FOUND, why)
 }
+
+const UNREADABLE: &str = "the recordings cannot be read";
 
 /// Why there is nothing of a camera.
 const NEVER: &str = "nothing was recorded of this camera";

@@ -41,6 +41,11 @@ impl Caller {
         self.user.may(Role::Viewer, camera)
     }
 
+    /// Whether he may know how the service fares, with causes and places on this machine: those who operate all cameras.
+    pub(crate) fn operates(&self) -> bool {
+        self.user.service_role() >= Some(Role::Operator)
+    }
+
     /// Whose what he takes is counted as. Nobody is one user where nobody is asked: then his address, `peer`, stands for him.
     pub(crate) fn owner(&self, peer: IpAddr) -> String {
         if self.is_anyone() { network(peer).to_string() } else { format!("user {}", self.user.name) }

@@ -249,7 +249,7 @@ impl Connection {
     /// Tells how the cameras are, if that is new, or nothing was told for a while: browsers cannot see pings, and take
     /// silence for a lost connection.
     async fn tell_cameras(&mut self, pulse: &Pulse) -> Result<(), End> {
-        let text = cameras(pulse, |name| self.caller.sees(name));
+        let text = cameras(pulse, self.caller.operates(), |name| self.caller.sees(name));
         let (told, at) = &self.told;
         if *told == text && at.elapsed() < MAX_SILENCE {
             return Ok(());

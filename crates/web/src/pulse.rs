@@ -6,13 +6,24 @@ use std::time::{Duration, Instant};
 use tokio::time::{MissedTickBehavior, interval};
 use valkka_site::CameraStatus;
 
+use crate::api::cameras::told;
 use crate::app::App;
 
 /// How all cameras were at one moment. Cloning it counts references.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Pulse {
-    /// By name, each written once for however many are told.
-    pub(crate) cameras: Arc<[(String, String)]>,
+    /// Each written once for however many are told.
+    pub(crate) cameras: Arc<[Written]>,
+}
+
+/// How a camera is, in JSON.
+#[derive(Clone, Debug)]
+pub(crate) struct Written {
+    pub(crate) name: String,
+    /// For those who operate the service.
+    pub(crate) full: String,
+    /// For all others; `None` if that is the same.
+    pub(crate) brief: Option<String>,
 }
 
 impl Pulse {
@@ -20,7 +31,19 @@ impl Pulse {
     pub(crate) fn take(app: &App) -> Self {
         let cameras = app.site.cameras();
         let statuses = cameras.iter().map(|camera| camera.status());
-        Self { cameras: statuses.filter_map(|status| Some((status.name.clone(), write(&status)?))).collect() }
+        Self { cameras: statuses.filter_map(Written::new).collect() }
+    }
+}
+
+impl Written {
+    fn new(status: CameraStatus) -> Option<Self> {
+        let write = |status: &CameraStatus| serde_json::to_string(status).ok();
+        let full = write(&status)?;
+        let recording = told(status.recording.clone(), false);
+        let is_same = recording == status.recording;
+        let brief = CameraStatus { recording, ..status };
+        let written = if is_same { None } else { Some(write(&brief)?) };
+        Some(Self { name: brief.name, full, brief: written })
     }
 }
 
@@ -44,10 +67,6 @@ pub(crate) async fn run(app: Arc<App>) {
             app.pulse.send_replace(Pulse::take(&app));
         }
     }
-}
-
-fn write(status: &CameraStatus) -> Option<String> {
-    serde_json::to_string(status).ok()
 }
 
 const INTERVAL: Duration = Duration::from_secs(1);

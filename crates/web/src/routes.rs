@@ -386,11 +386,14 @@ fn method_router(route: &'static Route) -> MethodRouter<Arc<App>> {
 async fn answer(route: &'static Route, app: Arc<App>, request: Request) -> Response {
     app.figures.requests.add(1);
     let challenge = if is_browser(request.headers()) { FORM } else { BASIC };
-    let admitted = match admit(route, app, request).await {
-        Ok(call) => (route.handler)(call).await,
+    let answered = match admit(route, app, request).await {
+        Ok(call) => {
+            let operates = call.caller.as_ref().is_some_and(Caller::operates);
+            (route.handler)(call).await.map_err(|problem| problem.told(operates))
+        }
         Err(problem) => Err(problem),
     };
-    admitted.unwrap_or_else(|problem| {
+    answered.unwrap_or_else(|problem| {
         let unauthorized = problem.status() == StatusCode::UNAUTHORIZED;
         let response = problem.into_response();
         if !unauthorized {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::response::Response;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use valkka_site::{Event, Role};
+use valkka_site::Event;
 
 use crate::answer::{Problem, json};
 use crate::auth::Caller;
@@ -30,10 +30,10 @@ pub(crate) async fn events(call: Call) -> Result<Response, Problem> {
     Ok(json(&Events { events: events.collect() }))
 }
 
-/// Whether `caller` may know of `event`: what is about no camera is for those who see all of them.
+/// Whether `caller` may know of `event`: what is about no camera is for those who operate all of them.
 pub(crate) fn may_know(caller: &Caller, event: &Event) -> bool {
     match &event.camera {
         Some(camera) => caller.sees(camera),
-        None => caller.user.service_role() >= Some(Role::Operator),
+        None => caller.operates(),
     }
 }

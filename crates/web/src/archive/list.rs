@@ -7,6 +7,7 @@ use valkka::clock::SystemClock;
 use valkka_site::{RecordMode, RecordingState, RecordingStatus};
 
 use crate::answer::{Problem, json};
+use crate::api::cameras::told;
 use crate::call::Call;
 
 /// What was recorded of the cameras that the caller may watch.
@@ -38,11 +39,14 @@ pub(crate) async fn list(call: Call) -> Result<Response, Problem> {
     let cameras = call.app.site.cameras();
     let seen: Vec<_> = cameras.into_iter().filter(|camera| caller.sees(camera.name())).collect();
     let store = call.app.site.archive().store();
+    let operates = caller.operates();
     let cameras = call.app.readers.summary(move || {
+        // Another process may write it. What is known of it is told also when that cannot be read.
+        let _ = store.as_ref().map(|store| store.refresh());
         let streams = store.map(|store| store.streams()).unwrap_or_default();
         let recorded = |camera: &std::sync::Arc<valkka_site::SiteCamera>| {
             let stream = streams.iter().find(|stream| stream.name == camera.name());
-            let RecordingStatus { state, reason, mode } = camera.recording();
+            let RecordingStatus { state, reason, mode } = told(camera.recording(), operates);
             Recorded {
                 name: camera.name().to_owned(),
                 from: stream.and_then(|stream| stream.first).map(|time| time.to_string()),

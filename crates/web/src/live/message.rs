@@ -40,9 +40,14 @@ impl ToBrowser<'_> {
     }
 }
 
-/// The message that tells how those cameras are that `sees` says yes to.
-pub(super) fn cameras(pulse: &Pulse, sees: impl Fn(&str) -> bool) -> String {
-    let seen = pulse.cameras.iter().filter(|(name, _)| sees(name)).map(|(_, status)| status.as_str());
+/// The message that tells how those cameras are that `sees` says yes to; in full, or as it is for those who do not operate the
+/// service.
+pub(super) fn cameras(pulse: &Pulse, full: bool, sees: impl Fn(&str) -> bool) -> String {
+    let seen = pulse.cameras.iter().filter(|camera| sees(&camera.name));
+    let seen = seen.map(|camera| match &camera.brief {
+        Some(brief) if !full => brief.as_str(),
+        _ => camera.full.as_str(),
+    });
     format!("{{\"type\":\"cameras\",\"cameras\":[{}]}}", seen.collect::<Vec<_>>().join(","))
 }
 
@@ -51,6 +56,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::pulse::Written;
 
     #[test]
     fn messages_of_browsers_are_read_and_others_refused() {
@@ -77,10 +83,19 @@ mod tests {
         let begin = ToBrowser::Begin { id: 1, mime: "video/mp4; codecs=\"avc1.64001f\"" };
         assert_eq!(told(begin)["mime"], "video/mp4; codecs=\"avc1.64001f\"");
         assert_eq!(told(ToBrowser::Offline { id: 7 }), json!({ "type": "offline", "id": 7 }));
-        let pulse = Pulse {
-            cameras: [("a".into(), r#"{"name":"a"}"#.into()), ("b".into(), r#"{"name":"b"}"#.into())].into(),
+        let written = |name: &str, brief: Option<&str>| Written {
+            name: name.to_owned(),
+            full: format!("{{\"name\":\"{name}\"}}"),
+            brief: brief.map(str::to_owned),
         };
-        let list: Value = serde_json::from_str(&cameras(&pulse, |name| name == "b")).unwrap();
-        assert_eq!(list, json!({ "type": "cameras", "cameras": [{ "name": "b" }] }));
+        let pulse = Pulse { cameras: [written("a", None), written("b", Some("{}"))].into() };
+        let list = |full, seen: &str| {
+            let list: Value =
+                serde_json::from_str(&cameras(&pulse, full, |name| seen.contains(name))).unwrap();
+            assert_eq!(list["type"], "cameras");
+            list["cameras"].clone()
+        };
+        assert_eq!(list(true, "b"), json!([{ "name": "b" }]));
+        assert_eq!(list(false, "ab"), json!([{ "name": "a" }, {}]));
     }
 }
