@@ -5,7 +5,7 @@
 
 mod film;
 mod list;
-mod moment;
+mod parameter;
 mod picture;
 mod timeline;
 mod trigger;

@@ -1,8 +1,9 @@
-//! What every answer tells the browser, so that a page of somebody else gets nothing out of ours.
+//! What requests say of where they come from and what they have, and what every answer tells the browser, so that a page of
+//! somebody else gets nothing out of ours.
 
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, HeaderMap, ORIGIN, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
-    X_FRAME_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, HeaderMap, IF_NONE_MATCH, ORIGIN, REFERRER_POLICY,
+    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use axum::http::{HeaderName, HeaderValue};
 use axum::response::Response;
@@ -14,6 +15,15 @@ pub(crate) async fn secure(mut response: Response) -> Response {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
     response
+}
+
+/// Whether the peer has what is called `tag`, an entity tag with its quotation marks, already (RFC 9110, 13.1.2).
+pub(crate) fn knows(headers: &HeaderMap, tag: &str) -> bool {
+    let known = headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    known.flat_map(|value| value.split(',')).any(|value| {
+        let value = value.trim();
+        value == "*" || value.strip_prefix("W/").unwrap_or(value) == tag
+    })
 }
 
 /// Whether the page that a request comes from, if it says so, is ours: it was loaded from the host that it now asks.
@@ -61,6 +71,21 @@ mod tests {
 
     fn headers(pairs: &[(HeaderName, &'static str)]) -> HeaderMap {
         pairs.iter().map(|(name, value)| (name.clone(), HeaderValue::from_static(value))).collect()
+    }
+
+    #[test]
+    fn what_the_peer_has_is_known_by_its_tag() {
+        for (value, known) in [
+            ("\"a\"", true),
+            ("\"x\", W/\"a\"", true),
+            ("*", true),
+            ("\"x\"", false),
+            ("a", false),
+            ("", false),
+        ] {
+            assert_eq!(knows(&headers(&[(IF_NONE_MATCH, value)]), "\"a\""), known, "{value}");
+        }
+        assert!(!knows(&HeaderMap::new(), "\"a\""));
     }
 
     #[test]

@@ -15,8 +15,7 @@ use tokio::sync::watch;
 use valkka::export::{AtGap, ExportError, FragmentExport};
 use valkka::time::WallTime;
 
-use super::moment::{exact, span};
-use super::picture::flag;
+use super::parameter::{exact, flag, span};
 use super::{Footage, nothing, unreadable};
 use crate::answer::{Problem, typed, with_header};
 use crate::app::{App, stopped};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::http::header::{CACHE_CONTROL, ETAG, HeaderMap, IF_NONE_MATCH};
+use axum::http::header::{CACHE_CONTROL, ETAG};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
@@ -10,11 +10,12 @@ use valkka::clock::SystemClock;
 use valkka::playback::{Precision, StillError};
 use valkka::time::WallTime;
 
-use super::moment::{end_of_moment, exact};
+use super::parameter::{end_of_moment, exact, flag};
 use super::{Footage, nothing, unreadable};
 use crate::answer::{Problem, typed, with_header};
 use crate::api::snapshot::read_width;
 use crate::call::Call;
+use crate::headers::knows;
 
 #[derive(Deserialize)]
 struct Query {
@@ -68,27 +69,12 @@ fn is_kept(footage: &Footage, at: WallTime) -> bool {
     streams.iter().any(|stream| stream.id == footage.stream && stream.first.is_some_and(|first| first <= at))
 }
 
-/// Whether the browser has it already.
-fn knows(headers: &HeaderMap, tag: &str) -> bool {
-    let known = headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-    known.flat_map(|value| value.split(',')).any(|value| value.trim() == tag)
-}
-
 /// `response`, which the browser may keep for itself.
 fn kept(response: Response, tag: &str) -> Response {
     let response = with_header(response, CACHE_CONTROL, HeaderValue::from_static(KEPT));
     match HeaderValue::from_str(tag) {
         Ok(tag) => with_header(response, ETAG, tag),
         Err(_) => response,
-    }
-}
-
-/// The value of the parameter `name`: 1, 0 or nothing.
-pub(super) fn flag(name: &str, text: Option<&str>) -> Result<bool, Problem> {
-    match text {
-        None | Some("0") => Ok(false),
-        Some("1") => Ok(true),
-        Some(_) => Err(Problem::new(StatusCode::BAD_REQUEST, format!("{name} is 1 or 0"))),
     }
 }
 
@@ -103,14 +89,3 @@ const KEPT: &str = "private, max-age=86400";
 
 /// How long a picture may take.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn flags_are_told_from_nonsense() {
-        assert_eq!((flag("a", None).ok(), flag("a", Some("1")).ok()), (Some(false), Some(true)));
-        assert!(flag("a", Some("yes")).is_err());
-    }
-}

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use valkka::store::{Entry, Overview, Stretch};
 use valkka::time::WallTime;
 
-use super::moment::span;
+use super::parameter::span;
 use super::{Footage, unreadable};
 use crate::answer::{Problem, json};
 use crate::call::Call;

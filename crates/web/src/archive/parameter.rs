@@ -1,4 +1,4 @@
-//! Moments and spans of time that requests ask for.
+//! The parameters of requests: moments, spans of time, and whether.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -51,6 +51,15 @@ pub(super) fn span(
     Ok(from..to)
 }
 
+/// The value of the parameter `name`: 1, 0 or nothing.
+pub(super) fn flag(name: &str, text: Option<&str>) -> Result<bool, Problem> {
+    match text {
+        None | Some("0") => Ok(false),
+        Some("1") => Ok(true),
+        Some(_) => Err(bad(format!("{name} is 1 or 0"))),
+    }
+}
+
 /// `time` with microseconds.
 pub(super) fn exact(time: WallTime) -> String {
     let millis = time.to_string();
@@ -83,6 +92,12 @@ mod tests {
         }
         assert_eq!(exact(WallTime::from_micros(1_125_456)), "1970-01-01T00:00:01.125456Z");
         assert_eq!(exact(WallTime::from_micros(-1)), "1969-12-31T23:59:59.999999Z");
+    }
+
+    #[test]
+    fn flags_are_told_from_nonsense() {
+        assert_eq!((flag("a", None).ok(), flag("a", Some("1")).ok()), (Some(false), Some(true)));
+        assert!(flag("a", Some("yes")).is_err());
     }
 
     #[test]
