@@ -221,3 +221,55 @@ fn one_of_two_fingers_may_leave_the_timeline() {
     assert_eq!(chosen, json!([zoomed[0], 1]));
     page.check_console();
 }
+
+#[test]
+fn what_takes_several_files_is_offered_in_parts() {
+    require!(browser::available());
+    let _watchdog = Watchdog::start(SOON * 3);
+    let _alone = alone();
+    let site = Site::start("");
+    let page = page(&site);
+    let offered = page.script(
+        "const { ExportRow } = await import('/static/export.js');
+        const { Span } = await import('/static/span.js');
+        const begin = Date.UTC(2026, 10, 23, 12);
+        const at = (seconds) => begin + 1000 * seconds;
+        const changes = [20, 40.000125];
+        const { fetch } = window;
+        window.fetch = async (path, options) => {
+            if (options?.method !== 'HEAD') return fetch(path, options);
+            const query = new URL(path, location).searchParams;
+            // To the microsecond, as moments of the archive are.
+            const [from, to] = ['from', 'to'].map((key) => {
+                const [, seconds, fraction] = /:(\\d\\d)(\\.\\d+)Z$/.exec(query.get(key));
+                return Number(seconds) + Number(fraction);
+            });
+            const change = changes.findLast((change) => change > from && change < to);
+            const moment = { 20: '20.000000', 40.000125: '40.000125' }[change];
+            const headers = { 'valkka-left-out': 'browsers do not play G.711 u-law in MP4' };
+            if (moment) headers['valkka-change'] = `2026-11-23T12:00:${moment}Z`;
+            return new Response(null, { headers });
+        };
+        const row = new ExportRow(() => {});
+        document.body.append(row.element);
+        row.update(new Span(at(10), at(50)), [{ name: 'front', title: 'Front' }]);
+        const links = () => [...row.element.querySelectorAll('a')];
+        const first = links().map((link) => link.textContent);
+        await soon('the parts', () => links().length > 1);
+        const spans = links().map((link) => /from=.*T(.*)&to=.*T(.*)&download=1/.exec(link.href).slice(1, 3));
+        const [words, text] = [links().map((link) => link.textContent), row.element.innerText];
+        row.update(null, []);
+        return { first, spans, words, text };",
+    );
+    assert_eq!(offered["first"], json!(["Save video"]));
+    let spans = [
+        ["12:00:10.000Z", "12:00:20.000Z"],
+        ["12:00:20.000Z", "12:00:40.000125Z"],
+        ["12:00:40.000125Z", "12:00:50.000Z"],
+    ];
+    assert_eq!(offered["spans"], json!(spans));
+    assert_eq!(offered["words"], json!(["Save video, part 1", "Save video, part 2", "Save video, part 3"]));
+    let note = "without sound: browsers do not play G.711 u-law in MP4";
+    assert_eq!(offered["text"].as_str().unwrap().matches(note).count(), 1, "{offered}");
+    page.check_console();
+}

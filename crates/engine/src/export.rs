@@ -4,7 +4,8 @@
 //! be decoded; what lies beyond a gap is not gone back to. It ends with the last picture before the end. All tracks that the
 //! file has a place for are in it.
 //!
-//! [`export`] writes files, [`FragmentExport`] gives the bytes of one as they are asked for, for whoever sends them on.
+//! [`export`] writes files, [`FragmentExport`] gives the bytes of one as they are asked for, for whoever sends them on;
+//! [`find_change`] tells beforehand where that will end.
 //!
 //! ```no_run
 //! use std::ops::ControlFlow;
@@ -24,11 +25,13 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod change;
 mod error;
 mod files;
 mod fragments;
 mod range;
 
+pub use change::find_change;
 pub use error::ExportError;
 pub use files::{ExportOptions, ExportReport, Gaps, export};
 pub use fragments::{AtGap, Ending, FragmentExport};

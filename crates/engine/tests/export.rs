@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use valkka::av::{Container, FileReader};
-use valkka::export::{AtGap, Ending, ExportError, ExportOptions, FragmentExport, Gaps, export};
+use valkka::export::{AtGap, Ending, ExportError, ExportOptions, FragmentExport, Gaps, export, find_change};
 use valkka::frame::Frame;
 use valkka::playback::{Entry, Gap, MemoryPackets};
 use valkka::time::WallTime;
@@ -145,9 +145,23 @@ fn other_parameters_make_another_file() {
     assert_eq!(report.files.iter().map(|file| decode(file).0.len()).collect::<Vec<_>>(), [50, 50]);
     // The bytes of a file end there.
     let mut fragments =
-        FragmentExport::new(Box::new(MemoryPackets::new(entries)), at(2.0)..at(6.0), AtGap::GoOn).unwrap();
+        FragmentExport::new(Box::new(MemoryPackets::new(entries.clone())), at(2.0)..at(6.0), AtGap::GoOn)
+            .unwrap();
     let bytes: Vec<u8> = fragments.by_ref().flat_map(Result::unwrap).collect();
     assert_eq!(fragments.ending(), Some(&Ending::Changed { at: at(4.0) }));
+    // That can be known before.
+    let mut source = MemoryPackets::new(entries);
+    for (from, to, change) in [
+        (0.0, 8.0, Some(4.0)),
+        (2.0, 4.1, Some(4.0)),
+        (3.99, 8.0, Some(4.0)),
+        (0.0, 4.0, None),
+        (4.0, 8.0, None),
+    ] {
+        let found = find_change(&mut source, at(from)..at(to)).unwrap();
+        assert_eq!(found, change.map(at), "{from} to {to}");
+    }
+    assert_eq!(find_change(&mut MemoryPackets::new(Vec::new()), at(0.0)..at(8.0)).unwrap(), None);
     fs::write(&file, bytes).unwrap();
     assert_eq!(decode(&file).0.len(), 50);
 }
@@ -188,7 +202,7 @@ fn what_cannot_be_exported_is_told() {
     let directory = TempDir::new().unwrap();
     let entries = footage(&Clip::default(), 0.0);
     let options = ExportOptions::default();
-    let mut source = MemoryPackets::new(entries.clone());
+    let mut source = MemoryPackets::new(entries);
     let error =
         export(&mut source, at(9.0)..at(10.0), &directory.join("a.mkv"), &options, &mut go_on).unwrap_err();
     assert_eq!(

@@ -178,6 +178,7 @@ export class Deck {
     this.#inattentive();
     this.#unlisten();
     this.#timeline.close();
+    this.#export.close();
     for (const replay of this.#replays.values()) replay.close();
     this.#replays.clear();
     this.element.remove();

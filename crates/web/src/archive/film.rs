@@ -12,7 +12,7 @@ use bytes::Bytes;
 use futures::stream::{self, Stream};
 use serde::Deserialize;
 use tokio::sync::watch;
-use valkka::export::{AtGap, ExportError, FragmentExport};
+use valkka::export::{AtGap, Ending, ExportError, FragmentExport, find_change};
 use valkka::time::WallTime;
 
 use super::parameter::{exact, flag, span};
@@ -47,26 +47,42 @@ pub(crate) async fn film(call: Call) -> Result<Response, Problem> {
     let at_gap = if download { AtGap::GoOn } else { AtGap::Stop };
     let export = app.readers.pieces.work(super::PATIENCE, move || {
         let footage = Footage::of(&site, &of)?.ok_or_else(|| nothing(super::NEVER))?;
-        let source = Box::new(footage.store.cursor(footage.stream));
-        FragmentExport::new(source, span, at_gap).map_err(|error| match error {
+        let source = || footage.store.cursor(footage.stream);
+        let end = span.end;
+        let export = FragmentExport::new(Box::new(source()), span, at_gap).map_err(|error| match error {
             ExportError::Nothing { .. } => nothing(&error.to_string()),
             ExportError::Unplayable { .. } => Problem::new(StatusCode::NOT_IMPLEMENTED, error.to_string()),
             error => unreadable(&error),
-        })
+        })?;
+        let range = export.start()..end;
+        let change = if download { find_change(&mut source(), range) } else { Ok(None) };
+        Ok((export, change.map_err(|error| unreadable(&error))?))
     });
-    let export = export.await?;
-    let start = exact(export.start());
+    let (export, change) = export.await?;
+    // Names of codecs have Greek letters, which headers have not.
+    let left_out = export.left_out().map(|why| why.replace('µ', "u"));
+    let told = [(START, Some(exact(export.start()))), (CHANGE, change.map(exact)), (LEFT_OUT, left_out)];
     let body = if call.request.method() == Method::HEAD {
         Body::empty()
     } else {
         let (access, stopping) = (app.access.subscribe(), app.stopping.subscribe());
-        let film =
-            Film { app, caller, camera, export: Some(export), access, stopping, _admission: admission };
+        let film = Film {
+            app,
+            caller,
+            camera,
+            export: Some(export),
+            download,
+            access,
+            stopping,
+            _admission: admission,
+        };
         Body::from_stream(film.into_stream())
     };
     let mut response = with_header(typed("video/mp4", body), ACCEPT_RANGES, HeaderValue::from_static("none"));
-    if let Ok(start) = HeaderValue::from_str(&start) {
-        response = with_header(response, START, start);
+    for (name, value) in told {
+        if let Some(Ok(value)) = value.map(|value| HeaderValue::from_str(&value)) {
+            response = with_header(response, name, value);
+        }
     }
     if let (true, Ok(name)) = (download, HeaderValue::from_str(&format!("attachment; filename=\"{name}\""))) {
         response = with_header(response, CONTENT_DISPOSITION, name);
@@ -81,6 +97,8 @@ struct Film {
     camera: String,
     /// Away while it is being read.
     export: Option<FragmentExport>,
+    /// Whether it has to be whole.
+    download: bool,
     access: watch::Receiver<u64>,
     stopping: watch::Receiver<bool>,
     _admission: Admission<String>,
@@ -105,6 +123,9 @@ impl Film {
         };
         match read {
             Ok((export, piece)) => {
+                if let (None, true, Some(Ending::Changed { at })) = (&piece, self.download, export.ending()) {
+                    return Err(io::Error::other(format!("the parameters of the video change at {at}")));
+                }
                 self.export = Some(export);
                 if let Some(piece) = &piece {
                     self.app.figures.archive_bytes.add(piece.len() as u64);
@@ -136,6 +157,12 @@ fn file_name(camera: &str, from: WallTime) -> String {
 
 /// The moment of the first picture.
 const START: HeaderName = HeaderName::from_static("valkka-start");
+
+/// A moment at which the parameters of the video change, and what is saved breaks off.
+const CHANGE: HeaderName = HeaderName::from_static("valkka-change");
+
+/// Why there is no sound in it.
+const LEFT_OUT: HeaderName = HeaderName::from_static("valkka-left-out");
 
 /// What is played.
 const LONGEST: Duration = Duration::from_secs(60 * 60);
