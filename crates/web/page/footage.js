@@ -2,30 +2,21 @@
 
 import { fetchPiece } from "./feed.js";
 import { joined } from "./mp4.js";
-import { Source } from "./player.js";
-
-/** Whether this browser plays recordings of this type. */
-export function playsRecorded(mime) {
-  return Boolean(Source) && mime !== null && Source.isTypeSupported(mime);
-}
+import { Reel } from "./reel.js";
 
 /**
  * The recording of one camera from a moment on. As with live pictures, it is never mended: `on.failed(reason)` is
  * called when it does not play, and another takes its place. `on.shown()` is called when it has its first picture.
  */
 export class Footage {
-  /** The element that shows the pictures. */
-  video = document.createElement("video");
   /** Why nothing comes at this moment, in words; it is tried again. */
   trouble = null;
   /** By how many milliseconds it is behind the clock, if it is and cannot go faster; else 0. */
   lateness = 0;
   #camera;
-  #on;
+  #reel;
   /** The moment at which the video's time is 0. */
   #zero;
-  #source = new Source();
-  #buffer = null;
   /** What waits for the buffer: `{ data, shift }`. */
   #queue = [];
   /** The moments of the pictures that are in the buffer, or will be, in their order. */
@@ -39,27 +30,27 @@ export class Footage {
   #skip = 0;
   /** How long a piece may be, by how many bytes they have come to. */
   #pieceMs = FIRST_PIECE_MS;
-  #moved = { time: 0, at: performance.now() };
-  #closed = new AbortController();
 
   constructor(camera, mime, at, on) {
     this.#camera = camera;
-    this.#on = on;
+    this.#reel = new Reel(mime, {
+      ready: () => this.#pump(),
+      shown: on.shown,
+      failed: (reason) => {
+        this.#queue = [];
+        on.failed(reason);
+      },
+    });
     this.#zero = at - DAY_MS;
     this.#begin = at;
     this.#next = at;
-    const { video } = this;
-    video.muted = true;
-    video.playsInline = true;
-    video.disableRemotePlayback = true;
-    video.tabIndex = -1;
-    video.preload = "auto";
-    video.dataset.zero = String(this.#zero);
-    video.addEventListener("loadeddata", () => this.#closed.signal.aborted || on.shown(), { once: true });
-    video.addEventListener("error", () => this.#fail(video.error?.message || "the pictures cannot be decoded"));
-    const address = URL.createObjectURL(this.#source);
-    this.#source.addEventListener("sourceopen", () => this.#open(address, mime), { once: true });
-    video.src = address;
+    this.video.preload = "auto";
+    this.video.dataset.zero = String(this.#zero);
+  }
+
+  /** The element that shows the pictures. */
+  get video() {
+    return this.#reel.video;
   }
 
   /** Whether there is a picture for `at`. */
@@ -74,13 +65,13 @@ export class Footage {
 
   /** Whether the picture of `at` is still to come, so that it is worth waiting. */
   awaits(at) {
-    const fetched = at < this.#next && this.#queue.length === 0 && !this.#buffer?.updating;
+    const fetched = at < this.#next && this.#queue.length === 0 && !this.#reel.buffer?.updating;
     return !fetched && !this.has(at);
   }
 
   /** Fetches what is soon needed when it is played from `at` at `speed`, as far as `recordings` know of it. */
   feed(at, speed, recordings) {
-    if (this.#buffer === null || this.#fetching || performance.now() < this.#notBefore) return;
+    if (this.#reel.buffer === null || this.#fetching || performance.now() < this.#notBefore) return;
     if (at > this.#next + PATIENT_MS) this.#next = at;
     const stretch = recordings.at(this.#next) ?? recordings.after(this.#next);
     if (stretch === null) return;
@@ -98,7 +89,7 @@ export class Footage {
     const { video } = this;
     const wanted = (at - this.#zero) / 1000;
     this.lateness = 0;
-    if (this.#buffer === null || this.#rangeAt(wanted) === null) {
+    if (this.#reel.buffer === null || this.#rangeAt(wanted) === null) {
       video.pause();
       return;
     }
@@ -109,8 +100,8 @@ export class Footage {
       if (!video.seeking && Math.abs(off - LATE_S) > LATE_S) video.currentTime = wanted + LATE_S;
       return;
     }
-    this.#watchProgress();
-    if (video.seeking) return;
+    if (this.#reel.still > STUCK_MS) this.#reel.fail("the pictures stand still");
+    if (this.#reel.isClosed || video.seeking) return;
     const far = Math.abs(off) > JUMP_S * Math.max(1, speed);
     if (far) video.currentTime = wanted;
     // What is off is caught up with in half a second, if that takes no more than a quarter of the speed.
@@ -136,31 +127,15 @@ export class Footage {
 
   /** Stops, and lets go of the decoder. */
   close() {
-    this.#closed.abort();
     this.#queue = [];
-    this.video.pause();
-    this.video.removeAttribute("src");
-    // Without this, browsers keep the decoder until the element is collected.
-    this.video.load();
-    this.video.remove();
-  }
-
-  #open(address, mime) {
-    URL.revokeObjectURL(address);
-    if (this.#closed.signal.aborted) return;
-    try {
-      this.#buffer = this.#source.addSourceBuffer(mime);
-      this.#buffer.addEventListener("updateend", () => this.#pump());
-    } catch (error) {
-      this.#fail(error.message);
-    }
+    this.#reel.close();
   }
 
   async #fetch(span) {
     this.#fetching = true;
     let latest = -Infinity;
     const part = (data, { shift, times }) => {
-      if (this.#closed.signal.aborted) return;
+      if (this.#reel.isClosed) return;
       // What comes again, because a piece begins with a key frame, takes the place of what was there.
       const first = times[0] ?? Infinity;
       if (latest === -Infinity) this.#pictures = this.#pictures.filter((picture) => picture < first - SAME_MS);
@@ -172,16 +147,16 @@ export class Footage {
       this.#pump();
     };
     try {
-      const bytes = await fetchPiece(this.#camera, span, part, this.#closed.signal);
+      const bytes = await fetchPiece(this.#camera, span, part, this.#reel.signal);
       const perMs = Math.max(1, bytes) / (span.to - span.from);
       this.#pieceMs = Math.max(LEAST_PIECE_MS, Math.min(MOST_PIECE_MS, PIECE_BYTES / perMs));
       this.trouble = null;
       this.#skip = latest > span.from ? 0 : Math.max(MIN_SKIP_MS, 2 * this.#skip);
     } catch (error) {
-      if (this.#closed.signal.aborted) return;
+      if (this.#reel.isClosed) return;
       const refused = error.status >= 400 && error.status < 500 && !PASSING.includes(error.status);
       if (error instanceof RangeError || refused) {
-        this.#fail(error.message);
+        this.#reel.fail(error.message);
         return;
       }
       this.trouble = error.message;
@@ -195,9 +170,8 @@ export class Footage {
   }
 
   #pump() {
-    const { video } = this;
-    const buffer = this.#buffer;
-    if (this.#closed.signal.aborted || buffer === null || buffer.updating) return;
+    const { buffer, video } = this.#reel;
+    if (this.#reel.isClosed || buffer === null || buffer.updating) return;
     try {
       const first = buffer.buffered.length ? buffer.buffered.start(0) : Infinity;
       if (video.currentTime - first > MAX_PAST_S) {
@@ -212,54 +186,29 @@ export class Footage {
       buffer.appendBuffer(joined(this.#queue.slice(0, count).map((part) => part.data)));
       this.#queue.splice(0, count);
     } catch (error) {
-      if (error.name !== "QuotaExceededError" || video.currentTime < 1) this.#fail(error.message);
+      if (error.name !== "QuotaExceededError" || video.currentTime < 1) this.#reel.fail(error.message);
       else this.#forget(video.currentTime - 1);
     }
   }
 
   /** Lets go of what is before `time` of the video. */
   #forget(time) {
-    const { buffered } = this.#buffer;
+    const { buffered } = this.#reel.buffer;
     if (buffered.length === 0 || buffered.start(0) >= time) {
-      this.#fail("the browser has no room for it");
+      this.#reel.fail("the browser has no room for it");
       return;
     }
     this.#begin = Math.max(this.#begin, this.#zero + 1000 * time);
     this.#pictures = this.#pictures.filter((picture) => picture >= this.#begin);
-    this.#buffer.remove(0, time);
+    this.#reel.buffer.remove(0, time);
   }
 
   /** The range of the buffer in which `time` lies: its end; or null. */
   #rangeAt(time) {
-    let ranges;
-    try {
-      ranges = this.#buffer?.buffered;
-    } catch {
-      // The element has let go of the buffer, after an error that it tells, too.
-    }
+    const { ranges } = this.#reel;
     for (let index = 0; index < (ranges?.length ?? 0); index += 1)
       if (time >= ranges.start(index) - SAME_MS / 1000 && time < ranges.end(index)) return ranges.end(index);
     return null;
-  }
-
-  /** Fails when there are pictures to play, and the time does not move on. */
-  #watchProgress() {
-    const { currentTime } = this.video;
-    const now = performance.now();
-    // Browsers hold up hidden pages as they like, and what is not steered for a while has had no need to move.
-    const idle = now - (this.#moved.looked ?? now) > IDLE_MS;
-    if (currentTime !== this.#moved.time || idle || document.visibilityState === "hidden")
-      this.#moved = { time: currentTime, at: now };
-    this.#moved.looked = now;
-    if (now - this.#moved.at > STUCK_MS) this.#fail("the pictures stand still");
-  }
-
-  #fail(reason) {
-    if (this.#closed.signal.aborted) return;
-    this.#closed.abort();
-    this.#queue = [];
-    this.video.pause();
-    this.#on.failed(reason);
   }
 }
 
@@ -278,7 +227,6 @@ const SHORT_MS = 500;
 const MIN_SKIP_MS = 200;
 const RETRY_MS = 2000;
 const STUCK_MS = 5000;
-const IDLE_MS = 1000;
 /** Two moments that are one: stretches are told in milliseconds. */
 const SAME_MS = 1.1;
 const LATE_S = 0.002;

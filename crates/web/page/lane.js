@@ -1,6 +1,6 @@
 // One camera on the timeline.
 
-import { element, setText } from "./dom.js";
+import { drawn, element, setText } from "./dom.js";
 import { recordingWords } from "./recorder.js";
 import { Recordings } from "./recordings.js";
 
@@ -24,10 +24,8 @@ export class Lane {
     this.title = title;
     this.#recorder = recorder;
     this.recordings = new Recordings(name, recorder, changed);
-    const drawing = document.createElementNS(SVG, "svg");
-    drawing.setAttribute("preserveAspectRatio", "none");
-    drawing.setAttribute("aria-hidden", "true");
-    drawing.append(this.#unread, this.#kept, this.#missing);
+    const parts = [this.#unread, this.#kept, this.#missing];
+    const drawing = drawn("svg", { preserveAspectRatio: "none", "aria-hidden": "true" }, ...parts);
     this.element = element("div", { class: "lane", "data-camera": name }, drawing);
     this.label = element("button", { type: "button", class: "lane-name", "data-camera": name, click: pressed }, title);
   }
@@ -84,9 +82,5 @@ function blocks(pieces, span, width) {
 }
 
 function path(kind) {
-  const made = document.createElementNS(SVG, "path");
-  made.setAttribute("class", kind);
-  return made;
+  return drawn("path", { class: kind });
 }
-
-const SVG = "http://www.w3.org/2000/svg";

@@ -28,6 +28,11 @@ export async function picture(path, { signal = null, cache = "no-store" } = {}) 
   return { image, headers: response.headers };
 }
 
+/** How wide a picture is to be that is shown in `place`, in pixels. */
+export function widthFor(place) {
+  return place.clientWidth * devicePixelRatio > WIDTHS[0] ? WIDTHS[1] : WIDTHS[0];
+}
+
 /** What a refused request is told, in the server's words where there are some. */
 export async function refusal(response) {
   let words = null;
@@ -41,3 +46,5 @@ export async function refusal(response) {
 }
 
 const PATIENCE_MS = 15_000;
+/** Two sizes, so that the server need not scale for each window that somebody drags. */
+const WIDTHS = [640, 1280];

@@ -1,26 +1,15 @@
 // Plays fragmented MP4 as it arrives, shortly behind the live edge.
 
-/** Whether this browser plays live streams at all. */
-export function playsLive() {
-  return Boolean(Source);
-}
-
-/** Whether it plays a stream of this type. */
-export function playsType(mime) {
-  return Source.isTypeSupported(mime);
-}
+import { joined } from "./mp4.js";
+import { Reel } from "./reel.js";
 
 /**
  * Plays one stream from its `begin` on. Whatever goes wrong, a player is never mended: `failed(reason)` is called, and
  * another one takes its place. `shown()` is called when the first picture is there.
  */
 export class Player {
-  /** The element that shows the pictures. */
-  video = document.createElement("video");
-  #on;
-  #source = new Source();
-  #buffer = null;
-  /** What waits for the buffer, which takes one thing at a time. */
+  #reel;
+  /** What waits for the buffer. */
   #queue = [];
   #queuedBytes = 0;
   /** Whether what comes is of no use until the next key frame. */
@@ -29,38 +18,36 @@ export class Player {
   #pictured = false;
   #target = TARGET_S.first;
   #calmSince = performance.now();
-  /** When the time last moved on, and whether there is reason for it to do so. */
-  #progress = { time: 0, at: performance.now(), fed: false };
+  /** Whether there is reason for the time to move on. */
+  #fed = false;
   #timer = setInterval(() => this.#steer(), STEER_MS);
-  #closed = false;
 
   constructor(mime, on) {
-    this.#on = on;
-    const { video } = this;
-    // Only silent videos may start without a click.
-    video.muted = true;
-    video.playsInline = true;
-    video.disableRemotePlayback = true;
-    video.tabIndex = -1;
-    const pictured = () => {
-      this.#pictured = true;
-      if (!this.#closed) on.shown();
-    };
-    video.addEventListener("loadeddata", pictured, { once: true });
-    video.addEventListener("waiting", () => this.#stalled());
-    video.addEventListener("error", () => this.#fail(video.error?.message || "the pictures cannot be decoded"));
-    const address = URL.createObjectURL(this.#source);
-    const opened = () => {
-      URL.revokeObjectURL(address);
-      this.#open(mime);
-    };
-    this.#source.addEventListener("sourceopen", opened, { once: true });
-    video.src = address;
+    this.#reel = new Reel(mime, {
+      ready: () => {
+        this.#steer();
+        this.#pump();
+      },
+      shown: () => {
+        this.#pictured = true;
+        on.shown();
+      },
+      failed: (reason) => {
+        this.#end();
+        on.failed(reason);
+      },
+    });
+    this.video.addEventListener("waiting", () => this.#stalled());
+  }
+
+  /** The element that shows the pictures. */
+  get video() {
+    return this.#reel.video;
   }
 
   /** Takes the init segment, which comes first, or a fragment. */
   append(data, { init = false, keyframe = false }) {
-    if (this.#closed) return;
+    if (this.#reel.isClosed) return;
     if (keyframe || init) this.#skipping = false;
     if (this.#skipping) return;
     if (this.#queuedBytes + data.byteLength > MAX_QUEUED_BYTES) {
@@ -79,7 +66,7 @@ export class Player {
 
   /** Seconds from the picture shown to the newest one that has arrived; null before there is one. */
   get behind() {
-    const ranges = this.#ranges();
+    const { ranges } = this.#reel;
     return this.#started === null || !ranges?.length
       ? null
       : Math.max(0, ranges.end(ranges.length - 1) - this.video.currentTime);
@@ -87,34 +74,18 @@ export class Player {
 
   /** Stops, and lets go of the decoder. The last picture goes too. */
   close() {
-    this.#closed = true;
-    clearInterval(this.#timer);
-    this.#queue = [];
-    this.video.pause();
-    this.video.removeAttribute("src");
-    // Without this, browsers keep the decoder until the element is collected.
-    this.video.load();
-    this.video.remove();
+    this.#end();
+    this.#reel.close();
   }
 
-  #open(mime) {
-    if (this.#closed) return;
-    try {
-      this.#buffer = this.#source.addSourceBuffer(mime);
-    } catch (error) {
-      this.#fail(error.message);
-      return;
-    }
-    this.#buffer.addEventListener("updateend", () => {
-      this.#steer();
-      this.#pump();
-    });
-    this.#pump();
+  #end() {
+    clearInterval(this.#timer);
+    this.#queue = [];
   }
 
   #pump() {
-    const buffer = this.#buffer;
-    if (this.#closed || !buffer || buffer.updating || this.#queue.length === 0) return;
+    const { buffer } = this.#reel;
+    if (this.#reel.isClosed || !buffer || buffer.updating || this.#queue.length === 0) return;
     try {
       const ranges = buffer.buffered;
       const past = ranges.length ? this.video.currentTime - ranges.start(0) : 0;
@@ -122,21 +93,22 @@ export class Player {
         buffer.remove(0, this.video.currentTime - KEPT_PAST_S);
         return;
       }
-      buffer.appendBuffer(joined(this.#queue, this.#queuedBytes));
+      buffer.appendBuffer(joined(this.#queue));
       this.#queue = [];
       this.#queuedBytes = 0;
-      this.#progress.fed = true;
+      this.#fed = true;
     } catch (error) {
       if (error.name === "QuotaExceededError") this.#makeRoom();
-      else this.#fail(error.message);
+      else this.#reel.fail(error.message);
     }
   }
 
   /** Lets go of what has been shown; if there is nothing, what waits is given up. */
   #makeRoom() {
-    const ranges = this.#buffer.buffered;
+    const { buffer } = this.#reel;
+    const ranges = buffer.buffered;
     const until = this.video.currentTime - 1;
-    if (ranges.length && ranges.start(0) < until - 1) this.#buffer.remove(0, until);
+    if (ranges.length && ranges.start(0) < until - 1) buffer.remove(0, until);
     else this.#skip();
   }
 
@@ -148,12 +120,11 @@ export class Player {
 
   /** Keeps close to the live edge: waits for it, hurries a little, or jumps. */
   #steer() {
-    const ranges = this.#ranges();
-    if (this.#closed || !ranges) return;
-    const { video } = this;
+    const { ranges, video } = this.#reel;
+    if (this.#reel.isClosed || !ranges) return;
     const now = performance.now();
-    this.#watchProgress(now);
-    if (this.#closed || ranges.length === 0) return;
+    this.#watchProgress();
+    if (this.#reel.isClosed || ranges.length === 0) return;
     const start = ranges.start(ranges.length - 1);
     const end = ranges.end(ranges.length - 1);
     const wanted = Math.max(start, end - this.#target);
@@ -198,7 +169,7 @@ export class Player {
     this.video.play().catch((error) => {
       // Some browsers, when they save power, want a click first.
       if (error.name === "NotAllowedError")
-        addEventListener("pointerdown", () => this.#closed || this.#play(), { once: true });
+        addEventListener("pointerdown", () => this.#reel.isClosed || this.#play(), { once: true });
     });
   }
 
@@ -210,35 +181,11 @@ export class Player {
   }
 
   /** Fails when pictures come and the time does not move on. */
-  #watchProgress(now) {
-    const { video } = this;
-    const moved = video.currentTime !== this.#progress.time;
-    // Browsers hold up hidden pages as they like.
-    if (moved || document.visibilityState === "hidden") {
-      this.#progress = { time: video.currentTime, at: now, fed: false };
-    } else if (this.#progress.fed && now - this.#progress.at > STUCK_MS) {
-      this.#fail("the pictures stand still");
-    } else if (this.#started !== null && video.paused && now - this.#progress.at > STEER_MS) {
-      this.#play();
-    }
-  }
-
-  #ranges() {
-    try {
-      return this.#buffer?.buffered;
-    } catch {
-      // The element has let go of the buffer, after an error that it tells, too.
-      return null;
-    }
-  }
-
-  #fail(reason) {
-    if (this.#closed) return;
-    this.#closed = true;
-    clearInterval(this.#timer);
-    this.#queue = [];
-    this.video.pause();
-    this.#on.failed(reason);
+  #watchProgress() {
+    const { still, video } = this.#reel;
+    if (still === 0) this.#fed = false;
+    else if (this.#fed && still > STUCK_MS) this.#reel.fail("the pictures stand still");
+    else if (this.#started !== null && video.paused && still > STEER_MS) this.#play();
   }
 }
 
@@ -249,20 +196,6 @@ function pace(excess, current) {
   const settled = current > 1 ? excess < 0.05 : excess > -0.05;
   return settled ? 1 : current;
 }
-
-function joined(parts, length) {
-  if (parts.length === 1) return parts[0];
-  const whole = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.byteLength;
-  }
-  return whole;
-}
-
-/** What feeds a video. Safari on telephones has only the managed kind. */
-export const Source = globalThis.ManagedMediaSource ?? globalThis.MediaSource;
 
 /** How far behind the newest picture to be; it grows when pictures come irregularly. */
 const TARGET_S = { first: 0.4, least: 0.25, most: 2.5, up: 0.15, down: 0.1 };

@@ -2,9 +2,11 @@
 
 import { element, setText } from "./dom.js";
 import { sentence } from "./format.js";
-import { Footage, playsRecorded } from "./footage.js";
+import { Footage } from "./footage.js";
 import { write } from "./moment.js";
+import { widthFor } from "./picture.js";
 import { Recordings } from "./recordings.js";
+import { playsType } from "./reel.js";
 import { Span } from "./span.js";
 import { Stills } from "./stills.js";
 
@@ -192,8 +194,7 @@ export class Replay {
   }
 
   #wantStill(at, near = false) {
-    const wide = this.element.clientWidth * devicePixelRatio > WIDTHS[0];
-    this.#stills.want(this.#camera, at, WIDTHS[wide ? 1 : 0], near);
+    this.#stills.want(this.#camera, at, widthFor(this.element), near);
   }
 
   #forgetStill() {
@@ -215,7 +216,13 @@ export class Replay {
   #plays() {
     if (performance.now() < this.#refusedUntil) return false;
     this.#refusal = null;
-    return playsRecorded(this.recordings.mime);
+    return this.#playable;
+  }
+
+  /** Whether this browser plays what was recorded. */
+  get #playable() {
+    const { mime } = this.recordings;
+    return mime !== null && playsType(mime);
   }
 
   #begin(at) {
@@ -285,7 +292,7 @@ export class Replay {
     const words = lost === null ? this.#stillTrouble : `${sentence(lost)}. ${AGAIN}`;
     if (words !== null) return { title: "", text: words, caption };
     if (this.#refusal !== null) return { title: "", text: `${this.#refusal} ${SINGLE}`, caption: true };
-    if (!playsRecorded(this.recordings.mime)) {
+    if (!this.#playable) {
       const codec = codecName(this.recordings.codec) ?? this.#codec ?? "this video";
       return { title: "", text: `This browser cannot play ${codec}. ${SINGLE}`, caption: true };
     }
@@ -310,5 +317,3 @@ const REFUSED_MS = 30_000;
 const GROWING_MS = 6000;
 const AGAIN = "It is tried again.";
 const SINGLE = "Single pictures.";
-/** Two sizes, so that the server need not scale for each window that somebody drags. */
-const WIDTHS = [640, 1280];

@@ -3,8 +3,9 @@
 import { cameraPath } from "./api.js";
 import { element, setText } from "./dom.js";
 import { sentence, stateWords } from "./format.js";
-import { picture } from "./picture.js";
-import { Player, playsLive, playsType } from "./player.js";
+import { picture, widthFor } from "./picture.js";
+import { Player } from "./player.js";
+import { playsFed, playsType } from "./reel.js";
 
 /** Shows one camera while it is started. Whatever happens meanwhile, the last picture stays until there is another. */
 export class Screen {
@@ -88,10 +89,10 @@ export class Screen {
   // What the socket calls.
 
   begin(mime) {
-    if (!playsLive() || !playsType(mime)) {
+    if (!playsType(mime)) {
       // Nothing more of it is sent.
       this.#unwatch();
-      this.#refuse(`This browser cannot play ${playsLive() ? (this.#status.codec ?? "this codec") : "live video"}.`);
+      this.#refuse(`This browser cannot play ${playsFed() ? (this.#status.codec ?? "this codec") : "live video"}.`);
       return;
     }
     this.#refuse(null);
@@ -213,9 +214,8 @@ export class Screen {
 
   async #snapshot() {
     if (document.visibilityState === "hidden" || this.#status.state !== "online") return;
-    const wide = this.element.clientWidth * devicePixelRatio > SNAPSHOT_WIDTHS[0];
     try {
-      const path = cameraPath(this.#camera, `/snapshot.jpg?width=${SNAPSHOT_WIDTHS[wide ? 1 : 0]}`);
+      const path = cameraPath(this.#camera, `/snapshot.jpg?width=${widthFor(this.element)}`);
       const { image: still } = await picture(path);
       if (this.#refusal === null) return;
       still.className = "still";
@@ -254,5 +254,3 @@ const FINE_MS = 10_000;
 const MAX_FAILURES = 4;
 const SNAPSHOT_MS = 5000;
 const SNAPSHOT_WORDS = `Snapshots every ${SNAPSHOT_MS / 1000} s.`;
-/** Two sizes, so that the server need not scale for each window that somebody drags. */
-const SNAPSHOT_WIDTHS = [640, 1280];

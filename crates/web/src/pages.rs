@@ -74,7 +74,7 @@ const SVG: &str = "image/svg+xml";
 static INDEX: Page = page!("index.html", HTML);
 
 /// Everything in the folder of the page but the page itself.
-static FILES: [Page; 40] = [
+static FILES: [Page; 41] = [
     page!("address.js", JS),
     page!("api.js", JS),
     page!("app.js", JS),
@@ -105,6 +105,7 @@ static FILES: [Page; 40] = [
     page!("player.js", JS),
     page!("recorder.js", JS),
     page!("recordings.js", JS),
+    page!("reel.js", JS),
     page!("replay.js", JS),
     page!("screen.js", JS),
     page!("socket.js", JS),
