@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use crate::error::StoreError;
 use crate::format::{BlockState, Row, TableHeader, v1};
 use crate::geometry::Geometry;
-use crate::medium::{Medium, read_all, write_all};
+use crate::medium::{Medium, read_or_zeros, write_all};
 use crate::table::Format;
 use crate::upgrade::row_of;
 use crate::walk::BlockBytes;
@@ -355,11 +355,7 @@ impl BlockBytes for FileBlock<'_> {
     }
 
     fn read_at(&self, offset: u64, data: &mut [u8]) -> std::io::Result<()> {
-        let start = self.start + offset;
-        let there = self.data.size()?.saturating_sub(start).min(data.len() as u64);
-        let (there, missing) = data.split_at_mut(there as usize);
-        missing.fill(0);
-        read_all(self.data, start, there)
+        read_or_zeros(self.data, self.start + offset, data)
     }
 }
 

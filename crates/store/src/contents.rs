@@ -8,6 +8,7 @@ use valkka_core::codec::Codec;
 use valkka_core::stream::Track;
 use valkka_core::time::WallTime;
 
+use crate::codecs::codecs_of;
 use crate::damage::{Damage, DamageReason};
 use crate::format::{BlockHeader, BlockState, Footer, IndexEntry, RecordHeader, RecordKind, Row};
 use crate::reader::{AccessUnit, KnownParams, OlderRecords, decode_record};
@@ -256,30 +257,13 @@ impl Contents {
     }
 
     fn take_entries(&mut self, entries: &[IndexEntry], bytes: &dyn BlockBytes) {
-        let mut window = Window::default();
-        // Nobody looks for a track's codec in each of its records, should they all be damaged.
-        let mut tries = BTreeMap::<Track, u8>::new();
-        for entry in entries.iter().filter(|entry| entry.id == self.id.number()) {
-            let (offset, track, wall) = (entry.offset, entry.track, entry.wall);
-            self.items.push(Item {
-                offset,
-                first_part: 0,
-                track,
-                wall,
-                kind: kind_of(entry.kind, entry.keyframe),
-            });
-            if entry.kind == RecordKind::Gap || self.codecs.contains_key(&track) {
-                continue;
-            }
-            let tries = tries.entry(track).or_default();
-            if *tries < MAX_TRIES {
-                *tries += 1;
-                let header = window.get(bytes, offset.into(), RecordHeader::BYTES, RecordHeader::BYTES);
-                let header = header.ok().and_then(RecordHeader::decode);
-                let header = header.filter(|header| header.sequence == self.row.sequence);
-                self.codecs.extend(header.and_then(|header| header.codec).map(|codec| (track, codec)));
-            }
-        }
+        let own = || entries.iter().filter(|entry| entry.id == self.id.number());
+        let codecs = codecs_of(own(), bytes, self.row.sequence);
+        self.items.extend(own().map(|entry| {
+            let kind = kind_of(entry.kind, entry.keyframe);
+            Item { offset: entry.offset, first_part: 0, track: entry.track, wall: entry.wall, kind }
+        }));
+        self.codecs.extend(codecs.into_iter().map(|((_, track), codec)| (track, codec)));
         // The walk gives them so, too.
         self.items.sort_by_key(|item| item.offset);
     }
@@ -432,6 +416,3 @@ fn moments<'a>(items: impl Iterator<Item = (usize, &'a Item)>) -> Moments {
         Some((first, last)) => Some((first.min(item.wall), last.max(item.wall))),
     })
 }
-
-/// How many records are looked at to learn the codec of a track.
-const MAX_TRIES: u8 = 8;

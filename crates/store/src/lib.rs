@@ -28,6 +28,7 @@
 #![forbid(unsafe_code)]
 
 mod check;
+mod codecs;
 mod contents;
 mod cursor;
 mod damage;

@@ -89,6 +89,18 @@ pub(crate) fn read_all(medium: &dyn Medium, mut offset: u64, mut data: &mut [u8]
     Ok(())
 }
 
+/// Fills `data` with what lies at `offset`, and with zeros where the medium has ended: data of the older format may be shorter
+/// than their blocks.
+///
+/// # Errors
+/// Those of the system.
+pub(crate) fn read_or_zeros(medium: &dyn Medium, offset: u64, data: &mut [u8]) -> io::Result<()> {
+    let there = medium.size()?.saturating_sub(offset).min(data.len() as u64);
+    let (there, missing) = data.split_at_mut(there as usize);
+    missing.fill(0);
+    read_all(medium, offset, there)
+}
+
 /// Writes all of `slices` from `offset` on.
 ///
 /// # Errors
@@ -139,6 +151,12 @@ mod tests {
         assert_eq!(found, expected);
         let error = read_all(&medium, 99_990, &mut [0; 20]).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::UnexpectedEof);
+        write_all(&medium, 99_998, &mut [IoSlice::new(b"ab")]).unwrap();
+        let mut data = [7; 4];
+        read_or_zeros(&medium, 99_998, &mut data).unwrap();
+        assert_eq!(&data, b"ab\0\0");
+        read_or_zeros(&medium, 100_001, &mut data).unwrap();
+        assert_eq!(data, [0; 4]);
         write_all(&medium, 0, &mut []).unwrap();
         write_all(&medium, 0, &mut [IoSlice::new(&[])]).unwrap();
     }

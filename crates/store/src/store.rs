@@ -20,7 +20,7 @@ use crate::directory::Manifest;
 use crate::error::StoreError;
 use crate::format::{BlockHeader, BlockState, Footer, Row};
 use crate::geometry::Geometry;
-use crate::medium::{FileMedium, Medium, read_all};
+use crate::medium::{FileMedium, Medium, read_all, read_or_zeros};
 use crate::reader::BlockReader;
 use crate::record::StreamId;
 use crate::recovery;
@@ -349,14 +349,11 @@ impl Store {
         if start.saturating_add(data.len() as u64) > range.end {
             return Err(no_block());
         }
-        let failed = || StoreError::io("read", self.data.place());
-        if self.format() == Format::V2 {
-            return read_all(&*self.data, start, data).map_err(failed());
-        }
-        let there = self.data.size().map_err(failed())?.saturating_sub(start).min(data.len() as u64);
-        let (there, missing) = data.split_at_mut(there as usize);
-        missing.fill(0);
-        read_all(&*self.data, start, there).map_err(failed())
+        let read = match self.format() {
+            Format::V1 => read_or_zeros(&*self.data, start, data),
+            Format::V2 => read_all(&*self.data, start, data),
+        };
+        read.map_err(StoreError::io("read", self.data.place()))
     }
 }
 

@@ -3,10 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
-use valkka_core::codec::Codec;
-use valkka_core::stream::Track;
 use valkka_core::time::WallTime;
 
+use crate::codecs::codecs_of;
 use crate::contents::read_footer;
 use crate::damage::DamageReason;
 use crate::format::{
@@ -154,21 +153,14 @@ impl<'a> Examination<'a> {
 
     /// What the index tells; of the records, only one of each track is read.
     fn by_index(&mut self, found: &mut Found, index: &[IndexEntry]) {
-        let mut codecs = BTreeMap::<(u64, Track), (Option<Codec>, u32)>::new();
-        for entry in index.iter().filter(|entry| entry.kind != RecordKind::Gap) {
-            let (codec, tries) = codecs.entry((entry.id, entry.track)).or_default();
-            if codec.is_none() && *tries < MAX_TRIES {
-                *tries += 1;
-                *codec = self.header_at(entry.offset).and_then(|header| header.codec);
-            }
-            if entry.kind == RecordKind::Params && found.name.is_none() {
-                found.name = self.name(entry.offset);
-            }
+        let codecs = codecs_of(index.iter(), self.bytes, self.sequence);
+        for entry in index.iter().filter(|entry| entry.kind == RecordKind::Params) {
+            found.name = found.name.take().or_else(|| self.name(entry.offset));
         }
         let mut times = Times::default();
         for entry in index {
             found.row.has_gaps |= entry.kind == RecordKind::Gap;
-            let codec = codecs.get(&(entry.id, entry.track)).and_then(|(codec, _)| *codec);
+            let codec = codecs.get(&(entry.id, entry.track));
             if let (Some(id), Some(codec), RecordKind::Packet) = (StreamId::new(entry.id), codec, entry.kind)
             {
                 times.add(id, entry.track, codec.is_video(), entry.wall, entry.keyframe);
@@ -333,7 +325,5 @@ fn newest_sequence(bytes: &dyn BlockBytes) -> io::Result<Option<u64>> {
 const SMALL_BYTES: usize = 512;
 /// Read at once where all is read.
 const LARGE_BYTES: usize = 1 << 20;
-/// How many records are looked at to learn the codec of a track.
-const MAX_TRIES: u32 = 8;
 /// Enough to see that there are many streams.
 const MAX_LOOKED_AT: usize = 100_000;

@@ -3,6 +3,7 @@
 use valkka_core::codec::h264::{self, NalType};
 use valkka_core::codec::{Codec, nal};
 use valkka_core::frame::{Frame, Packet};
+use valkka_core::stream::Track;
 
 use crate::record::StreamId;
 
@@ -52,6 +53,13 @@ impl RecordHeader {
             codec_id: fields.i32()?,
             payload_bytes: fields.u64()?,
         })
+    }
+
+    /// Stream, track and length with header of the record, if it makes sense where `room` bytes are left.
+    pub(crate) fn sensible(&self, room: u64) -> Option<(StreamId, Track, u64)> {
+        let length = self.payload_bytes.checked_add(Self::BYTES as u64)?;
+        let track = Track::new(u8::try_from(self.subsession).ok()?);
+        (length <= room && self.time_ms >= 0).then_some((StreamId::new(self.id)?, track, length))
     }
 }
 

@@ -47,25 +47,24 @@ impl OlderRecords {
     pub(crate) fn next(&mut self) -> Option<Found> {
         let start = self.position;
         let header = RecordHeader::decode(&self.data[start..]).filter(|header| header.id != 0)?;
-        let Some((id, track, length)) = sensible(&header, self.data.len() - start) else {
-            let bytes = (self.data.len() - start) as u64;
+        let bytes = (self.data.len() - start) as u64;
+        let Some((id, track, length)) = header.sensible(bytes) else {
             self.position = self.data.len();
             return Some(Err((start, DamageReason::NoRecord { bytes })));
         };
-        let mut end = start + RecordHeader::BYTES + length;
+        let mut end = start + length as usize;
         let Some(codec) = codec_of(header.media_type, header.codec_id) else {
             self.position = end;
             return Some(Err((start, DamageReason::Contents)));
         };
         let mut payload = self.data[start + RecordHeader::BYTES..end].to_vec();
         let mut unit = AccessUnit::new(&payload);
-        while let Some(length) = self.continuation(&header, codec, end) {
-            let begin = end + RecordHeader::BYTES;
-            let more = &self.data[begin..begin + length];
+        while let Some(next) = self.continuation(&header, codec, end) {
+            let more = &self.data[end + RecordHeader::BYTES..next];
             if !unit.takes(more) {
                 break;
             }
-            end = begin + length;
+            end = next;
             payload.extend_from_slice(more);
         }
         self.position = end;
@@ -80,12 +79,12 @@ impl OlderRecords {
         Some(Ok(Record::Packet { id, frame }))
     }
 
-    /// The payload length of the record at `at`, if it is of the same access unit as `first`.
+    /// Where the record at `at` ends, if it is of the same stream, track and time as `first`.
     fn continuation(&self, first: &RecordHeader, codec: Codec, at: usize) -> Option<usize> {
         let more = RecordHeader::decode(&self.data[at..])?;
         let same = RecordHeader { payload_bytes: first.payload_bytes, ..more } == *first;
-        let (_, _, length) = sensible(&more, self.data.len() - at)?;
-        (codec == Codec::H264 && same).then_some(length)
+        let (_, _, length) = more.sensible((self.data.len() - at) as u64)?;
+        (codec == Codec::H264 && same).then_some(at + length as usize)
     }
 
     /// The format holds no parameters: they are those of the last packet that told some, or follow from the codec.
@@ -152,12 +151,4 @@ fn begins_another(unit: &[u8]) -> bool {
 
 fn audio_params(codec: Codec, audio: AudioParams) -> CodecParams {
     CodecParams::audio(codec, audio.sample_rate_hz, audio.channels, Bytes::new())
-}
-
-/// Stream, track and payload length of a record that makes sense in `room` bytes.
-fn sensible(header: &RecordHeader, room: usize) -> Option<(StreamId, Track, usize)> {
-    let length = usize::try_from(header.payload_bytes).ok()?;
-    let fits = length <= room.checked_sub(RecordHeader::BYTES)?;
-    let track = Track::new(u8::try_from(header.subsession).ok()?);
-    (fits && header.time_ms >= 0).then_some((StreamId::new(header.id)?, track, length))
 }

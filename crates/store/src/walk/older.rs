@@ -74,7 +74,7 @@ impl OlderWalk {
         let Some(header) = RecordHeader::decode(data).filter(|header| header.id != 0) else {
             return Ok(OlderStep::End);
         };
-        let Some((id, track, length)) = sensible(&header, room) else {
+        let Some((id, track, length)) = header.sensible(room) else {
             return Ok(OlderStep::Damage(start, DamageReason::NoRecord { bytes: room }));
         };
         let payload = &data[RecordHeader::BYTES..];
@@ -91,13 +91,6 @@ impl OlderWalk {
         self.position = start + length;
         Ok(OlderStep::Record(record))
     }
-}
-
-/// Stream, track and length with header of a record that makes sense in `room` bytes.
-fn sensible(header: &RecordHeader, room: u64) -> Option<(StreamId, Track, u64)> {
-    let length = header.payload_bytes.checked_add(RecordHeader::BYTES as u64)?;
-    let track = Track::new(u8::try_from(header.subsession).ok()?);
-    (length <= room && header.time_ms >= 0).then_some((StreamId::new(header.id)?, track, length))
 }
 
 /// Enough of a payload to tell whether it is a key frame: parameter sets, and the first slice's beginning.
