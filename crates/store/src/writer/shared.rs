@@ -330,11 +330,7 @@ impl Shared {
     /// Frames that were taken are not recorded.
     pub(super) fn lose(&self, frames: u64, reason: &str) {
         self.counts.dropped.fetch_add(frames, Ordering::Relaxed);
-        let mut signal = lock(&self.signal);
-        let is_waited_for = signal.waiting > 0;
-        signal.lost.told_until = signal.requested + u64::from(!is_waited_for);
-        signal.lost.frames += frames;
-        signal.lost.reason = reason.to_owned();
+        lock(&self.signal).lose(frames, reason);
     }
 
     /// The committer has returned: nothing that is put from now on would be written.
@@ -365,6 +361,14 @@ impl Shared {
 }
 
 impl Signal {
+    /// Those who wait are to tell it, or else the next one.
+    fn lose(&mut self, frames: u64, reason: &str) {
+        let is_told = self.done >= self.lost.told_until;
+        let earlier = if is_told { 0 } else { self.lost.frames };
+        let told_until = self.requested + u64::from(self.waiting == 0);
+        self.lost = Loss { told_until, frames: earlier + frames, reason: reason.to_owned() };
+    }
+
     /// What commit number `ticket` has to tell of what is lost; one that tells that it is late leaves it to the next one.
     fn tell_lost(&mut self, ticket: u64, is_late: bool) -> Option<StoreError> {
         if self.lost.told_until < ticket || self.lost.frames == 0 {
@@ -406,3 +410,45 @@ impl Lanes {
 const SLOW: &str = "the disk does not keep up";
 /// After this time of writing, a full queue means that the disk is stuck.
 const SLOW_AFTER: Duration = Duration::from_secs(2);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many frames commit number `ticket` tells to be lost.
+    fn told(signal: &mut Signal, ticket: u64) -> Option<u64> {
+        signal.waiting -= 1;
+        signal.done = signal.done.max(ticket);
+        match signal.tell_lost(ticket, false) {
+            Some(StoreError::Lost { frames, .. }) => Some(frames),
+            other => other.map(|_| 0),
+        }
+    }
+
+    fn ask(signal: &mut Signal) -> u64 {
+        signal.requested += 1;
+        signal.waiting += 1;
+        signal.requested
+    }
+
+    #[test]
+    fn a_loss_is_told_once_to_all_that_wait_or_to_the_next() {
+        let mut signal = Signal::default();
+        signal.lose(2, "nobody waits");
+        signal.lose(1, "nobody waits yet");
+        let [one, other] = [ask(&mut signal), ask(&mut signal)];
+        assert_eq!((told(&mut signal, one), told(&mut signal, other)), (Some(3), None));
+        let [one, other] = [ask(&mut signal), ask(&mut signal)];
+        signal.lose(4, "two wait");
+        let next = ask(&mut signal);
+        assert_eq!((told(&mut signal, one), told(&mut signal, other)), (Some(4), Some(4)));
+        assert_eq!(told(&mut signal, next), None);
+        signal.lose(5, "what was told is not counted again");
+        // One that ends late leaves it to the next one.
+        let late = ask(&mut signal);
+        signal.waiting -= 1;
+        assert!(signal.tell_lost(late, true).is_none());
+        let [one, other] = [ask(&mut signal), ask(&mut signal)];
+        assert_eq!((told(&mut signal, one), told(&mut signal, other)), (Some(5), None));
+    }
+}
