@@ -54,6 +54,8 @@ pub(crate) enum Search {
     Thorough,
     /// A little at a time, for all that is wrong is most likely that nothing has been written there yet.
     Little,
+    /// Not at all: what was acknowledged has no holes.
+    None,
 }
 
 impl Walk {
@@ -149,6 +151,9 @@ impl Walk {
     ) -> io::Result<Option<u64>> {
         let behind = start.saturating_add(RECORD_ALIGNMENT as u64);
         let thorough = search == Search::Thorough || self.end.is_some();
+        if search == Search::None && !thorough {
+            return Ok(None);
+        }
         let (from, until) = match self.stalled.filter(|stall| stall.at == start && !thorough) {
             None if thorough => (behind, end),
             None => (behind, start.saturating_add(LITTLE_BYTES)),
