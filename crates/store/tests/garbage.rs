@@ -79,10 +79,10 @@ fn store() -> [Vec<u8>; 3] {
     ["valkkafs.json", "blockfile", "dumpfile"].map(|name| fs::read(path.join(name)).unwrap())
 }
 
-/// So many rounds, a hundred times as many in full.
+/// So many rounds, thirty times as many in full.
 fn run(rounds: u64, mut round: impl FnMut(&mut Rng)) {
     let _watchdog = Watchdog::start(Duration::from_secs(length::pick(300, 7200)));
-    for seed in 0..length::pick(rounds, 100 * rounds) {
+    for seed in 0..length::pick(rounds, 30 * rounds) {
         round(&mut Rng::with_seed(seed));
     }
 }
