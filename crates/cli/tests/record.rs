@@ -143,6 +143,15 @@ fn a_full_disk_ends_the_recording_with_words() {
 }
 
 #[test]
+fn room_is_left_to_others() {
+    let directory = TempDir::new().unwrap();
+    let file = directory.join("a.mkv");
+    let outcome = run(&["record", "rtsp://127.0.0.1:1/x", text(&file), "--min-free", "1000000T"]);
+    assert_eq!(outcome.code, Some(1), "{}", outcome.output);
+    assert!(outcome.output.contains("are to stay free"), "{}", outcome.output);
+}
+
+#[test]
 fn a_camera_that_never_comes_is_a_failure() {
     let _watchdog = Watchdog::start(SOON * 3);
     let directory = TempDir::new().unwrap();

@@ -1,6 +1,7 @@
 //! `valkka record`: streams into files, or into a store.
 
 mod files;
+mod room;
 mod status;
 mod store;
 
@@ -23,6 +24,7 @@ use crate::interrupt::Interrupt;
 use crate::named_address::{self, NamedAddress};
 use crate::units::{parse_length, parse_size};
 use files::Target;
+use room::Room;
 
 /// Record streams into files or into a store, as they come: nothing is decoded or encoded
 ///
@@ -58,7 +60,7 @@ pub(crate) struct Args {
     #[arg(conflicts_with_all = ["segment", "segment_size", "format", "overwrite"])]
     store: Option<PathBuf>,
 
-    /// Make a store of this size, e.g. 10G, if there is none
+    /// Make a store of this size, e.g. 10G, if there is none; without it, none is made where a disk is not mounted
     #[arg(long, value_name = "SIZE", value_parser = parse_size, requires = "store")]
     size: Option<u64>,
 
@@ -98,6 +100,10 @@ pub(crate) struct Args {
     /// Record over FILE if it is there
     #[arg(long)]
     overwrite: bool,
+
+    /// End when less than this is free where the files are, e.g. 5G; what was recorded until then is whole
+    #[arg(long, value_name = "SIZE", value_parser = parse_size, conflicts_with = "store")]
+    min_free: Option<u64>,
 
     /// Leave after this long, e.g. 30s, 10m or 1h30m
     #[arg(long, value_name = "LENGTH", value_parser = parse_length)]
@@ -154,7 +160,11 @@ pub(crate) fn run(mut args: Args) -> anyhow::Result<ExitCode> {
             .store_target(dir)
             .and_then(|target| Ok((target.open()?, target)))
             .map(|(archive, target)| store::run(&archive, target, args.duration, &interrupt)),
-        None => args.targets().map(|targets| files::run(targets, args.duration, &interrupt)),
+        None => args.targets().map(|targets| {
+            let kept = args.min_free.unwrap_or(0);
+            let room = Room::new(targets.iter().map(|target| target.path.as_path()), kept);
+            files::run(targets, room, args.duration, &interrupt)
+        }),
     };
     started.unwrap_or_else(|error| Ok(cannot_start(&format_args!("{error:#}"))))
 }

@@ -13,6 +13,7 @@ use valkka::sink::Discard;
 use valkka::url::StreamUrl;
 use valkka::{Camera, CameraOptions, Engine, EngineOptions, StreamState};
 
+use super::room::Room;
 use super::status::{Status, reason};
 use crate::in_place::InPlace;
 use crate::interrupt::Interrupt;
@@ -29,9 +30,10 @@ pub(super) struct Target {
     pub(super) segment: Option<Segment>,
 }
 
-/// Records until the user has enough, `duration` is over, or nothing can be recorded any more.
+/// Records until the user has enough, `duration` is over, there is not `room` enough, or nothing can be recorded any more.
 pub(super) fn run(
     targets: Vec<Target>,
+    mut room: Room,
     duration: Option<Duration>,
     interrupt: &Interrupt,
 ) -> anyhow::Result<ExitCode> {
@@ -47,7 +49,9 @@ pub(super) fn run(
     let started = Instant::now();
     let mut lines = InPlace::new(Duration::from_secs(10));
     let is_over = || interrupt.is_set() || duration.is_some_and(|duration| started.elapsed() >= duration);
-    while !is_over() && recordings.iter().any(|recording| recording.failed.is_none()) {
+    let mut shortage = None;
+    while !is_over() && shortage.is_none() && recordings.iter().any(|recording| recording.failed.is_none()) {
+        shortage = room.shortage();
         take(&events, &mut recordings, &mut lines)?;
         if lines.is_due() {
             let text: String = recordings.iter_mut().map(Recording::line).collect();
@@ -64,6 +68,9 @@ pub(super) fn run(
         while let Ok((index, event)) = events.try_recv() {
             recordings[index].note(event)?;
         }
+    }
+    if let Some(shortage) = shortage {
+        bail!("{shortage}");
     }
     let failed = recordings.iter().filter(|recording| !recording.succeeded()).count();
     if failed > 0 {

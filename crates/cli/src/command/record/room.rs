@@ -57,7 +57,7 @@ mod tests {
         assert_eq!((room(0).shortage(), room(1).shortage()), (None, None));
         let mut full = room(u64::MAX);
         let shortage = full.shortage().unwrap();
-        assert!(shortage.starts_with(". has ") && shortage.contains("are to stay free"), "{shortage}");
+        assert!(shortage.contains(" free, and ") && shortage.ends_with("are to stay free"), "{shortage}");
         assert_eq!(full.shortage(), None, "it is looked at once a second");
     }
 }
