@@ -26,7 +26,7 @@
 //! recording.attach(&camera)?;
 //!
 //! let trigger = recording.clone();
-//! let _motion = MotionWatch::attach(&camera, MotionOptions::default(), move || trigger.trigger("movement"))?;
+//! let _motion = MotionWatch::attach(&camera, MotionOptions::default(), move || _ = trigger.trigger("movement"))?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
@@ -43,6 +43,7 @@ use valkka_core::fork::Branch;
 use valkka_core::frame::Frame;
 use valkka_core::lock::lock;
 use valkka_core::sink::Sink;
+use valkka_core::time::WallTime;
 use valkka_store::{Lane, Retention, StoreError, StreamId, Writer, WriterState};
 
 use crate::camera::Camera;
@@ -125,6 +126,15 @@ pub struct RecordingMemory {
     pub is_short: bool,
 }
 
+/// Something that is being recorded because it happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordingEvent {
+    /// When it is over.
+    pub until: WallTime,
+    /// What it is, in words.
+    pub reason: Arc<str>,
+}
+
 impl Default for RecordingOptions {
     /// Always; and 32 MiB.
     fn default() -> Self {
@@ -188,9 +198,19 @@ impl Recording {
     }
 
     /// Something has happened: what came before it is recorded, and what comes. `reason` says what, in words. It changes
-    /// nothing unless events are recorded.
-    pub fn trigger(&self, reason: &str) {
-        self.shared.act(|schedule, lane| schedule.trigger(SystemClock.now(), reason, lane));
+    /// nothing unless events are recorded. Returns whether an event begins by it: one that is going on lasts longer.
+    pub fn trigger(&self, reason: &str) -> bool {
+        self.shared.act(|schedule, lane| schedule.trigger(SystemClock.now(), reason, lane))
+    }
+
+    /// The event that is being recorded, if one is.
+    pub fn event(&self) -> Option<RecordingEvent> {
+        lock(&self.shared.state).schedule.event().cloned()
+    }
+
+    /// Records what is left of `event`, which another recording of the camera has begun: to a store that is gone, say.
+    pub fn resume(&self, event: RecordingEvent) {
+        self.shared.act(|schedule, _| schedule.resume(event));
     }
 
     /// Changes when it is recorded.
@@ -245,16 +265,16 @@ impl Shared {
     }
 
     /// Changes the schedule, and tells what has become of it.
-    fn act(&self, change: impl FnOnce(&mut Schedule, &Lane)) {
+    fn act<T>(&self, change: impl FnOnce(&mut Schedule, &Lane) -> T) -> T {
         let mut state = lock(&self.state);
-        change(&mut state.schedule, &self.lane);
+        let changed = change(&mut state.schedule, &self.lane);
         let now = self.with_disk(state.schedule.state());
-        if state.told == now {
-            return;
+        if state.told != now {
+            state.told = now.clone();
+            drop(state);
+            (self.on_state)(now);
         }
-        state.told = now.clone();
-        drop(state);
-        (self.on_state)(now);
+        changed
     }
 
     /// `state`, unless the disk fails.

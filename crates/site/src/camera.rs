@@ -187,7 +187,11 @@ impl SiteCamera {
     pub fn record_event(&self, reason: &str) -> Result<(), String> {
         let reason = if reason.is_empty() { "somebody asked for it" } else { reason };
         if lock(&self.recorder).trigger(reason)? {
-            self.events.note(Some(&self.name), EventKind::Recording, format!("recorded: {reason}"));
+            self.events.note(
+                Some(&self.name),
+                EventKind::Recording,
+                format!("an event is recorded: {reason}"),
+            );
         }
         Ok(())
     }

@@ -71,7 +71,11 @@ fn events_are_recorded_with_what_came_before() {
     let before = asked.micros_since(found[0].from) as f64 / 1e6;
     let after = found[0].to.micros_since(asked) as f64 / 1e6;
     assert!((1.0..8.0).contains(&before) && after > 0.5, "{before} s before, {after} s after");
-    assert!(texts(&site).iter().any(|text| text == "recorded: the door was opened"), "{:?}", texts(&site));
+    assert!(
+        texts(&site).iter().any(|text| text == "an event is recorded: the door was opened"),
+        "{:?}",
+        texts(&site)
+    );
 }
 
 #[test]

@@ -5,11 +5,12 @@ mod common;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use common::{SOON, cameras, config, stretches, texts, wait_recorded, wait_state};
 use valkka::clock::SystemClock;
 use valkka::time::WallTime;
-use valkka_site::{Config, RecordingConfig, RecordingState, Site};
+use valkka_site::{Config, RecordMode, RecordingConfig, RecordingState, Site};
 use valkka_testkit::process::command;
 use valkka_testkit::temp::TempDir;
 use valkka_testkit::watchdog::Watchdog;
@@ -113,6 +114,27 @@ fn a_store_that_was_removed_is_noticed_and_waited_for() {
     fs::rename(&away, &path).unwrap();
     wait_recorded(&site, "cam1", SystemClock.now(), 1.0);
     assert_eq!(site.camera("cam1").unwrap().status().reconnects, 0, "who watches notices nothing");
+}
+
+#[test]
+fn an_event_goes_on_when_the_store_is_back() {
+    let _watchdog = Watchdog::start(4 * SOON);
+    let (directory, cameras) = (TempDir::new().unwrap(), cameras(1));
+    let [path, away] = ["store", "away"].map(|name| directory.join(name));
+    let recording = RecordingConfig {
+        mode: RecordMode::Events,
+        after: Duration::from_secs(3600),
+        ..RecordingConfig::default()
+    };
+    let site = Site::start(config(&cameras.urls(), &path, recording)).unwrap();
+    wait_state(&site, "cam1", RecordingState::Waiting);
+    let camera = site.camera("cam1").unwrap();
+    wait::until(SOON, "an event", || camera.record_event("the door was opened").is_ok());
+    wait_recorded(&site, "cam1", WallTime::default(), 1.0);
+    fs::rename(&path, &away).unwrap();
+    wait_failing(&site, "no other one is made");
+    fs::rename(&away, &path).unwrap();
+    wait_recorded(&site, "cam1", SystemClock.now(), 1.0);
 }
 
 #[test]

@@ -9,7 +9,9 @@ use valkka_core::stream::Track;
 use valkka_core::time::WallTime;
 
 use super::history::{History, size};
-use super::{NO_EVENT, RecordingMemory, RecordingMode, RecordingOptions, RecordingState, SWITCHED_OFF};
+use super::{
+    NO_EVENT, RecordingEvent, RecordingMemory, RecordingMode, RecordingOptions, RecordingState, SWITCHED_OFF,
+};
 
 /// Where a recording goes. It never waits.
 pub(super) trait Target {
@@ -39,18 +41,11 @@ pub(super) struct Schedule {
     begun: bool,
     /// Numbers of packets of the history before which nothing came for a while, with the reasons. Bounded by [`MAX_BREAKS`].
     breaks: VecDeque<(u64, Arc<str>)>,
-    event: Option<Event>,
+    event: Option<RecordingEvent>,
     /// The number up to which an event is still to be recorded that is over.
     unfinished: Option<u64>,
     /// The moment of the newest packet.
     newest: Option<WallTime>,
-}
-
-#[derive(Debug)]
-struct Event {
-    /// When it is over.
-    until: WallTime,
-    reason: Arc<str>,
 }
 
 impl Schedule {
@@ -104,13 +99,17 @@ impl Schedule {
         self.mode = mode;
     }
 
-    pub(super) fn trigger(&mut self, now: WallTime, reason: &str, target: &dyn Target) {
-        let RecordingMode::OnEvent { before, after } = self.mode else { return };
+    /// Something happened. Returns whether an event begins by it.
+    pub(super) fn trigger(&mut self, now: WallTime, reason: &str, target: &dyn Target) -> bool {
+        let RecordingMode::OnEvent { before, after } = self.mode else { return false };
         let until = now + after;
         match &mut self.event {
-            Some(event) => event.until = event.until.max(until),
+            Some(event) => {
+                event.until = event.until.max(until);
+                false
+            }
             None => {
-                self.event = Some(Event { until, reason: reason.into() });
+                self.event = Some(RecordingEvent { until, reason: reason.into() });
                 // What is left of the event before comes first, and what lies between them.
                 let start = match self.unfinished.take() {
                     Some(_) => self.next,
@@ -123,7 +122,21 @@ impl Schedule {
                 // Those before it are a part of that gap.
                 self.breaks.retain(|(number, _)| *number >= start);
                 self.record(target);
+                true
             }
+        }
+    }
+
+    /// What is being recorded, if that is an event.
+    pub(super) fn event(&self) -> Option<&RecordingEvent> {
+        self.event.as_ref()
+    }
+
+    /// Records `event`, of which another schedule has recorded a part.
+    pub(super) fn resume(&mut self, event: RecordingEvent) {
+        if matches!(self.mode, RecordingMode::OnEvent { .. }) && self.event.is_none() {
+            self.event = Some(event);
+            self.next = self.history.end();
         }
     }
 
@@ -437,6 +450,22 @@ mod tests {
         assert_eq!(feed(&mut schedule, &words, "K15 p30 K31 p32 K33 p34"), "K15");
         schedule.trigger(at(34.0), "door", &words);
         assert_eq!(words.take(), "(no event) K31 p32 K33 p34");
+    }
+
+    #[test]
+    fn an_event_goes_on_elsewhere() {
+        let (mut schedule, words) = (on_event(2, 10), Words::new());
+        feed(&mut schedule, &words, "+0 K1 p2");
+        assert!(schedule.trigger(at(2.0), "door", &words));
+        assert!(!schedule.trigger(at(3.0), "bell", &words));
+        let event = schedule.event().unwrap().clone();
+        assert_eq!((event.until, &*event.reason), (at(13.0), "door"));
+        let (mut other, words) = (on_event(2, 10), Words::new());
+        other.resume(event.clone());
+        assert_eq!(feed(&mut other, &words, "+5 K6 p7 K12 K14 p15"), "K6 p7 K12");
+        let mut other = always();
+        other.resume(event);
+        assert!(other.event().is_none() && !other.trigger(at(0.0), "door", &words));
     }
 
     #[test]

@@ -3,10 +3,12 @@
 use std::sync::{Arc, Weak};
 
 use valkka::Camera;
+use valkka::clock::SystemClock;
 use valkka::fork::Branch;
 use valkka::reason::reason;
 use valkka::recording::{
-    MotionOptions, MotionWatch, Recording, RecordingMode, RecordingOptions, RecordingState as Engines,
+    MotionOptions, MotionWatch, Recording, RecordingEvent, RecordingMode, RecordingOptions,
+    RecordingState as Engines,
 };
 use valkka::store::Writer;
 
@@ -22,6 +24,8 @@ use crate::status::{RecordingState, RecordingStatus};
 pub(super) struct Recorder {
     config: RecordingConfig,
     running: Option<Running>,
+    /// What was being recorded when the store was gone, or happened since, and is recorded on once there is one.
+    interrupted: Option<RecordingEvent>,
     /// Why nothing runs that should, or no movement is looked for, in words.
     failure: Option<String>,
     /// Whether there is memory enough for what precedes events.
@@ -57,14 +61,20 @@ impl Recorder {
             writer.is_some_and(|writer| std::ptr::eq(Arc::as_ptr(writer), running.writer.as_ptr()))
         };
         if !self.running.as_ref().is_some_and(is_same) {
-            self.running = None;
+            let before = self.running.take();
+            self.interrupted =
+                before.and_then(|running| running.recording.event()).or(self.interrupted.take());
         }
         if self.running.is_none()
             && let Some(writer) = writer
             && config.mode != RecordMode::Off
         {
             match Running::start(camera, writer, &config) {
-                Ok(running) => self.running = Some(running),
+                Ok(running) => {
+                    let event = self.interrupted.take().filter(|event| event.until > SystemClock.now());
+                    event.into_iter().for_each(|event| running.recording.resume(event));
+                    self.running = Some(running);
+                }
                 Err(failure) => return self.fail(failure),
             }
         }
@@ -94,15 +104,16 @@ impl Recorder {
     }
 
     /// Something happened that is to be recorded. Returns whether a recording begins by it.
-    pub(super) fn trigger(&self, reason: &str) -> Result<bool, String> {
+    pub(super) fn trigger(&mut self, reason: &str) -> Result<bool, String> {
         match &self.running {
             _ if self.config.mode == RecordMode::Off => Err("this camera is not to be recorded".to_owned()),
-            Some(running) => {
-                let was_recording = matches!(running.recording.state(), Engines::Recording { .. });
-                running.recording.trigger(reason);
-                Ok(!was_recording)
+            Some(running) => Ok(running.recording.trigger(reason)),
+            None => {
+                // What comes may be recorded still.
+                let until = SystemClock.now() + self.config.after;
+                self.interrupted = Some(RecordingEvent { until, reason: reason.into() });
+                Err("nothing can be recorded at this moment".to_owned())
             }
-            None => Err("nothing can be recorded at this moment".to_owned()),
         }
     }
 
@@ -131,6 +142,7 @@ impl Recorder {
     /// Records nothing any more once what this returns is dropped.
     pub(super) fn end(&mut self) -> impl Sized + use<> {
         self.config.mode = RecordMode::Off;
+        self.interrupted = None;
         self.running.take()
     }
 
@@ -171,7 +183,10 @@ impl Running {
             let recording = self.recording.clone();
             let options =
                 MotionOptions { threshold: threshold(config.sensitivity), ..MotionOptions::default() };
-            let watch = MotionWatch::attach(&connected, options, move || recording.trigger("movement"));
+            let moved = move || {
+                recording.trigger("movement");
+            };
+            let watch = MotionWatch::attach(&connected, options, moved);
             let watch = watch.map_err(|error| format!("movement is not looked for: {}", reason(&error)))?;
             self.motion = Some(Motion { _watch: watch, camera: connected, sensitivity: config.sensitivity });
         }
