@@ -51,8 +51,7 @@ pub(crate) fn init(verbose: u8, log: Log) {
     }
 }
 
-/// Our own crates at `level`, and of all others errors.
+/// Our own crates, whose names all begin so, at `level`, and of all others errors.
 fn ours(level: &str) -> String {
-    let crates = ["", "_core", "_net", "_av", "_render", "_shm", "_site", "_web"];
-    crates.iter().fold("error".to_owned(), |filter, name| format!("{filter},valkka{name}={level}"))
+    format!("error,valkka={level}")
 }

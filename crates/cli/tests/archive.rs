@@ -231,7 +231,7 @@ fn what_cannot_be_is_told() {
         (&["record", "--store", text(&none), "--camera", "a=rtsp://u:sesame@h/x"], 2, "--size"),
         (&[&make[..], &["--size", "1K", "--camera", "a=rtsp://u:sesame@h/x"]].concat(), 2, "needs 4"),
         (&[&make[..], &["--size", "6M", "--camera", "a=rtsp://h/x", "b=rtsp://h/y"]].concat(), 2, "--size: "),
-        (&[&two[..], &["--block-size", "1K"]].concat(), 2, "--block-size: 1000 bytes are not 1 MiB"),
+        (&[&two[..], &["--block-size", "1K"]].concat(), 2, "--block-size: 1000 bytes are not 1 MB"),
         (
             &["record", "--store", text(&none), "--size", "99999999T", "--camera", "a=rtsp://u:sesame@h/x"],
             2,

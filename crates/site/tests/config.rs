@@ -202,7 +202,7 @@ fn every_mistake_is_told_with_its_place() {
         ),
         (
             "[record]\nstore = \"a\"\nblock_size = 1000",
-            &["3:1: record.block_size: 1000 bytes are not 1 MiB to"],
+            &["3:1: record.block_size: 1000 bytes are not 1 MB to"],
         ),
         ("[record]\nstore = \"a\"\nmode = \"never\"", &["3:8: record.mode: unknown variant `never`"]),
         (

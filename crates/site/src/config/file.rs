@@ -106,7 +106,7 @@ pub(super) struct Record {
     pub(super) device: Option<PathBuf>,
     /// How much is reserved when the store is made, e.g. "500 GB"; all of the device if not given. A store that is there keeps its size.
     pub(super) size: Option<Size>,
-    /// The blocks of a new store, 1 MiB to 1 GiB; chosen by its size if not given. What is deleted goes by blocks.
+    /// The blocks of a new store, 1 MB to 1 GiB; chosen by its size if not given. What is deleted goes by blocks.
     pub(super) block_size: Option<Size>,
     /// What a new store must leave free on the disk, "1 GB" if not given.
     pub(super) min_free: Option<Size>,

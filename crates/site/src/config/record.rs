@@ -148,7 +148,7 @@ impl RecordConfig {
         if let Some(block) = self.block_size
             && !(MIN_BLOCK..=MAX_CHOSEN_BLOCK).contains(&block)
         {
-            return Err(("block_size", format!("{block} bytes are not 1 MiB to 1 GiB")));
+            return Err(("block_size", format!("{block} bytes are not 1 MB to 1 GiB")));
         }
         let Some(size) = self.size else { return Ok(()) };
         let (block, needed) =
@@ -201,7 +201,7 @@ const GOOD_BLOCKS: u64 = 256;
 const GOOD_BLOCKS_PER_CAMERA: u64 = 16;
 /// One that is written, and some to keep.
 const MIN_BLOCKS_PER_CAMERA: u64 = 4;
-const MIN_BLOCK: u64 = 1 << 20;
+const MIN_BLOCK: u64 = 1_000_000;
 const MAX_CHOSEN_BLOCK: u64 = 1 << 30;
 
 #[cfg(test)]
