@@ -174,9 +174,8 @@ export class Replay {
     if (moving) this.#footage?.feed(at, speed, this.recordings);
     if (!this.recordings.knows(at)) return;
     this.#face(null);
-    // A gap is told of with what comes after it, which may be long after.
-    const ended = this.recordings.gap(at) !== null || this.recordings.after(at) !== null;
-    if (!ended && at + this.#reach < this.#recorder.now) this.#reach *= 4;
+    // What comes after the gap may be long after.
+    if (this.recordings.after(at) === null && at + this.#reach < this.#recorder.now) this.#reach *= 4;
   }
 
   #showStill(image, wish, time) {

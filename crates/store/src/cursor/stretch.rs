@@ -35,6 +35,9 @@ pub struct Overview {
     /// In the order of recording: where the clock was set back, a stretch begins before the one before it ends. The first and
     /// the last one are cut to the range.
     pub stretches: Vec<Stretch>,
+    /// Why nothing was recorded at the end of the range, where it was recorded again later. What follows the last stretch is told
+    /// by no other.
+    pub gap_after: Option<Gap>,
     /// Times that were not looked at, within the range and in the order of recording: there, anything may have been recorded.
     pub unread: Vec<Range<WallTime>>,
 }
@@ -75,6 +78,10 @@ impl Store {
         for &span in spans.iter().rev() {
             told.push(cursor.told(span, &mut || !std::mem::replace(&mut has_read, true) || goes_on()));
         }
+        // It tells of the gap in which the range may end.
+        let next = spans.last().map_or(0, |last| last + 1);
+        let next = (next..cursor.spans.len()).find(|&span| cursor.begins_after(span, range.end));
+        let next = next.map(|span| cursor.told(span, &mut || !has_read || goes_on()));
         let (mut all, mut unread) = (Stretches::default(), Vec::<Range<WallTime>>::new());
         let mut was_unread = false;
         for (&span, told) in spans.iter().zip(told.into_iter().rev()) {
@@ -94,6 +101,14 @@ impl Store {
             }
             was_unread = false;
         }
+        match next {
+            Some(Told::Frames(first, last)) => all.add(first, last),
+            Some(Told::Stretches(stretches)) => all.append(&stretches),
+            Some(Told::Nothing) | None => (),
+        }
+        let after = all.list.iter().find(|stretch| stretch.from >= range.end);
+        let gap_after = after.and_then(|stretch| stretch.gap_before.clone());
+        let gap_after = gap_after.filter(|gap| gap.from < range.end && gap.to >= range.end);
         let mut stretches = all.list;
         stretches.retain(|stretch| stretch.from < range.end && stretch.to >= range.start);
         for stretch in &mut stretches {
@@ -102,7 +117,7 @@ impl Store {
             }
             stretch.to = stretch.to.min(range.end);
         }
-        Ok(Overview { stretches, unread })
+        Ok(Overview { stretches, gap_after, unread })
     }
 }
 
@@ -125,6 +140,12 @@ impl Cursor {
         };
         let (first, last) = moments?;
         (first < range.end && last >= range.start).then(|| first.max(range.start)..last.min(range.end))
+    }
+
+    /// Whether all frames of a span are of `moment` or later.
+    fn begins_after(&self, span: usize, moment: WallTime) -> bool {
+        let frames = self.spans[span].times.and_then(|times| times.frames);
+        frames.is_some_and(|(first, _)| first >= moment)
     }
 
     /// What the block of a span tells. It is read, if that is necessary and `may_read` says so.
@@ -235,6 +256,31 @@ mod tests {
     }
 
     #[test]
+    fn the_gap_in_which_a_range_ends_is_told() {
+        let image = Image::new(4096, 9);
+        image.close(0, &Block::video(1, (0..2000).step_by(100), &[0]));
+        let block = Block::new(2, ID.number()).params(ID, VIDEO).gap(ID, 1900, 60_000, "no disk");
+        let block = block.packet(ID, VIDEO, 60_000, true).gap(ID, 60_000, 90_000, "nothing moved");
+        image.close(1, &block.packet(ID, VIDEO, 90_000, true));
+        image.close(2, &Block::video(3, (190_000..191_000).step_by(100), &[190_000]));
+        let told = |from, to| {
+            let overview = image.store().overview(ID, at(from)..at(to), &mut || true).unwrap();
+            (overview.stretches.len(), overview.gap_after.map(|gap| gap.reason))
+        };
+        let [no_disk, still] = ["no disk", "nothing moved"].map(|reason| Some(reason.to_owned()));
+        // From within it, from before it, and from before another one.
+        assert_eq!(told(10_000, 20_000), (0, no_disk.clone()));
+        assert_eq!(told(1000, 20_000), (1, no_disk));
+        assert_eq!(told(1000, 70_000), (2, still.clone()));
+        assert_eq!(told(60_500, 70_000), (0, still));
+        // There is none, nobody has told why, and nothing came after it.
+        assert_eq!(
+            (told(0, 1500), told(100_000, 110_000), told(195_000, 200_000)),
+            ((1, None), (0, None), (0, None))
+        );
+    }
+
+    #[test]
     fn a_clock_that_is_set_back_begins_another_stretch() {
         let image = Image::new(4096, 4);
         image.close(0, &Block::video(1, (50_000..52_000).step_by(100), &[50_000]));
@@ -274,7 +320,8 @@ mod tests {
             left = left.saturating_sub(1);
             left > 0
         };
-        let Overview { stretches, unread } = store.overview(ID, at(0)..at(999_000), &mut goes_on).unwrap();
+        let Overview { stretches, unread, .. } =
+            store.overview(ID, at(0)..at(999_000), &mut goes_on).unwrap();
         let stretches = stretches.iter().map(|stretch| (stretch.from.millis(), stretch.to.millis()));
         (stretches.collect(), unread.iter().map(|times| (times.start.millis(), times.end.millis())).collect())
     }

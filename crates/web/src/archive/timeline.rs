@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use axum::response::Response;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use valkka::store::{Entry, Overview, Stretch};
+use valkka::store::{Entry, Gap, Overview, Stretch};
 use valkka::time::WallTime;
 
 use super::parameter::span;
@@ -23,7 +23,7 @@ pub(crate) struct Timeline {
     to: String,
     /// In the order of time, without what lies beyond the span. What is closer together than a two-thousandth of it is one.
     stretches: Vec<Piece>,
-    /// The times between them, of which it is known why nothing was recorded.
+    /// The times between them and around them, of which it is known why nothing was recorded.
     gaps: Vec<Hole>,
     /// Times of which it is not known yet what was recorded, for the disk has much to read: ask again, for each answer knows
     /// more. Empty if everything is known.
@@ -79,12 +79,12 @@ pub(crate) async fn timeline(call: Call) -> Result<Response, Problem> {
             let until = Instant::now() + AT_ONCE;
             let mut goes_on = || asks.strong_count() > 0 && Instant::now() < until;
             let overview = footage.store.overview(footage.stream, span.clone(), &mut goes_on);
-            let Overview { stretches, unread } = overview.map_err(|error| unreadable(&error))?;
+            let Overview { stretches, gap_after, unread } = overview.map_err(|error| unreadable(&error))?;
             timeline.unread = unread.into_iter().map(piece).collect();
             if let Some(first) = stretches.first() {
                 (timeline.codec, timeline.audio) = codecs(&footage, first.from.max(span.start))?;
             }
-            (timeline.stretches, timeline.gaps) = lay_out(&stretches, &span);
+            (timeline.stretches, timeline.gaps) = lay_out(&stretches, gap_after.as_ref(), &span);
         }
         Ok(timeline)
     });
@@ -94,10 +94,19 @@ pub(crate) async fn timeline(call: Call) -> Result<Response, Problem> {
 }
 
 /// What is within `span`, with little more detail than a screen can show.
-fn lay_out(stretches: &[Stretch], span: &Range<WallTime>) -> (Vec<Piece>, Vec<Hole>) {
+fn lay_out(
+    stretches: &[Stretch],
+    gap_after: Option<&Gap>,
+    span: &Range<WallTime>,
+) -> (Vec<Piece>, Vec<Hole>) {
     let least = span.end.saturating_since(span.start) / DETAIL;
     let clip = |time: WallTime| time.clamp(span.start, span.end);
     let mut laid: Vec<Range<WallTime>> = Vec::new();
+    let hole = |gap: &Gap| {
+        let (from, to) = (clip(gap.from), clip(gap.to));
+        let reason = gap.reason.to_string();
+        (from < to).then(|| Hole { from: from.to_string(), to: to.to_string(), reason })
+    };
     let mut holes = Vec::new();
     for stretch in stretches {
         let piece = clip(stretch.from)..clip(stretch.to);
@@ -108,15 +117,10 @@ fn lay_out(stretches: &[Stretch], span: &Range<WallTime>) -> (Vec<Piece>, Vec<Ho
             last.end = last.end.max(piece.end);
             continue;
         }
-        if let Some(gap) = &stretch.gap_before {
-            let (from, to) = (clip(gap.from), clip(gap.to));
-            if from < to {
-                let reason = gap.reason.to_string();
-                holes.push(Hole { from: from.to_string(), to: to.to_string(), reason });
-            }
-        }
+        holes.extend(stretch.gap_before.as_ref().and_then(hole));
         laid.push(piece);
     }
+    holes.extend(gap_after.and_then(hole));
     (laid.into_iter().map(piece).collect(), holes)
 }
 
@@ -165,7 +169,7 @@ mod tests {
     }
 
     fn stretch(from: i64, to: i64, reason: Option<&str>) -> Stretch {
-        let gap = |reason: &str| valkka::store::Gap { from: at(0), to: at(from), reason: reason.into() };
+        let gap = |reason: &str| Gap { from: at(0), to: at(from), reason: reason.into() };
         Stretch { from: at(from), to: at(to), gap_before: reason.map(gap) }
     }
 
@@ -173,21 +177,26 @@ mod tests {
     fn what_is_asked_for_is_cut_out_with_its_gaps() {
         let stretches =
             [stretch(5, 30, Some("off")), stretch(40, 50, None), stretch(55, 90, Some("disk full"))];
-        let (pieces, holes) = lay_out(&stretches, &(at(10)..at(60)));
+        let (pieces, holes) = lay_out(&stretches, None, &(at(10)..at(60)));
         let times: Vec<_> = pieces.iter().map(|piece| (piece.from.clone(), piece.to.clone())).collect();
         let expected =
             [(10, 30), (40, 50), (55, 60)].map(|(from, to)| (at(from).to_string(), at(to).to_string()));
         assert_eq!(times, expected);
         let hole = Hole { from: at(10).to_string(), to: at(55).to_string(), reason: "disk full".into() };
         assert_eq!(holes, [hole]);
+        // In the middle of a gap there is nothing else.
+        let gap = Gap { from: at(30), to: at(90), reason: "off".into() };
+        let (pieces, holes) = lay_out(&[], Some(&gap), &(at(40)..at(60)));
+        let hole = Hole { from: at(40).to_string(), to: at(60).to_string(), reason: "off".into() };
+        assert_eq!((pieces, holes), (vec![], vec![hole]));
     }
 
     #[test]
     fn an_answer_is_no_longer_than_a_screen_is_wide() {
         let stretches: Vec<_> = (0..100_000).map(|n| stretch(n * 10 + 1, n * 10 + 9, Some("x"))).collect();
-        let (pieces, holes) = lay_out(&stretches, &(at(0)..at(1_000_000)));
+        let (pieces, holes) = lay_out(&stretches, None, &(at(0)..at(1_000_000)));
         assert_eq!((pieces.len(), holes.len()), (1, 1));
         let sparse: Vec<_> = (0..1000).map(|n| stretch(n * 1000 + 1, n * 1000 + 9, Some("x"))).collect();
-        assert_eq!(lay_out(&sparse, &(at(0)..at(1_000_000))).0.len(), 1000);
+        assert_eq!(lay_out(&sparse, None, &(at(0)..at(1_000_000))).0.len(), 1000);
     }
 }
