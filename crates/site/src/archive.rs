@@ -24,9 +24,9 @@ use teller::Teller;
 
 /// Where a site records to.
 ///
-/// The store is opened, or made where there never was one, on a thread of its own, so that a disk that hangs holds up nothing else. What cannot be
-/// opened is tried again, and so is a store that cannot be written any more: meanwhile nothing is recorded, an event and
-/// [`Self::state`] say why, and cameras are watched as ever. Methods may be called from any thread.
+/// The store is opened, or made where there never was one, on a thread of its own, so that a disk that hangs holds up nothing
+/// else. What cannot be opened is tried again, and so is a store that cannot be written any more: meanwhile nothing is recorded,
+/// an event and [`Self::state`] say why, and cameras are watched as ever. Methods may be called from any thread.
 pub struct Archive {
     shared: Arc<Shared>,
     /// Runs while there is something to record to.
