@@ -4,6 +4,7 @@
 
 mod served;
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures::StreamExt as _;
@@ -14,7 +15,7 @@ use served::{Camera, streams};
 use tokio::time::timeout;
 use valkka_core::time::WallTime;
 use valkka_testkit::watchdog::Watchdog;
-use valkka_testkit::{media, require};
+use valkka_testkit::{media, require, wait};
 
 #[tokio::test]
 async fn pictures_arrive_whole_with_their_capture_times() {
@@ -22,6 +23,8 @@ async fn pictures_arrive_whole_with_their_capture_times() {
     let _watchdog = Watchdog::start(served::SOON * 3);
     let source = streams::h264();
     let camera = Camera::new(vec![source.clone(), streams::pcmu()]);
+    // Where a track starts is known once it has begun.
+    wait::until(served::SOON, "both tracks", || camera.put.load(Ordering::SeqCst) > 50);
     let url = camera.url().parse().unwrap();
     let mut session = Session::describe(url, SessionOptions::default()).await.unwrap();
     assert_eq!(session.streams().len(), 2);

@@ -63,9 +63,10 @@ fn films_that_nobody_reads_hold_up_nobody() {
     let refused = viewer.get(&film);
     assert_eq!(refused.status(), 429);
     assert!(json_of(refused)["error"].as_str().unwrap().contains("at most 24 films"));
-    // What is unread was not read from the disk either.
+    // What is unread was not read from the disk either, but for a little of each. (The other test takes some, too.)
     let grown = usage::rss_bytes().saturating_sub(memory);
-    assert!(grown < (unread.len() as u64) * (4 << 20) + (bytes as u64), "{grown} bytes");
+    let all = unread.len() as u64 * bytes as u64;
+    assert!(grown < all / 4, "{grown} bytes of {all}");
 }
 
 #[test]
