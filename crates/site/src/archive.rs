@@ -1,7 +1,6 @@
 //! The recordings of a site: one store, however many cameras are written into it.
 
 mod opening;
-mod presence;
 mod teller;
 
 use std::fmt;
@@ -19,7 +18,6 @@ use valkka::worker::{StopToken, Worker};
 use crate::config::{Config, RecordConfig, RecordMode};
 use crate::event::{EventKind, EventLog};
 use opening::Opening;
-use presence::Presence;
 use teller::Teller;
 
 /// Where a site records to.
@@ -192,10 +190,10 @@ impl Shared {
             let opening = opening.get_or_insert_with(|| Opening::new(&wanted.record));
             match self.open(run, &wanted, opening) {
                 Ok(_) if stop.is_stopped() => return,
-                Ok((writer, presence)) => {
+                Ok((writer, store)) => {
                     pause = FIRST_PAUSE;
                     self.begin(run, &wanted.record.store, writer);
-                    let failure = self.look_after(run, &presence, stop);
+                    let failure = self.look_after(run, &store, stop);
                     self.release(run);
                     match failure {
                         Some(failure) => self.fail(run, failure),
@@ -215,24 +213,23 @@ impl Shared {
         run: u64,
         wanted: &Wanted,
         opening: &mut Opening,
-    ) -> Result<(Writer, Presence), String> {
+    ) -> Result<(Writer, Arc<Store>), String> {
         let tell = |text| self.events.note(None, EventKind::Recording, text);
         let store = opening.open(&wanted.record, wanted.cameras, tell)?;
         self.state_of(run).ok_or(SUCCEEDED)?.store = Some(store.clone());
-        let presence = Presence::of(&wanted.record.store)?;
         let teller = Teller::new(&store, &self.events);
         let on_event = Arc::new(move |event| teller.tell(event));
         let options = WriterOptions { on_event, ..WriterOptions::default() };
-        let writer = Writer::open(store, options).map_err(|error| reason(&error))?;
-        Ok((writer, presence))
+        let writer = Writer::open(store.clone(), options).map_err(|error| reason(&error))?;
+        Ok((writer, store))
     }
 
     /// Waits until the store cannot be used any more, and says why; `None` if it was asked to stop.
-    fn look_after(&self, run: u64, presence: &Presence, stop: &StopToken) -> Option<String> {
+    fn look_after(&self, run: u64, store: &Store, stop: &StopToken) -> Option<String> {
         let mut failing_since = None;
         while !stop.wait(LOOK) {
-            if let Err(gone) = presence.check() {
-                return Some(gone);
+            if let Err(gone) = store.check_places() {
+                return Some(reason(&gone));
             }
             let writer = self.state_of(run).and_then(|state| state.writer.clone());
             let Some(state) = writer.map(|writer| writer.state()) else { return Some(SUCCEEDED.to_owned()) };
@@ -317,15 +314,14 @@ mod tests {
         let (old, new) = (wanted("old"), wanted("new"));
         let shared = Arc::new(Shared { events: Arc::default(), state: Mutex::default() });
         let left_behind = shared.restart(Some(old.clone()));
-        let (old_writer, old_presence) =
-            shared.open(left_behind, &old, &mut Opening::new(&old.record)).unwrap();
+        let (old_writer, old_store) = shared.open(left_behind, &old, &mut Opening::new(&old.record)).unwrap();
         let successor = shared.restart(Some(new.clone()));
         let (writer, _) = shared.open(successor, &new, &mut Opening::new(&new.record)).unwrap();
         shared.begin(successor, &new.record.store, writer);
 
         // Its disk answers at last.
         shared.begin(left_behind, &old.record.store, old_writer);
-        let failure = shared.look_after(left_behind, &old_presence, &StopToken::default());
+        let failure = shared.look_after(left_behind, &old_store, &StopToken::default());
         assert_eq!(failure.as_deref(), Some(SUCCEEDED));
         shared.release(left_behind);
         shared.fail(left_behind, "an error of the disk".into());

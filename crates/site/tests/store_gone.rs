@@ -108,7 +108,9 @@ fn a_store_that_was_removed_is_noticed_and_waited_for() {
     let site = Site::start(config(&cameras.urls(), &path, RecordingConfig::default())).unwrap();
     wait_recorded(&site, "cam1", WallTime::default(), 1.0);
     fs::rename(&path, &away).unwrap();
-    wait::until(SOON, "an event", || texts(&site).iter().any(|text| text.contains("store is gone")));
+    wait::until(SOON, "an event", || {
+        texts(&site).iter().any(|text| text.contains("store/dumpfile: No such file"))
+    });
     wait_failing(&site, "no other one is made");
     assert!(!path.exists());
     fs::rename(&away, &path).unwrap();

@@ -173,6 +173,17 @@ impl Store {
         (first > 0).then(|| WallTime::from_micros(first))
     }
 
+    /// Looks whether data and table are still those that everybody finds at their places. Who writes into a file that was
+    /// removed, or that a disk was mounted over, gets no error from the system: it would be lost without a word.
+    ///
+    /// # Errors
+    /// If one is gone, or another one is there.
+    pub fn check_places(&self) -> Result<(), StoreError> {
+        [&self.data, self.table.medium()]
+            .into_iter()
+            .try_for_each(|medium| medium.check().map_err(StoreError::io("write to", medium.place())))
+    }
+
     /// Reads the table and the names again, which another process may have written. Does nothing while this process
     /// writes.
     ///

@@ -210,9 +210,7 @@ impl Committer {
     /// What must be on disk before something else is written and synced before it. Whatever fails, all of it can be done
     /// again.
     fn try_write(&mut self, cycle: &Cycle, is_last: bool) -> Result<(), StoreError> {
-        for medium in [self.store.data(), self.store.table().medium()] {
-            medium.check().map_err(StoreError::io("write to", medium.place()))?;
-        }
+        self.store.check_places()?;
         self.save_manifest(!cycle.closed.is_empty());
         let (data, table) = (self.store.data().clone(), self.store.table());
         let failed = || StoreError::io("write", table.medium().place());
@@ -317,7 +315,8 @@ impl Committer {
     fn begin_anew(&mut self, failed: &Failed) -> Result<(), StoreError> {
         self.shared.go_on(self.store.read_anew()?)?;
         recovery::complete(&self.store)?;
-        self.lanes.values_mut().for_each(|lane| lane.reset(&failed.reason));
+        let reason = self.shared.without_directories(&failed.reason);
+        self.lanes.values_mut().for_each(|lane| lane.reset(&reason));
         self.space = Space::new(self.store.clone());
         // What may be too old by a clock that was believed may be all of an archive that came back.
         self.ages = AgeClock::new(&self.store.table().rows(), SystemClock.now(), Instant::now());

@@ -54,7 +54,7 @@ impl Lane {
         if self.id.is_some_and(|own| own != id) || self.shared.is_over() || frame.packet().is_none() {
             return false;
         }
-        match self.intake.put(id, frame, || self.shared.drop_reason()) {
+        match self.intake.put(id, frame, || self.shared.without_directories(&self.shared.drop_reason())) {
             Taken::Queued(bytes) => {
                 self.shared.has_work(bytes > self.intake.capacity() / 2);
                 true

@@ -1,6 +1,7 @@
 //! What a writer, its lanes and its committer share.
 
 use std::collections::BTreeSet;
+use std::path::{MAIN_SEPARATOR, Path};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -265,6 +266,18 @@ impl Shared {
             WriterState::Failing { reason, .. } => reason.clone(),
             WriterState::Writing => SLOW.to_owned(),
         }
+    }
+
+    /// A reason as it is recorded. Recordings outlast the disk that they were made on, and are shown to others than those who
+    /// look after it: the files are called by their names there.
+    pub(super) fn without_directories(&self, reason: &str) -> String {
+        [self.store.data(), self.store.table().medium()]
+            .iter()
+            .filter_map(|medium| medium.place().parent())
+            .filter(|directory| *directory != Path::new(""))
+            .fold(reason.to_owned(), |reason, directory| {
+                reason.replace(&format!("{}{MAIN_SEPARATOR}", directory.display()), "")
+            })
     }
 
     /// A frame was dropped, or kept away after one was.
