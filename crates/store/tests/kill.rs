@@ -4,6 +4,7 @@
 mod common;
 
 use std::env;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -19,6 +20,8 @@ const SOON: Duration = Duration::from_secs(60);
 const STREAMS: u64 = 16;
 /// The frames of each recorder are counted from a multiple of it.
 const STRIDE: u64 = 1_000_000;
+/// How many frames of each stream a recorder records at most.
+const MOST: u64 = 600;
 const ROLE: &str = "VALKKA_TEST_ROLE";
 
 #[test]
@@ -90,7 +93,8 @@ fn recorder() {
         .map(|number| writer.lane(&format!("camera {number}"), Retention::default()).unwrap())
         .collect();
     let mut cameras: Vec<_> = lanes.iter().map(|_| Camera::new()).collect();
-    cameras.iter_mut().for_each(|camera| camera.skip_to(first.parse().unwrap()));
+    let first: u64 = first.parse().unwrap();
+    cameras.iter_mut().for_each(|camera| camera.skip_to(first));
     loop {
         for (lane, camera) in lanes.iter().zip(&mut cameras) {
             assert!(lane.put(&camera.frame(700)));
@@ -100,6 +104,11 @@ fn recorder() {
         if frames.is_multiple_of(5) {
             writer.commit(soon()).unwrap();
             say(&format!("acknowledged {frames}"));
+        }
+        // The ring has room for this recorder and the one before, also if nobody kills it for a while.
+        if frames - first == MOST {
+            io::copy(&mut io::stdin(), &mut io::sink()).unwrap();
+            return;
         }
     }
 }

@@ -172,4 +172,4 @@ for name in ['rtph264pay', 'h264parse', 'x264enc', 'x265enc', 'videotestsrc', 'v
 
 const STARTUP: Duration = Duration::from_secs(60);
 
-const ANSWER: Duration = Duration::from_secs(30);
+const ANSWER: Duration = Duration::from_secs(60);

@@ -96,7 +96,7 @@ fn picture_of(connection: &impl Connection, window: u32) -> io::Result<Picture> 
     Ok(Picture::new(width.into(), height.into(), rgb.collect()))
 }
 
-const STARTUP: Duration = Duration::from_secs(30);
+const STARTUP: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
 mod tests {

@@ -197,7 +197,7 @@ mod tests {
 
     #[test]
     fn streams_are_listed_and_named_while_rows_change() {
-        let _watchdog = Watchdog::start(Duration::from_secs(60));
+        let _watchdog = Watchdog::start(Duration::from_secs(300));
         let dir = TempDir::new().unwrap();
         let options = StoreOptions::new(Geometry::new(4096, 200).unwrap());
         let store = Store::create(&dir.join("store"), &options).unwrap();

@@ -234,8 +234,13 @@ impl Shared {
 
     /// All is on disk that was put before commit number `done` was asked for.
     pub(super) fn end_cycle(&self, done: u64) {
+        // Before anybody goes on whose frames are on disk now: it is not failing any more.
+        self.recover();
         lock(&self.signal).done = done;
         self.changed.notify_all();
+    }
+
+    fn recover(&self) {
         let mut state = lock(&self.state);
         let WriterState::Failing { since, reason } = &*state else { return };
         let (since, reason) = (*since, reason.clone());
