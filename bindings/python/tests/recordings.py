@@ -47,7 +47,7 @@ def make_pictures(path: Path, count: int) -> list[Picture]:
     encode = ["-c:v", "libx264", "-preset", "ultrafast", "-g", str(GOP), "-bf", "0", "-sc_threshold", "0"]
     plain = ["-bsf:v", "h264_metadata=aud=insert", "-f", "h264", "-y"]
     quiet = ["-nostdin", "-loglevel", "error"]
-    subprocess.run([program("ffmpeg"), *quiet, *scene, *encode, *plain, path], check=True, timeout=60)
+    subprocess.run([program("ffmpeg"), *quiet, *scene, *encode, *plain, path], check=True, timeout=120)
     # Each after a delimiter, which is left out; start codes of three bytes become four.
     parts = path.read_bytes().replace(b"\0\0\0\1", b"\0\0\1").split(b"\0\0\1")[1:]
     pictures: list[Picture] = []

@@ -62,7 +62,7 @@ def shows_none(display: Display) -> Any:
     return lambda: (display.picture()[:360, :640].max(axis=2) > BRIGHT).mean() < 0.1
 
 
-def client_of(chain: Any, mstimeout: int = 10_000) -> ShmemRGBClient:
+def client_of(chain: Any, mstimeout: int = 60_000) -> ShmemRGBClient:
     name, n_ringbuffer, (width, height) = chain.getShmemPars()
     return ShmemRGBClient(name=name, n_ringbuffer=n_ringbuffer, width=width, height=height, mstimeout=mstimeout)
 
@@ -107,8 +107,9 @@ def test_pictures_for_other_processes(camera: Cameras, live: LiveThread, gl: Ope
         assert picture.std() > 10, "a camera's picture"
         assert (meta.width, meta.height, meta.slot) == (480, 270, 5)
         stamps.append(meta.mstimestamp)
-    assert abs(stamps[0] - time.time() * 1000) < 10_000
-    assert (numpy.diff(stamps) >= 100).all()
+    assert abs(stamps[0] - time.time() * 1000) < 60_000
+    # The times of a stream that is late are corrected, and may go back.
+    assert (numpy.abs(numpy.diff(stamps)) >= 100).all()
     chain.decodingOff()
     chain.close()
 
@@ -262,7 +263,7 @@ def test_a_file(camera: Cameras, live: LiveThread, gl: OpenGLThread, tmp_path: P
     context = core.LiveConnectionContext(core.LiveConnectionType_rtsp, camera().url, 1, recorder)
     live.registerStream(context)
     live.playStream(context)
-    poll(lambda: path.exists() and path.stat().st_size > 100_000)
+    poll(lambda: path.exists() and path.stat().st_size > 200_000)
     live.deregisterStream(context)
     live.core.waitReady()
     recorder.deActivate()
@@ -354,7 +355,7 @@ def test_sharing_on_demand(kind: Any, camera: Cameras, live: LiveThread, gl: Ope
     chain = managed(kind, live, [gl], camera().url, shmem_image_interval=0, shmem_image_dimensions=(64, 48))
     names = [chain.getShmem(), chain.getShmem()]
     assert len(set(names)) == 2
-    clients = [ShmemRGBClient(name=name, n_ringbuffer=10, width=64, height=48, mstimeout=10_000) for name in names]
+    clients = [ShmemRGBClient(name=name, n_ringbuffer=10, width=64, height=48, mstimeout=60_000) for name in names]
     assert all(client.pullFrame()[0] is not None for client in clients)
     chain.releaseShmem(names[0])
     assert clients[1].pullFrame()[0] is not None

@@ -31,11 +31,11 @@ class Analyser(MessageProcess):
     # Frontend
 
     def activate(self, name: str, event_index: int) -> None:
-        with SyncIndex(self.syncs, timeout=20) as i:
+        with SyncIndex(self.syncs, timeout=60) as i:
             self.sendMessageToBack(MessageObject("activate", name=name, event_index=event_index, sync_index=i))
 
     def deactivate(self) -> None:
-        with SyncIndex(self.syncs, timeout=20) as i:
+        with SyncIndex(self.syncs, timeout=60) as i:
             self.sendMessageToBack(MessageObject("deactivate", sync_index=i))
 
     # Backend
@@ -92,7 +92,7 @@ class Program:
     def sees(self, index: int) -> bool:
         """Whether a process sends what it sees, within some time."""
         pipe = self.processes[index].getPipe()
-        if not safe_select([pipe], [], [], timeout=20)[0]:
+        if not safe_select([pipe], [], [], timeout=60)[0]:
             return False
         message = pipe.recv()
         return bool(message["slot"] == index + 1 and message["spread"] > 10)
@@ -145,8 +145,9 @@ def test_nothing_is_left_behind(program: Program, poll: Poll) -> None:
     name = f"test_processes_{os.getpid()}"
 
     def left() -> list[str]:
-        found = [directory for directory, _, _ in os.walk("/dev/shm")]
-        return [path for directory in found for path in os.listdir(directory) if name in path]
+        # What others leave there may go while it is looked at.
+        found = [path for _, directories, files in os.walk("/dev/shm") for path in [*directories, *files]]
+        return [path for path in found if name in path]
 
     assert program.sees(0)
     program.close()

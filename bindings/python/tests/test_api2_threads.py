@@ -90,13 +90,13 @@ def test_an_rtsp_server_whose_port_is_taken() -> None:
             LiveThread(rtsp_server=port)
 
 
-def test_a_window(display: Display) -> None:
+def test_a_window(display: Display, poll: Poll) -> None:
     thread = OpenGLThread(name="gl", msbuftime=300, n_4K=3)
     assert (thread.gl_ctx.n_720p, thread.gl_ctx.n_4K) == (20, 3)
     hidden = thread.createWindow(show=False)
     shown = thread.createWindow()
     assert hidden != shown
-    assert shown in display.windows()
+    poll(lambda: shown in display.windows())
     assert hidden not in display.windows()
     assert thread.hadVsync() in (True, False)
 

@@ -90,11 +90,11 @@ def test_playing(manager: ValkkaFSManager, printed: Printed, poll: Poll) -> None
     assert manager.seek(START - 1) is False and manager.play() is False
     assert not manager.hasFrames() and manager.getCurrentTime() == 0
     assert manager.seek(START + 5_000) is True
-    poll(manager.hasFrames)
-    assert manager.currentTimeOK(START + 5_000)
+    poll(lambda: manager.hasFrames() and manager.currentTimeOK(START + 5_000))
+    poll(lambda: limits and limits[-1][0] <= START + 5_000 <= limits[-1][1])
     assert manager.play() is True
     poll(lambda: len(times) >= 2 and stamps(printed, "out"))
-    assert times[0] >= START + 5_000 and limits[-1][0] <= START + 5_000 <= limits[-1][1]
+    assert times[0] >= START + 5_000
     manager.stop()
     assert manager.smartSeek(START + 6_000) is True
     assert manager.getCurrentTime() == START + 6_000
@@ -147,7 +147,7 @@ def test_a_writer(tmp_path: Path) -> None:
         ValkkaFSWriterThread()
 
 
-@pytest.mark.deadline(240)
+@pytest.mark.deadline(500)
 def test_a_camera_is_recorded_and_played_by_chains(
     tmp_path: Path, camera: Cameras, printed: Printed, poll: Poll
 ) -> None:

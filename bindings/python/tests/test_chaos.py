@@ -27,12 +27,12 @@ SEED = int(os.environ.get("VALKKA_CHAOS_SEED", random.randrange(1 << 32)))
 
 # A storm is followed by a calm, in which everything must be well again within this.
 STORM_SECONDS = 5.0
-RECOVERY_SECONDS = 40.0
-# A reader that nobody touches, of a writer that nobody touches, gets its 50 frames a second; on a busy machine it may
+RECOVERY_SECONDS = 120.0
+# A reader that nobody touches, of a writer that nobody touches, gets its 50 frames a second; on a busy machine both may
 # have to wait for a processor.
-WITNESS_SECONDS = 5.0
+WITNESS_SECONDS = 20.0
 # A process that is told to end ends within this.
-END_SECONDS = 30.0
+END_SECONDS = 90.0
 # How much memory a server may gain in the whole time, besides what it had when it had warmed up.
 GROWTH_KIB = 8 * 1024
 
@@ -207,7 +207,7 @@ def cast(camera: Cameras, tmp_path: Path) -> Iterator[Cast]:
     cast.close()
 
 
-@pytest.mark.deadline(SECONDS + 400)
+@pytest.mark.deadline(2 * SECONDS + 1000)
 def test_whoever_is_left_goes_on(cast: Cast, poll: Poll) -> None:
     print(f"seed {SEED}, {SECONDS} s")
     chance = random.Random(SEED)
@@ -228,11 +228,12 @@ def test_whoever_is_left_goes_on(cast: Cast, poll: Poll) -> None:
             # All that can happen has happened once.
             warm, warmed = {actor: usage(actor.pid) for actor in cast.lasting}, True
     print(f"{events} events; well again after {max(recoveries):.1f} s at most")
+    # It takes a moment until it is noticed that a reader is gone.
+    poll(lambda: all(usage(actor.pid)[1] <= files + 2 for actor, (_, files) in warm.items()))
     for actor, (memory, files) in warm.items():
         memory_now, files_now = usage(actor.pid)
         print(f"{actor.title}: {memory} KiB and {files} files, then {memory_now} KiB and {files_now} files")
         assert memory_now < memory + GROWTH_KIB
-        assert files_now <= files + 2
     frames = sum(actor.status.frames for actor in cast.actors)
     print(f"{frames} frames seen by those who are left, none of them torn")
     # Half of them end as they should, the other half suddenly.
@@ -251,7 +252,7 @@ def usage(pid: int) -> tuple[int, int]:
 def assert_nothing_is_left(prefix: str) -> None:
     """The next program that shares something clears away what those left who were killed."""
     program = f"from valkka import core; core.SharedMemRingBuffer('{prefix}last', 4, 100, 0, True)"
-    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=120)
     sockets = Path(f"/dev/shm/valkka-{os.geteuid()}")
     left = [one.name for one in sockets.iterdir() if prefix in one.name] if sockets.exists() else []
     assert not left, left
