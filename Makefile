@@ -69,6 +69,7 @@ bench: setup-test ## measure, and print the tables of docs/performance.md
 	cargo bench --locked --package valkka --bench performance
 	cargo bench --locked --package valkka --bench recording
 	cargo bench --locked --package valkka --bench serving
+	cargo bench --locked --package valkka-web --bench browsers
 	scripts/bench-python
 
 fuzz: ## feed damaged streams to each parser, a minute each (needs a nightly toolchain and cargo-fuzz)

@@ -45,6 +45,8 @@ pub(crate) async fn live(call: Call) -> Result<Response, Problem> {
     let upgrade = upgrade.map_err(|refused| Problem::new(refused.status(), refused.body_text()))?;
     let (app, peer) = (call.app, call.peer);
     let upgrade = upgrade.max_message_size(MAX_MESSAGE_BYTES).max_frame_size(MAX_MESSAGE_BYTES);
+    // Browsers say little: each would hold 128 KiB to read it with.
+    let upgrade = upgrade.read_buffer_size(MAX_MESSAGE_BYTES);
     // What is written is flushed at once: a buffer would only delay it.
     Ok(upgrade.write_buffer_size(0).on_upgrade(async move |socket| {
         debug!(%peer, user = %caller.user.name, "a WebSocket opens");

@@ -13,6 +13,8 @@ mod audience;
 mod client;
 mod floor;
 mod load;
+#[path = "../common/measured.rs"]
+mod measured;
 mod patience;
 #[path = "../common/report.rs"]
 mod report;

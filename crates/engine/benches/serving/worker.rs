@@ -1,6 +1,6 @@
 //! The measured process: this program again, with an order.
 
-use std::io::{self, BufRead as _};
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -11,10 +11,10 @@ use valkka::sink::Sink;
 use valkka::source::SourceError;
 use valkka::synthetic::{Clip, Player};
 use valkka::time::MediaTime;
-use valkka::usage;
 
 use crate::floor::Floor;
 use crate::load::Load;
+use crate::measured;
 use crate::server::PATH;
 
 /// The argument before an order.
@@ -29,8 +29,7 @@ pub(crate) enum Order {
     Floor(Load),
 }
 
-/// Carries an order out until the standard input is closed. Prints `address ADDRESS`, and answers `cpu N` by
-/// `cpu N SECONDS`, the CPU time so far.
+/// Carries an order out until the standard input is closed.
 pub(crate) fn run(order: &str) -> io::Result<()> {
     match serde_json::from_str(order)? {
         Order::Serve(load) => {
@@ -54,14 +53,7 @@ pub(crate) fn run(order: &str) -> io::Result<()> {
 fn play_and_answer(load: Load, sink: Arc<dyn Sink>, addr: SocketAddr) -> io::Result<()> {
     let reel = fast(FileReader::open(&load.file()?).map_err(io::Error::other)?, load.speed());
     let _player = Player::spawn("player", reel.map_err(io::Error::other)?, sink)?;
-    println!("address {addr}");
-    for line in io::stdin().lock().lines() {
-        let line = line?;
-        if line.starts_with("cpu ") {
-            println!("{line} {:.6}", usage::cpu_time().as_secs_f64());
-        }
-    }
-    Ok(())
+    measured::answer_until_closed(addr)
 }
 
 /// Footage in memory, `speed` times as fast as it should be.
