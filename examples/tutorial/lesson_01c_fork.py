@@ -48,8 +48,8 @@ gate.set()
 recorder.activate(path)
 time.sleep(seconds / 3)
 
-print("the gate is closed again")
 gate.unSet()
+print("the gate is closed again")
 time.sleep(seconds / 3)
 
 # From here on the file is complete.

@@ -28,7 +28,7 @@ count = int(sys.argv[2]) if len(sys.argv) > 2 else 60
 path = sys.argv[3] if len(sys.argv) > 3 else None
 
 name = "lesson_4c"
-cells = 128  # a server may begin with the second of pictures that it has kept, two boxes each
+cells = 512  # ten seconds of pictures, two boxes each; a server may begin with some that it has kept
 cell_bytes = 1024 * 1024  # the largest box
 
 share = FragMP4ShmemFrameFilter(name, cells, cell_bytes)

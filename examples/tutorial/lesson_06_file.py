@@ -3,7 +3,8 @@
     camera ──▶ LiveThread ──▶ file
     file ──▶ FileThread ──▶ AVThread ──▶ OpenGLThread ──▶ window
 
-A FileThread plays files into a graph as a LiveThread plays cameras, and can seek, pause and go on.
+A FileThread plays files into a graph as a LiveThread plays cameras, and can seek, pause and go on. Playing takes as
+long as recording.
 
     valkka camera &
     python3 lesson_06_file.py [ADDRESS [SECONDS [FILE]]]
@@ -68,19 +69,19 @@ print(f"opened {path}: {recording.duration} ms")
 print("seeking to 2 s")
 recording.seektime_ = 2000
 filethread.seekFileStreamCall(recording)
-time.sleep(1)
+time.sleep(seconds / 6)
 
 print("playing")
 filethread.playFileStreamCall(recording)
-time.sleep(2)
+time.sleep(seconds / 3)
 
 print("paused")
 filethread.stopFileStreamCall(recording)
-time.sleep(1)
+time.sleep(seconds / 6)
 
 print("playing")
 filethread.playFileStreamCall(recording)
-time.sleep(2)
+time.sleep(seconds / 3)
 
 filethread.closeFileStreamCall(recording)
 glthread.delRenderContextCall(mapping)

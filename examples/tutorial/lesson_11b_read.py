@@ -6,7 +6,7 @@ A reader is told which blocks to read, and writes their frames into a filter as 
 tell where such a transmission begins and ends. Which blocks those are, the table says.
 
     python3 lesson_11a_record.py
-    python3 lesson_11b_read.py [DIRECTORY]
+    python3 lesson_11b_read.py [DIRECTORY [SECONDS]]
 """
 
 import sys
@@ -16,6 +16,7 @@ from valkka.core import InfoFrameFilter, ValkkaFSReaderThread
 from valkka.fs import ValkkaSingleFS
 
 directory = sys.argv[1] if len(sys.argv) > 1 else "lesson_recording"
+seconds = float(sys.argv[2]) if len(sys.argv) > 2 else 1
 
 valkkafs = ValkkaSingleFS.loadFromDirectory(directory)
 
@@ -35,7 +36,7 @@ print(f"recorded: {(last - first) / 1000} s")
 blocks = valkkafs.getInd(((first + last) // 2, last))
 print("reading blocks", blocks)
 readerthread.pullBlocksPyCall(blocks)
-time.sleep(1)
+time.sleep(seconds)
 
 readerthread.stopCall()
 print("bye")

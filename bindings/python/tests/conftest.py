@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
+import itertools
 import os
+import random
 import re
 import selectors
 import shutil
 import signal
+import socket
 import struct
 import subprocess
 import time
@@ -291,6 +294,20 @@ def program(name: str) -> str:
     if path is None:
         pytest.skip(f"{name} is not installed; `make setup` installs it")
     return path
+
+
+def free_port() -> int:
+    """An even port that nobody has for TCP or UDP, nor the one after it.
+
+    It is none of those that the system gives to whoever asks for any: so nobody gets it by chance before it is used.
+    """
+    for _ in range(1000):
+        port = random.randrange(20_000, 32_000, 2)
+        with contextlib.ExitStack() as stack, contextlib.suppress(OSError):
+            for number, kind in itertools.product((port, port + 1), (socket.SOCK_STREAM, socket.SOCK_DGRAM)):
+                stack.enter_context(socket.socket(socket.AF_INET, kind)).bind(("", number))
+            return port
+    pytest.fail("no port is free")
 
 
 def spawn(command: Sequence[str], **options: Any) -> subprocess.Popen[bytes]:

@@ -15,6 +15,8 @@ SLOT = 3
 ID = 0x1_0000_0001
 SIZE = ("--size", "320x240")
 MEGA = 1 << 20
+# How many pictures may wait for the thread that writes.
+WAITING = 2000
 
 FRAME = r"<BasicFrame: timestamp=(\d+) subsession_index=(\d+) slot=(\d+) / payload size=(\d+) / (.*?)>"
 
@@ -61,7 +63,10 @@ class Recording:
     ) -> None:
         self.folder = folder
         self.name = name
-        self.writer = core.ValkkaFSWriterThread("writer", store)
+        # All of it is written, also if the thread that writes has to wait for a processor.
+        context = core.FrameFifoContext()
+        context.n_basic = WAITING
+        self.writer = core.ValkkaFSWriterThread("writer", store, context)
         self.writer.setSlotIdCall(slot, one)
         self.writer.startCall()
         filters = core.ForkFrameFilter("fork", core.BriefInfoFrameFilter(name), self.writer.getFrameFilter())

@@ -266,7 +266,9 @@ def test_recordings_of_the_older_format(tmp_path: Path, pictures: list[Picture],
 def test_recordings_of_the_older_format_go_on_in_it(
     tmp_path: Path, pictures: list[Picture], camera: Cameras, poll: Poll
 ) -> None:
-    written = write_recording(tmp_path / "rec", [Stream(7, pictures)], blocksize=BLOCK, n_blocks=8)
+    # More than are filled until somebody looks.
+    n_blocks = 100
+    written = write_recording(tmp_path / "rec", [Stream(7, pictures)], blocksize=BLOCK, n_blocks=n_blocks)
     valkkafs = ValkkaSingleFS.loadFromDirectory(str(tmp_path / "rec"))
     begin, before = valkkafs.current_block, valkkafs.blocktable.copy()
     assert 0 < begin < 4
@@ -277,7 +279,7 @@ def test_recordings_of_the_older_format_go_on_in_it(
     live.stopCall()
     writer.close()
     assert said(tmp_path / "rec") == {**written, "current_block": valkkafs.current_block}
-    assert (tmp_path / "rec" / "blockfile").stat().st_size == 16 * 8
+    assert (tmp_path / "rec" / "blockfile").stat().st_size == 16 * n_blocks
     again = ValkkaSingleFS.loadFromDirectory(str(tmp_path / "rec"))
     assert (again.blocktable == valkkafs.blocktable).all()
     assert (again.blocktable[:begin] == before[:begin]).all()
@@ -345,12 +347,15 @@ def test_a_camera_is_recorded_round_and_round(tmp_path: Path, camera: Cameras, p
     poll(lambda: len(blocks) >= 6, 60)
     assert blocks[:6] == [1, 2, 3, 0, 1, 2]
     assert valkkafs.getBlockTable(reread=True) is table
-    first, last = valkkafs.getTimeRange()
-    assert 0 < first < last
-    # All that is there is one piece; the block that is being written is in it.
-    order = valkkafs.getInd((first, last))
-    assert len(order) >= 3
-    assert all(table[a, 1] < table[b, 1] for a, b in zip(order, order[1:]))
+
+    def one_piece() -> bool:
+        first, last = valkkafs.getTimeRange()
+        order = valkkafs.getInd((first, last))
+        times = table[order, 1]
+        return 0 < first < last and len(order) >= 3 and bool((times[:-1] < times[1:]).all())
+
+    # All that is there is; the block that is being written is in it. Another one may begin while one looks.
+    assert poll(one_piece)
     # It is not made anew, or empty, under the one who writes.
     with pytest.raises(RuntimeError, match="somebody is recording there"):
         new(tmp_path / "rec")
@@ -368,12 +373,12 @@ def test_a_camera_is_recorded_round_and_round(tmp_path: Path, camera: Cameras, p
 
 
 def test_a_slow_callback_loses_nothing(tmp_path: Path, camera: Cameras, poll: Poll, printed: Printed) -> None:
-    valkkafs = new(tmp_path / "rec", n_blocks=20)
+    valkkafs = new(tmp_path / "rec", n_blocks=100)
     held, called = threading.Event(), threading.Event()
 
     def wait() -> None:
         called.set()
-        held.wait(30)
+        held.wait(60)
 
     valkkafs.setBlockCallback(wait)
     writer = ValkkaFSWriterThread(valkkafs=valkkafs)
@@ -420,10 +425,9 @@ time.sleep(100)
 """
 
 
-@pytest.mark.deadline(180)
 def test_a_program_that_is_killed_goes_on_where_it_was(tmp_path: Path, camera: Cameras, poll: Poll) -> None:
     directory, url = tmp_path / "rec", camera(*CAMERA).url
-    new(directory, n_blocks=30)
+    new(directory, n_blocks=100)
 
     def record_and_kill(blocks: int) -> None:
         program = spawn([sys.executable, "-c", RECORDER, str(directory), url], cwd=Path(__file__).parent)
@@ -458,7 +462,7 @@ def test_it_can_be_left_open_at_the_end_of_a_program(tmp_path: Path, camera: Cam
         cwd=Path(__file__).parent,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=100,
     )
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr

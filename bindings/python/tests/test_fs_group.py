@@ -19,7 +19,8 @@ from valkka.fs import FSGroup, ValkkaMultiFS, ValkkaSingleFS
 from valkka.fs.group import SlotMapping
 from valkka.fs.thread import ValkkaFSWriterThread
 
-COUNT = 200
+# A minute: time enough to look at what is played.
+COUNT = 600
 END = START + (COUNT - 1) * INTERVAL_MS
 
 Open = Callable[..., FSGroup]
@@ -80,22 +81,23 @@ def test_a_seek_shows_the_picture_and_stops(group: Open, printed: Printed, poll:
 
 def test_it_plays_in_real_time_through_all_blocks(group: Open, printed: Printed, poll: Poll) -> None:
     one = group(blocksize=4096)
+    # On a machine that stands still for some seconds, blocks are read in time if there are some in memory.
+    one.timetolerance, one.timediff = 8_000, 10
     times: list[tuple[int, float]] = []
     one.setTimeCallback(lambda _, mstime: times.append((mstime, time.monotonic())))
     one.seek(START + 2_000)
+    began = time.monotonic()
     assert one.play() is True
-    poll(lambda: len(shown(printed)) >= 80, 30)
+    poll(lambda: len(shown(printed)) >= 80 and len(times) >= 5)
     one.stop()
     # Blocks of a second or so were read in time, none of their pictures is missing, and none came twice.
-    assert steps(shown(printed)) == {INTERVAL_MS}
+    # The first one is shown by the seek.
+    assert steps(shown(printed)[1:]) == {INTERVAL_MS}
     # The clock of the recording goes as ours does, or later where the machine is busy.
-    (first, first_at), (last, last_at) = times[0], times[-1]
-    assert len(times) >= 5 and first >= START + 2_000
-    assert (last - first) / 1000 < last_at - first_at + 3
-    count = len(shown(printed))
+    assert all(START + 2_000 <= mstime <= START + 2_000 + (at - began) * 1000 + INTERVAL_MS for mstime, at in times)
     stood = one.getCurrentTime()
     poll(lambda: "stream_state=3" in printed.text.rsplit("slice_type", 1)[1])
-    assert abs(len(shown(printed)) - count) <= 1
+    count = len(shown(printed))
     # And on from there.
     one.play()
     poll(lambda: len(shown(printed)) >= count + 5)
@@ -107,11 +109,11 @@ def test_a_seek_while_it_plays_goes_on_playing(group: Open, printed: Printed, po
     one.seek(START + 1_000)
     one.play()
     poll(lambda: len(shown(printed)) >= 5)
-    one.seek(START + 15_000)
+    one.seek(START + 25_000)
     assert one.playing
-    poll(lambda: one.getCurrentTime() > START + 15_500)
+    poll(lambda: one.getCurrentTime() > START + 25_500)
     one.seek(START + 3_000)
-    poll(lambda: START + 3_500 < one.getCurrentTime() < START + 10_000)
+    poll(lambda: START + 3_500 < one.getCurrentTime() < START + 20_000)
 
 
 def test_times_that_are_not_recorded(group: Open, printed: Printed, poll: Poll) -> None:
@@ -158,7 +160,10 @@ def test_callbacks(group: Open, poll: Poll, capfd: pytest.CaptureFixture[str]) -
     one.setTimeLimitsCallback(lambda *arguments: note("limits", *arguments))
     one.seek(START + 5_000)
     one.play()
-    poll(lambda: len(calls["time"]) >= 2 and calls["limits"])
+    poll(lambda: calls["limits"])
+    # The same thread has printed it before it calls again.
+    count = len(calls["time"])
+    poll(lambda: len(calls["time"]) >= count + 2)
     one.update()
     poll(lambda: calls["block"])
     assert calls["block"] == [(one,)]
@@ -173,7 +178,10 @@ def test_callbacks(group: Open, poll: Poll, capfd: pytest.CaptureFixture[str]) -
 
 
 def test_reports_from_before_a_seek_are_passed_over(group: Open) -> None:
-    one = group()
+    # It does not run: there are no reports but these. However long we are in between, they are from before the seek.
+    one = FSGroup(group().valkkafs, write=False)
+    one.timediff = 600
+    one.update()
     times: list[int] = []
     one.setTimeCallback(lambda _, mstime: times.append(mstime))
     one.seek(START + 10_000)
@@ -187,14 +195,17 @@ def test_reports_from_before_a_seek_are_passed_over(group: Open) -> None:
 
 def test_blocks_are_asked_for_once(group: Open, poll: Poll) -> None:
     one = group()
+    limits: list[Any] = []
+    one.setTimeLimitsCallback(lambda _, limit: limits.append(limit))
     one.seek(START + 5_000)
     blocks = list(one.current_blocks)
     assert blocks and all(type(block) is int for block in blocks)
-    poll(one.isReady)
+    poll(lambda: limits)
     assert one.reqBlocksIf(START + 5_000) is False, "it is in memory"
     assert one.reqBlocksIf(START - 1) is False
     assert one.reqBlocksIf(START + 15_000) is True
     assert one.reqBlocksIf(START + 15_000) is False, "they are on their way"
+    poll(lambda: len(limits) == 2)
     # The same numbers, but other blocks: the ring has gone round.
     one.valkkafs.blocktable[one.current_blocks[0], 1] += 1
     one.current_timerange = (0, 0)
@@ -284,7 +295,7 @@ def test_it_can_be_stopped_in_its_callbacks(group: Open, poll: Poll) -> None:
     one.setTimeCallback(stop)
     one.seek(START + 5_000)
     one.play()
-    assert stopped.wait(20)
+    assert stopped.wait(60)
     one.waitStop()
 
 
@@ -328,9 +339,14 @@ def test_it_can_be_forgotten_while_it_plays(tmp_path: Path, pictures: list[Pictu
         one.seek(START + 5_000)
         one.play()
         del one
-    gc.collect()
-    assert threading.active_count() == before
-    assert not [one for one in gc.get_objects() if isinstance(one, FSGroup) and one.started]
+
+    def gone() -> bool:
+        gc.collect()
+        started = any(isinstance(one, FSGroup) and one.started for one in gc.get_objects())
+        return not started and threading.active_count() == before
+
+    # A thread that calls back at this moment holds its group until it has done so.
+    assert poll(gone)
 
 
 def test_one_records_at_a_time(

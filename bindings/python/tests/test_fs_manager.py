@@ -18,7 +18,8 @@ from valkka.fs import ValkkaFSManager, ValkkaMultiFS, ValkkaSingleFS
 from valkka.fs.base import ValkkaFS
 from valkka.fs.manager import union
 
-COUNT = 200
+# A minute: time enough to look at what is played.
+COUNT = 600
 LENGTH = (COUNT - 1) * INTERVAL_MS
 END = START + LENGTH
 
@@ -111,16 +112,24 @@ def test_two_are_played_in_step(managed: Managed, printed: Printed, poll: Poll) 
     assert all(abs(a - b) < INTERVAL_MS for a, b in pairs), pairs
     poll(lambda: in_step(manager))
     # Also where it is not in memory yet, and at once.
-    for target in (15_000, 1_000, 8_000):
-        printed.new()
-        manager.seek(START + target)
-        poll(lambda target=target: all(0 < g.position() - START - target < 3_000 for g in manager.fsgroups))
+    for target in (START + 35_000, START + 1_000, START + 20_000):
+        asked = time.monotonic()
+        manager.seek(target)
+
+        def plays_on(target: int = target, asked: float = asked) -> bool:
+            """Whether both go on from there, and no faster than they should."""
+            gone = [group.position() - target for group in manager.fsgroups]
+            return all(0 < one <= (time.monotonic() - asked) * 1000 + INTERVAL_MS for one in gone)
+
+        poll(plays_on)
         poll(lambda: in_step(manager))
     manager.stop()
     assert not manager.is_playing and not any(group.playing for group in manager.fsgroups)
 
 
-def test_one_that_is_slow_is_waited_for(managed: Managed, poll: Poll) -> None:
+def test_one_that_is_slow_is_waited_for(managed: Managed, poll: Poll, monkeypatch: pytest.MonkeyPatch) -> None:
+    # For as long as this takes.
+    monkeypatch.setattr("valkka.fs.manager.PATIENCE_SECONDS", 600.0)
     manager = managed(START, START)
     manager.start()
     slow = manager.fsgroups[1]
@@ -148,7 +157,7 @@ def test_one_that_is_broken_is_not_waited_for_for_ever(managed: Managed, printed
     assert not broken.playing
     # When it is well again, it joins in.
     broken.reader = reader
-    poll(lambda: broken.playing, 30)
+    poll(lambda: broken.playing)
     poll(lambda: stamps(printed, 102) and in_step(manager))
 
 
@@ -157,23 +166,25 @@ def test_one_that_begins_later_joins_in(managed: Managed, printed: Printed, poll
     manager.start()
     first, second = manager.fsgroups
     manager.seek(START + 2_000)
+    assert second.getCurrentTime() == 0
     manager.play()
     poll(lambda: first.playing)
-    assert second.getCurrentTime() == 0
     poll(lambda: second.playing)
     assert second.position() >= START + 4_000
     poll(lambda: stamps(printed, 102) and in_step(manager))
 
 
 def test_one_ends_and_the_other_goes_on(managed: Managed, poll: Poll) -> None:
-    manager = managed(START, START + 4_000)
+    manager = managed(START, START + 30_000)
     manager.start()
     first, second = manager.fsgroups
-    manager.seek(END - 1_500)
+    manager.seek(END - 8_000)
     manager.play()
     poll(lambda: first.playing and second.playing)
     poll(lambda: first.getCurrentTime() == 0)
     assert second.playing and manager.is_playing
+    # And that one ends, too.
+    manager.seek(END + 29_000)
     poll(lambda: not manager.is_playing)
     assert not second.playing
     poll(lambda: manager.getCurrentTime() == 0)
@@ -197,23 +208,31 @@ def test_what_callbacks_are_told(managed: Managed, poll: Poll, capfd: pytest.Cap
     manager.setTimeCallback(on_time)
     manager.setTimeLimitsCallback(on_limits)
     manager.setBlockCallback(lambda timerange: calls["block"].append(timerange))
+    began = time.monotonic()
     manager.start()
-    assert calls == {"time": [0], "limits": [(0, 0)], "block": [(START, END + 1_000)]}
+    # Each second, they are told the same.
+    assert set(calls["time"]) == {0} and set(calls["limits"]) == {(0, 0)} and (START, END + 1_000) in calls["block"]
+    count = len(calls["time"])
     manager.update()
-    assert len(calls["time"]) == 2
+    assert len(calls["time"]) > count
+
+    def moved() -> set[int]:
+        return {mstime for mstime in calls["time"] if mstime > 0}
+
     manager.seek(START + 5_000)
     manager.play()
-    poll(lambda: len(ticks) >= 6, 30)
-    count = len(ticks)
+    poll(lambda: len(moved()) >= 4)
     manager.close()
-    assert len({len(found) for found in calls.values()}) == 1
-    assert len(calls["time"]) <= count + 1
-    moved = [mstime for mstime in calls["time"] if mstime > 0]
-    assert len(moved) >= 3 and moved == sorted(moved) and moved[0] >= START + 5_000
-    first, last = calls["limits"][-1]
+    # Each thread may have been stopped between one callback and the next; none comes any more.
+    counts = [len(calls[name]) for name in ("time", "limits", "block")]
+    assert counts == sorted(counts, reverse=True) and counts[0] - counts[-1] <= 2
+    manager.update()
+    assert [len(calls[name]) for name in ("time", "limits", "block")] == counts
+    assert min(moved()) >= START + 5_000
+    first, last = next(limits for limits in calls["limits"] if limits != (0, 0))
     assert START <= first < START + 5_000 < last <= END + 1_000
-    # But for update(), they come once a second at most.
-    assert all(b - a > 0.9 for a, b in zip(ticks[1:], ticks[2:]))
+    # But for start() and update(), they come once a second at most.
+    assert len(ticks) <= 3 + (max(ticks) - began) / 0.95
     assert "raised on purpose" in capfd.readouterr().err
 
 
@@ -223,7 +242,7 @@ def test_nothing_is_recorded_yet(tmp_path: Path, poll: Poll) -> None:
     told: list[Any] = []
     manager.setBlockCallback(lambda timerange: told.append(timerange))
     manager.start()
-    assert told == [None] and manager.getTimeRange() is None
+    assert set(told) == {None} and manager.getTimeRange() is None
     assert manager.seek(START) is False and manager.play() is False
     manager.close()
 
@@ -286,7 +305,7 @@ def test_callbacks_may_close_it(managed: Managed) -> None:
     manager.start()
     manager.seek(START + 3_000)
     manager.play()
-    assert closed.wait(20)
+    assert closed.wait(60)
     manager.close()
 
 
@@ -302,7 +321,7 @@ def test_a_callback_that_takes_long_does_not_hold_up_the_end(managed: Managed) -
     manager.start()
     with lock:
         manager.setTimeCallback(wait)
-        assert inside.wait(20)
+        assert inside.wait(60)
         # Others go on meanwhile.
         assert manager.seek(START + 3_000)
         manager.requestClose()
@@ -357,13 +376,12 @@ def test_it_can_be_forgotten_while_it_plays(recorded: Callable[..., ValkkaFS], p
     assert poll(gone)
 
 
-@pytest.mark.deadline(240)
 def test_cameras_are_recorded_and_played_at_the_same_time(
     tmp_path: Path, camera: Cameras, printed: Printed, poll: Poll
 ) -> None:
     urls = camera("--count", "2", "--size", "320x180", "--bit-rate", "500000").urls
     recordings = [
-        ValkkaSingleFS.newFromDirectory(dirname=str(tmp_path / f"rec{index}"), blocksize=64 << 10, n_blocks=30)
+        ValkkaSingleFS.newFromDirectory(dirname=str(tmp_path / f"rec{index}"), blocksize=64 << 10, n_blocks=100)
         for index in range(2)
     ]
     manager = ValkkaFSManager(recordings)
@@ -376,8 +394,7 @@ def test_cameras_are_recorded_and_played_at_the_same_time(
         manager.map_(valkkafs, framefilter=out, write_slot=1 + index, read_slot=101 + index, _id=5 + index)
         lives.append(play(url, manager.getInputFilter(valkkafs), 1 + index))
     poll(lambda: all(valkkafs.current_block >= 6 for valkkafs in recordings), 90)
-    first, last = poll(lambda: told[-1])
-    assert last - first > 2_000
+    last = poll(lambda: told[-1] and told[-1][1] - told[-1][0] > 2_000 and told[-1][1])
     # In the past, while more is recorded.
     assert manager.seek(max(group.getTimerange()[0] for group in manager.fsgroups) + 500)  # type: ignore[index]
     assert manager.play()

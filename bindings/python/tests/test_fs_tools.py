@@ -20,6 +20,12 @@ from valkka.fs import findBlockDevices, formatMstimestamp, formatMstimeTuple, to
 TIME = 1_772_600_819_999
 
 
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that is busy is none whose disks hang."""
+    monkeypatch.setattr(tools, "SFDISK_SECONDS", 60.0)
+
+
 @pytest.fixture
 def helsinki(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Local time is two hours ahead of UTC, without a database of time zones."""

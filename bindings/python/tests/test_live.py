@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from conftest import Cameras, Poll, Printed, program, spawn
+from conftest import Cameras, Poll, Printed, free_port, program, spawn
 from valkka.core import (
     BriefInfoFrameFilter,
     FrameFifoContext,
@@ -72,16 +72,10 @@ def receive(thread: LiveThread, context: LiveConnectionContext) -> LiveConnectio
     return context
 
 
-def free_port(kind: int = socket.SOCK_STREAM) -> int:
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("", 0))
-        return int(probe.getsockname()[1])
-
-
 def multicast_works() -> bool:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
-            probe.sendto(b"probe", (GROUP, free_port(socket.SOCK_DGRAM)))
+            probe.sendto(b"probe", (GROUP, free_port()))
         except OSError:
             return False
     return True
@@ -116,7 +110,9 @@ def test_frames_come_over_tcp_and_udp(camera: Cameras, live: LiveThread, printed
     types = [int(text.rsplit("=")[-1]) for _, text in printed.frames()]
     # Beside parameter sets and slices, there is what the encoder says of itself.
     slices = [one for one in types[types.index(7) :] if one != 6]
-    assert slices[:4] == [7, 8, 5, 1]
+    assert slices[:3] == [7, 8, 5]
+    # What follows the first key frame may have been lost over UDP.
+    assert any(slices[at : at + 4] == [7, 8, 5, 1] for at in range(len(slices)))
     live.stopStreamCall(context)
     live.deregisterStreamCall(context)
     live.waitReady()
@@ -185,9 +181,12 @@ def test_calls_that_fit_no_slot_say_so_and_do_nothing(live: LiveThread, printed:
 
 def test_a_camera_that_is_not_there_is_named_without_its_password(live: LiveThread, printed: Shown, poll: Poll) -> None:
     live.startCall()
-    port = free_port()
-    receive(live, rtsp(f"rtsp://admin:s3cret@127.0.0.1:{port}/cam", 1, msreconnect=0))
-    poll(lambda: "Failed" in printed.text)
+    with socket.socket() as closed:
+        # Nobody listens there, and nobody else gets it.
+        closed.bind(("127.0.0.1", 0))
+        port = closed.getsockname()[1]
+        receive(live, rtsp(f"rtsp://admin:s3cret@127.0.0.1:{port}/cam", 1, msreconnect=0))
+        poll(lambda: "Failed" in printed.text)
     url = f"rtsp://127.0.0.1:{port}/cam"
     start = f'ValkkaRTSPClient: [URL:"{url}"]: Failed to get a SDP description: cannot connect to 127.0.0.1:{port}'
     assert printed.text.startswith(start) and "s3cret" not in printed.text
@@ -231,16 +230,18 @@ def test_a_killed_camera_is_received_again(
     live.startCall()
     cam = camera(*SMALL)
     receive(live, rtsp(cam.url, 1, msreconnect=1000, request_tcp=tcp))
+    poll(lambda: printed.frames())
+    # This one has one try.
     receive(live, rtsp(cam.url, 2, "never", msreconnect=0))
-    poll(lambda: printed.frames() and printed.frames("never"))
+    poll(lambda: printed.frames("never"))
+    failed = printed.text.count("Failed to get a SDP description")
     cam.kill()
-    poll(lambda: "Failed to get a SDP description" in printed.text)
-    before, never = len(printed.frames()), len(printed.frames("never"))
+    poll(lambda: printed.text.count("Failed to get a SDP description") > failed)
+    before, setups = len(printed.frames()), len(printed.frames(kind="Setup"))
     cam.start()
-    poll(lambda: len(printed.frames()) > before + 10, 60)
     # It is announced anew, so that a decoder downstream starts anew.
-    assert len(printed.frames(kind="Setup")) == 2
-    assert len(printed.frames("never")) == never and len(printed.frames("never", "Setup")) == 1
+    poll(lambda: len(printed.frames(kind="Setup")) > setups and len(printed.frames()) > before + 10)
+    assert len(printed.frames("never", "Setup")) == 1
 
 
 def test_silence_ends_a_connection_if_it_is_to_be_made_anew(
@@ -249,13 +250,15 @@ def test_silence_ends_a_connection_if_it_is_to_be_made_anew(
     live.startCall()
     cam = camera(*SMALL)
     receive(live, rtsp(cam.url, 1, msreconnect=1000))
+    poll(lambda: printed.frames())
     receive(live, rtsp(cam.url, 2, "never", msreconnect=0))
-    poll(lambda: printed.frames() and printed.frames("never"))
+    poll(lambda: printed.frames("never"))
+    silences = printed.text.count("sent nothing for 1 s")
     cam.pause()
-    poll(lambda: "sent nothing for 1 s" in printed.text)
-    never = len(printed.frames("never"))
+    poll(lambda: printed.text.count("sent nothing for 1 s") > silences)
+    setups, never = len(printed.frames(kind="Setup")), len(printed.frames("never"))
     cam.resume()
-    poll(lambda: len(printed.frames(kind="Setup")) > 1 and len(printed.frames("never")) > never + 10, 60)
+    poll(lambda: len(printed.frames(kind="Setup")) > setups and len(printed.frames("never")) > never + 10)
     assert len(printed.frames("never", "Setup")) == 1, "the connection is the first one"
 
 
@@ -266,9 +269,10 @@ def test_a_changed_context_holds_from_the_next_connection_on(
     first, second = camera(*SMALL), camera(*SMALL)
     context = receive(live, rtsp(first.url, 1, msreconnect=500))
     poll(lambda: len(printed.frames()) > 10)
+    setups = len(printed.frames(kind="Setup"))
     context.address = second.url
     first.kill()
-    poll(lambda: len(printed.frames(kind="Setup")) == 2, 60)
+    poll(lambda: len(printed.frames(kind="Setup")) > setups)
     count = len(printed.frames())
     poll(lambda: len(printed.frames()) > count + 10)
 
@@ -323,10 +327,13 @@ def test_time_stamps_are_the_arrivals_if_that_is_wanted(
 ) -> None:
     live.startCall()
     receive(live, rtsp(camera(*SMALL).url, 1, time_correction=TimeCorrectionType_dummy))
-    poll(lambda: len(printed.frames()) > 50)
-    # In the thread that received them, they are shown at once.
-    late = [-int(match[6]) for match in BRIEF.finditer(printed.text)]
-    assert sorted(late)[len(late) // 2] < 20, late
+
+    def late() -> list[int]:
+        return sorted(-int(match[6]) for match in BRIEF.finditer(printed.text))
+
+    # In the thread that received them, they are shown at once: most of them, wherever that thread had to wait.
+    poll(lambda: len(late()) > 50 and late()[len(late()) // 2] < 20)
+    assert late()[0] >= 0
 
 
 def probe(url: str) -> dict[str, str] | None:
@@ -370,7 +377,7 @@ def test_a_stream_is_served_by_rtsp(camera: Cameras, printed: Shown, poll: Poll)
 def test_a_stream_is_sent_unasked(camera: Cameras, printed: Shown, poll: Poll, tmp_path: Path, group: str) -> None:
     if not multicast_works():
         pytest.skip("no multicast: this machine has no route for it")
-    port = free_port(socket.SOCK_DGRAM) & ~1
+    port = free_port()
     # Written by hand: without parameter sets, which come with the stream.
     sdp = tmp_path / "stream-without-extension"
     sdp.write_text(
@@ -393,14 +400,14 @@ def test_a_stream_is_sent_unasked(camera: Cameras, printed: Shown, poll: Poll, t
         thread.stopCall()
 
 
-def test_the_interpreter_ends_with_everything_running(camera: Cameras, tmp_path: Path) -> None:
+def test_the_interpreter_ends_with_everything_running(camera: Cameras, poll: Poll, tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(
         textwrap.dedent(
             """
-            import sys, time
+            import os, sys, time
             from valkka.core import *
-            url, port = sys.argv[1], int(sys.argv[2])
+            url, port, end = sys.argv[1], int(sys.argv[2]), sys.argv[3]
             sender, receiver = LiveThread("sender"), LiveThread("receiver")
             sender.setRTSPServer(port)
             framefilter = ForkFrameFilter("fork", BriefInfoFrameFilter("f"), sender.getFrameFilter())
@@ -414,15 +421,20 @@ def test_the_interpreter_ends_with_everything_running(camera: Cameras, tmp_path:
                 sender.registerOutboundCall(LiveOutboundContext(LiveConnectionType_rtsp, f"cam{slot}", slot, 0))
             sender.startCall()
             receiver.startCall()
-            time.sleep(2)
+            while not os.path.exists(end):
+                time.sleep(0.05)
             print("bye", flush=True)
             """
         )
     )
-    command = [sys.executable, "-X", "faulthandler", str(script), camera(*SMALL).url, str(free_port())]
-    process = spawn(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    output, _ = process.communicate(timeout=60)
-    assert process.returncode == 0, output[-3000:]
-    text = output.decode()
-    assert "bye\n" in text
-    assert all(f"slot={slot} " in text for slot in range(1, 5))
+    shown, end = tmp_path / "shown", tmp_path / "end"
+    command = [sys.executable, "-X", "faulthandler", str(script), camera(*SMALL).url, str(free_port()), str(end)]
+    with shown.open("wb") as file:
+        process = spawn(command, stdout=file, stderr=subprocess.STDOUT)
+    slots = [f"slot={slot} " for slot in range(1, 5)]
+    poll(lambda: all(slot in shown.read_text() for slot in slots) or process.poll() is not None)
+    end.touch()
+    status = process.wait(60)
+    text = shown.read_text()
+    assert status == 0 and "bye\n" in text, text[-3000:]
+    assert all(slot in text for slot in slots)

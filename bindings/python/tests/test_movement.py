@@ -61,19 +61,25 @@ def test_movement_is_called_back_and_lets_pictures_through(
     decoder.startCall()
     decoder.decodingOnCall()
     live = play(camera("--file", str(flashes)).url, decoder.getFrameFilter(), SLOT)
-    poll(lambda: len(seen) >= 4, 30)
+
+    def regular() -> bool:
+        """Whether a movement has lasted half a second, and the next one has begun two seconds after it."""
+        events = seen[:]
+        return any(
+            moving and 500 <= end - begin < 1000 and 1500 < following - begin < 2500
+            for (moving, _, begin), (_, _, end), (_, _, following) in zip(events, events[1:], events[2:])
+        )
+
+    # Where the machine stands still for a while, pictures come late or not at all.
+    poll(lambda: len(seen) >= 4 and regular())
     live.stopCall()
     decoder.stopCall()
-    assert [moving for moving, _, _ in seen[:4]] == [True, False, True, False]
+    assert all(moving == (index % 2 == 0) for index, (moving, _, _) in enumerate(seen))
     assert {slot for _, slot, _ in seen} == {SLOT}
-    times = [mstimestamp for _, _, mstimestamp in seen]
-    # A movement lasts half a second, and begins every two seconds.
-    assert 500 <= times[1] - times[0] < 1000
-    assert 1500 < times[2] - times[0] < 2500
     output = capfd.readouterr()
     began = [mstimestamp for moving, _, mstimestamp in seen if moving]
     moved = [line for line in output.out.splitlines() if ": moved : <AVBitmapFrame" in line]
-    assert [f"timestamp={mstimestamp} " in line for line, mstimestamp in zip(moved, began)] == [True] * len(began)
+    assert all(any(f"timestamp={mstimestamp} " in line for line in moved) for mstimestamp in began)
     assert "ValueError: raised on purpose" in output.err
 
 
@@ -99,16 +105,18 @@ def test_an_alert_tells_that_a_stream_is_gone(camera: Cameras, poll: Poll, print
         return printed.text.count("BriefInfoFrameFilter : behind : <BasicFrame")
 
     poll(lambda: basic() > 10)
-    # A camera may be slow to start on a busy machine.
-    seen.clear()
+    # A camera may be slow on a busy machine.
+    alerts = len(seen)
     one.pause()
-    poll(lambda: seen == [(SLOT,)])
+    poll(lambda: len(seen) > alerts)
     one.resume()
     before = basic()
     poll(lambda: basic() > before + 10)
+    alerts = len(seen)
     one.kill()
-    poll(lambda: seen == [(SLOT,), (SLOT,)])
+    poll(lambda: len(seen) > alerts)
     live.stopCall()
+    assert set(seen) == {(SLOT,)}
 
 
 def test_an_alert_tells_that_there_never_was_a_stream(poll: Poll) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import multiprocessing
 import os
@@ -118,7 +119,7 @@ def test_messages_go_in_and_out(worker: Any) -> None:
         worker.ask("double", number=number)
     assert [worker.getPipe().recv()["number"] for _ in range(100)] == list(range(0, 200, 2))
     worker.sendPing([4])
-    readable, _, _ = select.select([worker.getPipe()], [], [], 20)
+    readable, _, _ = select.select([worker.getPipe()], [], [], 60)
     assert readable == [worker.getPipe()]
     pong = worker.getPipe().recv()
     assert (pong(), pong["lis"]) == ("pong", [1, 2, 3])
@@ -211,7 +212,7 @@ def test_a_process_killed_in_the_middle_of_a_message(worker: Any) -> None:
     for other in others:
         other.start()  # They hold copies of all pipes.
     worker.ask("big")
-    assert select.select([worker.getPipe()], [], [], 20)[0]
+    assert select.select([worker.getPipe()], [], [], 60)[0]
     worker.kill()
     with pytest.raises(EOFError):
         worker.getPipe().recv()
@@ -225,7 +226,7 @@ def test_sending_to_a_process_that_is_killed_meanwhile(worker: Any, poll: Poll) 
     sender.start()
     assert select.select([], [worker.front_pipe.fileno()], [], 0)[1] or sender.is_alive()
     worker.kill()
-    sender.join(20)
+    sender.join(60)
     assert not sender.is_alive()
 
 
@@ -286,7 +287,7 @@ def test_ctrl_c(kind: str, ignored: bool) -> None:
     while main.stdout.readline() not in ("ready\n", ""):
         pass
     os.killpg(main.pid, signal.SIGINT)
-    output, errors = main.communicate(timeout=30)
+    output, errors = main.communicate(timeout=60)
     assert output.splitlines() == ["postRun__", "stopped 0"]
     assert errors == ""
 
@@ -384,9 +385,15 @@ def test_an_interrupted_select_returns_nothing() -> None:
 
     reads, writes = os.pipe()
     before = signal.signal(signal.SIGALRM, interrupt)
-    signal.setitimer(signal.ITIMER_REAL, 0.05)
-    assert safe_select([reads], [], []) == ([], [], [])
+    found = None
+    for _ in range(100):
+        # On a busy machine, the signal may come before the call waits: then once more.
+        with contextlib.suppress(InterruptedError):
+            signal.setitimer(signal.ITIMER_REAL, 0.05)
+            found = safe_select([reads], [], [])
+            break
     signal.signal(signal.SIGALRM, before)
+    assert found == ([], [], [])
     os.close(reads)
     os.close(writes)
 

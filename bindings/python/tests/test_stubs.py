@@ -14,6 +14,7 @@ ALLOWED = {
 }
 
 
+@pytest.mark.deadline(360)
 def test_stubs(tmp_path: Path) -> None:
     pytest.importorskip("mypy", reason="mypy is not installed")
     allowed = tmp_path / "allowed"
@@ -24,6 +25,6 @@ def test_stubs(tmp_path: Path) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=100,
+        timeout=300,
     )
     assert checked.returncode == 0, checked.stdout

@@ -6,8 +6,6 @@ import subprocess
 import sys
 import textwrap
 
-import pytest
-
 from conftest import DEVICE
 
 
@@ -62,9 +60,9 @@ def test_frames_come_until_it_is_stopped(device: dict[str, str]) -> None:
     assert text.count("USBDeviceThread: there is nothing at slot 3") == 1
 
 
-@pytest.mark.deadline(150)
 def test_a_camera_that_is_unplugged_is_found_again(device: dict[str, str]) -> None:
     device["VALKKA_FAULT"] = "unplugged:20"
+    gone = f"{DEVICE} is gone: reading {DEVICE} failed: No such device"
     text = run(
         f"""
         import sys
@@ -77,10 +75,11 @@ def test_a_camera_that_is_unplugged_is_found_again(device: dict[str, str]) -> No
         usb.stopCall()
         """,
         device,
-        f"{DEVICE} is gone: reading {DEVICE} failed: No such device",
+        gone,
         2,
     )
-    assert text.count("<SetupFrame") == 2
+    # It may be found once more before it is told to end.
+    assert [part.count("<SetupFrame") for part in text.split(gone)[:2]] == [1, 1]
     assert f"{DEVICE} cannot be received: cannot connect to {DEVICE}: No such file or directory" in text
 
 

@@ -83,7 +83,7 @@ def times_and_types(frames: list[Frame]) -> list[tuple[int, int]]:
 def test_a_store_of_the_older_format_is_read_and_written_on(
     folder: Folder, pictures: list[list[bytes]], camera: Cameras
 ) -> None:
-    blocksize, n_blocks = 128 << 10, 32
+    blocksize, n_blocks = 128 << 10, 128
     expected = write_old(folder, pictures, blocksize, n_blocks)
     store = folder.store(n_blocks=n_blocks, blocksize=blocksize)
     before = table(store)
