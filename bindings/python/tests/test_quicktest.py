@@ -6,7 +6,9 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -92,6 +94,13 @@ def test_a_check_that_crashes_or_hangs(tmp_path: Path, monkeypatch: pytest.Monke
     python("exec sleep 100")
     monkeypatch.setattr(quicktest, "CHECK_SECONDS", 0.2)
     assert quicktest.isolated("decoding").status == "fault"
+
+
+def test_shared_memory_is_sound_though_the_reader_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Who writes without a pause overtakes whoever reads, as on a machine where a reader waits for a processor.
+    monkeypatch.setattr(quicktest, "time", SimpleNamespace(sleep=lambda _: None, time_ns=time.time_ns))
+    finding = quicktest.check_shared_memory()
+    assert finding.status == "ok", finding
 
 
 def test_what_a_check_raises_is_a_fault() -> None:
