@@ -9,7 +9,7 @@ use std::time::Duration;
 use valkka::av::{Container, FileReader};
 use valkka::export::{AtGap, Ending, ExportError, ExportOptions, FragmentExport, Gaps, export, find_change};
 use valkka::frame::Frame;
-use valkka::playback::{Entry, Gap, MemoryPackets};
+use valkka::playback::{Entry, Gap, MemoryPackets, PacketSource, PlaybackError};
 use valkka::time::WallTime;
 use valkka_testkit::media::{self, Clip};
 use valkka_testkit::process::command;
@@ -224,6 +224,47 @@ fn what_cannot_be_exported_is_told() {
     });
     assert!(report.unwrap().stopped);
     assert_eq!(decode(&file).0.len(), 50);
+}
+
+/// Cannot be read beyond so many entries.
+struct Broken(MemoryPackets, usize);
+
+impl PacketSource for Broken {
+    fn seek(&mut self, to: WallTime) -> Result<bool, PlaybackError> {
+        self.0.seek(to)
+    }
+
+    fn next(&mut self) -> Result<Option<Entry>, PlaybackError> {
+        self.1 = self.1.checked_sub(1).ok_or(PlaybackError::GivenUp)?;
+        self.0.next()
+    }
+
+    fn keyframe_before(&mut self, time: WallTime) -> Result<Option<WallTime>, PlaybackError> {
+        self.0.keyframe_before(time)
+    }
+
+    fn keyframe_after(&mut self, time: WallTime) -> Result<Option<WallTime>, PlaybackError> {
+        self.0.keyframe_after(time)
+    }
+}
+
+#[test]
+fn what_was_read_before_an_error_is_given() {
+    require!(media::available());
+    let _watchdog = Watchdog::start(LIMIT);
+    let directory = TempDir::new().unwrap();
+    let entries = footage(&Clip::default(), 0.0);
+    let readable = entries.len() - 20;
+    let source = Box::new(Broken(MemoryPackets::new(entries), readable));
+    let mut fragments = FragmentExport::new(source, at(0.0)..at(60.0), AtGap::Stop).unwrap();
+    let (runs, errors): (Vec<_>, Vec<_>) = fragments.by_ref().partition(Result::is_ok);
+    assert!(matches!(errors[..], [Err(ExportError::Playback(PlaybackError::GivenUp))]), "{errors:?}");
+    assert_eq!(fragments.ending(), Some(&Ending::Failed));
+    let file = directory.join("a.mp4");
+    fs::write(&file, runs.into_iter().map(Result::unwrap).collect::<Vec<_>>().concat()).unwrap();
+    let shown = fragments.position().saturating_since(at(0.0)).as_millis() / 40 + 1;
+    assert_eq!(decode(&file).0.len() as u128, shown);
+    assert!(shown > 40, "{shown}");
 }
 
 #[test]

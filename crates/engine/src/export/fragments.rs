@@ -38,6 +38,8 @@ pub struct FragmentExport {
     head: Option<Bytes>,
     position: WallTime,
     ending: Option<Ending>,
+    /// To be told once what was read before it has been given.
+    failure: Option<ExportError>,
 }
 
 /// What a file does where nothing was recorded.
@@ -121,7 +123,21 @@ impl FragmentExport {
         })?;
         let head = Some(muxer.head().clone());
         let position = reader.start();
-        Ok(Self { source, reader, at_gap, muxer, video, audio, left_out, held, head, position, ending: None })
+        let (ending, failure) = (None, None);
+        Ok(Self {
+            source,
+            reader,
+            at_gap,
+            muxer,
+            video,
+            audio,
+            left_out,
+            held,
+            head,
+            position,
+            ending,
+            failure,
+        })
     }
 
     /// The moment of its first picture, which is time zero of the file.
@@ -149,9 +165,8 @@ impl FragmentExport {
         self.ending.as_ref()
     }
 
-    /// Fragments, and whether there may be more.
-    fn run(&mut self) -> Result<Bytes, ExportError> {
-        let mut run = BytesMut::new();
+    /// Puts fragments into `run`, until it is full or the file ends.
+    fn fill(&mut self, run: &mut BytesMut) -> Result<(), ExportError> {
         while self.ending.is_none() && run.len() < RUN_BYTES {
             let piece = match self.held.pop_front() {
                 Some(piece) => Some(piece),
@@ -163,10 +178,10 @@ impl FragmentExport {
                     self.ending = Some(Ending::Gap { to: gap.to, reason: gap.reason });
                 }
                 Some(Piece::Gap(_)) => self.muxer.interrupt(),
-                Some(Piece::Frame(frame)) => self.frame(&frame, &mut run)?,
+                Some(Piece::Frame(frame)) => self.frame(&frame, run)?,
             }
         }
-        Ok(run.freeze())
+        Ok(())
     }
 
     fn frame(&mut self, frame: &Frame, run: &mut BytesMut) -> Result<(), ExportError> {
@@ -197,17 +212,17 @@ impl Iterator for FragmentExport {
         if let Some(head) = self.head.take() {
             return Some(Ok(head));
         }
-        if self.ending.is_some() {
-            return None;
-        }
-        match self.run() {
-            Ok(run) if run.is_empty() => None,
-            Ok(run) => Some(Ok(run)),
-            Err(error) => {
+        if self.ending.is_none() {
+            let mut run = BytesMut::new();
+            if let Err(error) = self.fill(&mut run) {
                 self.ending = Some(Ending::Failed);
-                Some(Err(error))
+                self.failure = Some(error);
+            }
+            if !run.is_empty() {
+                return Some(Ok(run.freeze()));
             }
         }
+        self.failure.take().map(Err)
     }
 }
 
