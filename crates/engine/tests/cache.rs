@@ -2,7 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 use std::sync::mpsc::{self, Receiver};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -100,6 +101,42 @@ fn calls_before_the_start_are_carried_out_after_it() {
     }
     cache.stop();
     assert!(frames.try_recv().is_err());
+}
+
+#[test]
+fn playing_begins_when_it_is_asked_for_however_late_the_thread_is() {
+    let _watchdog = Watchdog::start(SOON * 3);
+    let (cache, _events) = cache(CacheOptions::default());
+    let (tx, frames) = mpsc::channel::<Frame>();
+    // Its thread is held up as soon as it has come to the position, until it is let go.
+    let (let_go, held) = mpsc::channel::<()>();
+    let held = Mutex::new(held);
+    let sink = FnSink(move |frame: Frame| {
+        let stops = is_signal(&frame, |signal| matches!(signal, Signal::Stop));
+        tx.send(frame).unwrap();
+        if stops {
+            held.lock().unwrap().recv_timeout(SOON).unwrap();
+        }
+    });
+    let recorded = 1_000_000_000;
+    cache.register(SLOT, Arc::new(sink));
+    cache.start(None).unwrap();
+    transmit(&*cache.input(), recorded);
+    cache.seek(at(recorded), true);
+    until(&frames, |signal| matches!(signal, Signal::Stop));
+    let first = SystemClock.now();
+    cache.play();
+    let last = SystemClock.now();
+    // So much later it comes to it.
+    thread::sleep(Duration::from_millis(100));
+    let_go.send(()).unwrap();
+    until(&frames, |signal| matches!(signal, Signal::Play));
+    for n in 1..25 {
+        let wall = frames.recv_timeout(SOON).unwrap().time.wall;
+        let due = Duration::from_millis(n * 40);
+        assert!((first + due..=last + due).contains(&wall), "packet {n} stands for another moment");
+    }
+    cache.stop();
 }
 
 #[test]

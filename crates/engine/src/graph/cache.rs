@@ -39,7 +39,9 @@ use replay::{Next, Replay};
 /// [`Signal::Seek`], [`Signal::Play`] and [`Signal::Stop`].
 ///
 /// Calls are carried out in their order on the cache's own thread, from [`Self::start`] on; they return at once, may
-/// come from any thread, also from within its own reports, and do nothing after it was stopped.
+/// come from any thread, also from within its own reports, and do nothing after it was stopped. Time goes on and stands
+/// still from the moment of the call, however late the thread comes to it: several caches that are played at the same
+/// moment stay in step.
 pub struct FrameCache {
     shared: Arc<Shared>,
     commands: SyncSender<Command>,
@@ -120,8 +122,9 @@ enum Command {
         target: Option<WallTime>,
         used: bool,
     },
-    Play,
-    Pause,
+    /// Asked for at this moment, as the next one.
+    Play(WallTime),
+    Pause(WallTime),
     Clear,
     /// There may be a complete transmission.
     Filled,
@@ -188,12 +191,12 @@ impl FrameCache {
 
     /// Plays on from where it stands.
     pub fn play(&self) {
-        self.send(Command::Play);
+        self.send(Command::Play(SystemClock.now()));
     }
 
     /// Stands still where it is.
     pub fn pause(&self) {
-        self.send(Command::Pause);
+        self.send(Command::Pause(SystemClock.now()));
     }
 
     /// Forgets all packets and the position.
@@ -278,6 +281,7 @@ impl Sink for Input {
 /// The cache's thread.
 fn run(shared: &Shared, commands: &Receiver<Command>, mut replay: Replay, stop: &StopToken) {
     let mut report_at = Instant::now() + REPORT_INTERVAL;
+    let began = SystemClock.now();
     while !stop.is_stopped() {
         let now = SystemClock.now();
         let next = match replay.step(now) {
@@ -292,15 +296,18 @@ fn run(shared: &Shared, commands: &Receiver<Command>, mut replay: Replay, stop: 
         }
         let wait = next.min(report_at.saturating_duration_since(Instant::now()));
         match commands.recv_timeout(wait) {
-            Ok(command) => carry_out(shared, &mut replay, command),
+            Ok(command) => carry_out(shared, &mut replay, command, began),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,
         }
     }
 }
 
-fn carry_out(shared: &Shared, replay: &mut Replay, command: Command) {
+/// Carries out what was asked of a thread that `began` at this moment.
+fn carry_out(shared: &Shared, replay: &mut Replay, command: Command, began: WallTime) {
     let now = SystemClock.now();
+    // Who asked before the start waited for it. A clock that was set back since then counts for nothing.
+    let moment = |asked: WallTime| asked.max(began).min(now);
     let done = match command {
         Command::Register(slot, sink) => replay.register(slot, sink, now),
         Command::Deregister(slot) => replay.deregister(slot),
@@ -308,9 +315,9 @@ fn carry_out(shared: &Shared, replay: &mut Replay, command: Command) {
             replay.seek(target, used, now);
             Ok(())
         }
-        Command::Play => replay.play(now),
-        Command::Pause => {
-            replay.pause(now);
+        Command::Play(asked) => replay.play(moment(asked)),
+        Command::Pause(asked) => {
+            replay.pause(moment(asked));
             Ok(())
         }
         Command::Clear => {
