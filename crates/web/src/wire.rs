@@ -141,20 +141,22 @@ mod tests {
     use super::*;
     use crate::tally::Tally;
 
-    async fn pair() -> (Wire, TcpStream, Arc<Counter>) {
+    async fn pair(patience: Duration) -> (Wire, TcpStream, Arc<Counter>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let peer = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let sent = Arc::new(Counter::default());
         let (stream, address) = listener.accept().await.unwrap();
         let admission = Arc::new(Tally::new(1, 1)).admit(address.ip(), true).unwrap();
-        (Wire::new(stream, admission, sent.clone(), Duration::from_millis(50)), peer, sent)
+        (Wire::new(stream, admission, sent.clone(), patience), peer, sent)
     }
+
+    const LITTLE: Duration = Duration::from_millis(50);
 
     #[test]
     fn a_peer_that_takes_nothing_is_given_up() {
         let runtime = runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let (mut wire, _peer, sent) = pair().await;
+            let (mut wire, _peer, sent) = pair(LITTLE).await;
             let block = vec![0; 1 << 20];
             let error = loop {
                 if let Err(error) = wire.write_all(&block).await {
@@ -170,7 +172,7 @@ mod tests {
     fn one_that_takes_a_byte_now_and_then_is_given_up_too() {
         let runtime = runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let (mut wire, _peer, _sent) = pair().await;
+            let (mut wire, _peer, _sent) = pair(LITTLE).await;
             for _ in 0..LEAST_BYTES - 1 {
                 let waits = future::poll_fn(|context| Poll::Ready(wire.watched(context, Poll::Pending)));
                 if let Poll::Ready(Err(error)) = waits.await {
@@ -189,7 +191,7 @@ mod tests {
     fn one_that_reads_gets_everything() {
         let runtime = runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let (mut wire, mut peer, sent) = pair().await;
+            let (mut wire, mut peer, sent) = pair(Duration::from_secs(60)).await;
             let reader = tokio::spawn(async move {
                 let mut all = Vec::new();
                 peer.read_to_end(&mut all).await.map(|_| all.len())

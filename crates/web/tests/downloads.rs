@@ -104,7 +104,7 @@ fn told(client: &Client, query: &str) -> Vec<Value> {
     let cameras = socket.hear_text("cameras");
     let cameras = cameras["cameras"].as_array().unwrap();
     let front = cameras.iter().find(|camera| camera["name"] == "front").unwrap();
-    let timeline = client.get(&format!("/api/cameras/front/archive?{query}"));
+    let timeline = client.get_once(&format!("/api/cameras/front/archive?{query}"));
     assert_eq!(timeline.status(), 503);
     vec![
         listed("/api/archive"),

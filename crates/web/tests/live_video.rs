@@ -105,19 +105,14 @@ fn a_camera_that_comes_back_goes_on_without_being_asked_for() {
     assert_eq!(answer.status(), 204);
     let event = socket.hear_text("event");
     assert_eq!((&event["event"]["camera"], &event["event"]["kind"]), (&"back".into(), &"reconnect".into()));
-    let before = stage.site.camera("back").unwrap().fragments().stats().fragments;
-    wait::until(SOON, "it is connected again", || {
-        stage.site.camera("back").unwrap().status().state == CameraState::Online
-    });
-    let mut pieces = 0;
-    while pieces < 50 {
-        match socket.hear() {
-            Heard::Piece(..) => pieces += 1,
-            Heard::Text(_) => (),
-            Heard::Close(code, reason) => panic!("{code} {reason}"),
-        }
+    let camera = stage.site.camera("back").unwrap();
+    wait::until(SOON, "it is connected again", || camera.status().state == CameraState::Online);
+    // More than was on its way when the connection ended.
+    let made = || camera.fragments().stats().fragments;
+    let enough = made() + 50;
+    while made() < enough {
+        film_goes_on(&mut socket, 1);
     }
-    assert!(stage.site.camera("back").unwrap().fragments().stats().fragments > before);
 }
 
 #[test]
@@ -169,22 +164,24 @@ fn vlc_plays_it_too() {
     let mut player = vlc::command().unwrap();
     player.arg("--sout").arg(format!("#std{{access=file,mux=ts,dst={}}}", film.display()));
     player.arg(format!("http://{}/api/cameras/front/live.mp4", stage.address()));
-    player.args(["--run-time=4", "vlc://quit"]);
     let mut player = Child::spawn(player).unwrap();
-    player.wait(SOON).unwrap_or_else(|error| panic!("{error}\n{}", player.output()));
-    let mut ffprobe = process::command("ffprobe").unwrap();
-    ffprobe.args(["-v", "error", "-show_entries", "packet=size", "-of", "csv"]).arg(&film);
-    let packets = String::from_utf8(ffprobe.output().unwrap().stdout).unwrap();
-    let packets = packets.lines().filter(|line| line.starts_with("packet,")).count();
-    assert!(packets >= 50, "{packets} pictures\n{}", player.output());
+    wait::until(SOON, "it has played some pictures", || {
+        assert!(player.is_running(), "{}", player.output());
+        let mut ffprobe = process::command("ffprobe").unwrap();
+        ffprobe.args(["-v", "error", "-show_entries", "packet=size", "-of", "csv"]).arg(&film);
+        let packets = String::from_utf8(ffprobe.output().unwrap().stdout).unwrap();
+        packets.lines().filter(|line| line.starts_with("packet,")).count() >= 50
+    });
 }
 
 #[test]
 fn a_viewer_that_stops_reading_is_closed_and_others_see_nothing() {
     let _watchdog = Watchdog::start(5 * SOON);
-    let patience = Duration::from_secs(2);
+    // Who reads is not to seem silent for a stall of this machine.
+    let patience = Duration::from_secs(10);
     let stage = Stage::new(WebOptions { patience, ..WebOptions::default() });
     let client = stage.client().log_in("viewer");
+    let cookie = cookie(&stage);
     let mut reading = client.socket().unwrap();
     reading.watch(1, "front");
     film(&mut reading, 1, 5);
@@ -194,7 +191,6 @@ fn a_viewer_that_stops_reading_is_closed_and_others_see_nothing() {
         stopped.watch(id, "front");
     }
     let mut player = TcpStream::connect(stage.address()).unwrap();
-    let cookie = cookie(&stage);
     write!(player, "GET /api/cameras/front/live.mp4 HTTP/1.1\r\nHost: x\r\nCookie: {cookie}\r\n\r\n")
         .unwrap();
     let mut first = [0; 16];
@@ -207,7 +203,7 @@ fn a_viewer_that_stops_reading_is_closed_and_others_see_nothing() {
         while let Heard::Text(_) = reading.hear() {}
         camera.fragments().stats().viewers <= 2
     });
-    film_goes_on(&mut reading);
+    film_goes_on(&mut reading, 50);
     drop((stopped, player));
     wait::until(SOON, "one is left", || {
         while let Heard::Text(_) = reading.hear() {}
@@ -215,11 +211,12 @@ fn a_viewer_that_stops_reading_is_closed_and_others_see_nothing() {
     });
 }
 
-fn film_goes_on(socket: &mut Socket) {
-    let mut pieces = 0;
-    while pieces < 50 {
+/// Watches until so many pieces more have come.
+fn film_goes_on(socket: &mut Socket, pieces: usize) {
+    let mut heard = 0;
+    while heard < pieces {
         match socket.hear() {
-            Heard::Piece(..) => pieces += 1,
+            Heard::Piece(..) => heard += 1,
             Heard::Text(_) => (),
             Heard::Close(code, reason) => panic!("{code} {reason}"),
         }

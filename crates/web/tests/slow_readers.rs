@@ -37,7 +37,8 @@ fn stalled(client: &Client, films: usize) {
 fn films_that_nobody_reads_hold_up_nobody() {
     let _watchdog = Watchdog::start(5 * SOON);
     let Past { directory, from, to, bytes: past_bytes } = Past::new();
-    let stage = Stage::over(directory, WebOptions::default());
+    // They stay until the end of the test, however long that takes.
+    let stage = Stage::over(directory, WebOptions { patience: 5 * SOON, ..WebOptions::default() });
     let (viewer, operator) = (stage.client().log_in("viewer"), stage.client().log_in("operator"));
     let film = format!("/api/cameras/front/archive/video.mp4?from={from}&to={to}");
     let admin = stage.client().log_in("admin");

@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tungstenite::client::IntoClientRequest as _;
@@ -185,7 +186,13 @@ impl Client {
         self.with("cookie", &cookie)
     }
 
+    /// What is at `path`, for who comes again when he is told that the server is busy.
     pub(crate) fn get(&self, path: &str) -> Response<Body> {
+        patiently(|| self.get_once(path))
+    }
+
+    /// What is answered at once.
+    pub(crate) fn get_once(&self, path: &str) -> Response<Body> {
         let mut request = self.agent.get(format!("http://{}{path}", self.address));
         for (name, value) in &self.headers {
             request = request.header(*name, value);
@@ -195,24 +202,30 @@ impl Client {
 
     /// Asks, and reads no more of the answer than that there is one; all else is left unread.
     pub(crate) fn begin(&self, path: &str) -> TcpStream {
-        let mut stream = TcpStream::connect(self.address).unwrap();
-        stream.set_read_timeout(Some(SOON)).unwrap();
         let headers: String =
             self.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         let request = format!("GET {path} HTTP/1.1\r\nhost: {}\r\n{headers}\r\n", self.address);
-        stream.write_all(request.as_bytes()).unwrap();
         let mut status = [0; 12];
-        stream.read_exact(&mut status).unwrap();
+        let stream = wait::until_some(SOON, "the server is not too busy", || {
+            let mut stream = TcpStream::connect(self.address).unwrap();
+            stream.set_read_timeout(Some(SOON)).unwrap();
+            stream.write_all(request.as_bytes()).unwrap();
+            stream.read_exact(&mut status).unwrap();
+            (&status != b"HTTP/1.1 503").then_some(stream)
+        });
         assert_eq!(&status, b"HTTP/1.1 200", "{path}");
         stream
     }
 
+    /// As [`Self::get`].
     pub(crate) fn head(&self, path: &str) -> Response<Body> {
-        let mut request = self.agent.head(format!("http://{}{path}", self.address));
-        for (name, value) in &self.headers {
-            request = request.header(*name, value);
-        }
-        request.call().unwrap()
+        patiently(|| {
+            let mut request = self.agent.head(format!("http://{}{path}", self.address));
+            for (name, value) in &self.headers {
+                request = request.header(*name, value);
+            }
+            request.call().unwrap()
+        })
     }
 
     pub(crate) fn post(&self, path: &str, body: &Value) -> Response<Body> {
@@ -242,6 +255,19 @@ impl Client {
             }
             Err(error) => panic!("{error}"),
         }
+    }
+}
+
+/// Asks again while the answer is that the server is busy; the last answer.
+fn patiently(ask: impl Fn() -> Response<Body>) -> Response<Body> {
+    let deadline = Instant::now() + SOON;
+    loop {
+        let late = Instant::now() >= deadline;
+        let answer = ask();
+        if late || answer.status() != 503 {
+            return answer;
+        }
+        thread::sleep(Duration::from_millis(100));
     }
 }
 
