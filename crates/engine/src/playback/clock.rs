@@ -11,6 +11,12 @@ pub trait Clock: Send + Sync {
     fn patience(&self, time: Duration) -> Duration {
         time
     }
+
+    /// How much of this clock's time goes by while one works for `time`, by the machine's: whether there is time to decode
+    /// every picture is told by it.
+    fn spent(&self, time: Duration) -> Duration {
+        time
+    }
 }
 
 /// The machine's monotonic clock.

@@ -94,7 +94,8 @@ impl Lane {
             view => view?,
         };
         if !keyframes {
-            self.pace.learn(started.elapsed(), self.reader.decoded() - decoded, &view);
+            let spent = self.shared.clock.spent(started.elapsed());
+            self.pace.learn(spent, self.reader.decoded() - decoded, &view);
         }
         self.pass_audio(order);
         let seen = Seen::of(&view, order.generation, !keyframes);
@@ -222,7 +223,8 @@ impl Lane {
                 view => drop(view?),
             }
         }
-        self.pace.spent(started.elapsed(), self.reader.decoded() - decoded);
+        let spent = self.shared.clock.spent(started.elapsed());
+        self.pace.spent(spent, self.reader.decoded() - decoded);
         Ok(())
     }
 
