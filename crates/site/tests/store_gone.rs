@@ -92,7 +92,7 @@ fn a_disk_that_is_not_mounted_is_waited_for() {
         disk.unmount();
         let site = Site::start(config).unwrap();
         wait_failing(&site, "not mounted");
-        assert!(texts(&site).iter().any(|text| text.contains("not mounted")), "{:?}", texts(&site));
+        wait::until(SOON, "an event", || texts(&site).iter().any(|text| text.contains("not mounted")));
         assert_eq!(fs::read_dir(&disk.place).unwrap().count(), 0, "nothing is made there");
         disk.mount().unwrap();
         wait_recorded(&site, "cam1", SystemClock.now(), 1.0);

@@ -60,6 +60,13 @@ pub(crate) fn wait_recorded(site: &Site, camera: &str, from: WallTime, least: f6
     })
 }
 
+/// Waits for an event that begins so.
+pub(crate) fn wait_told(site: &Site, start: &str) {
+    wait::until(SOON, &format!("it is told: {start}"), || {
+        texts(site).iter().any(|text| text.starts_with(start))
+    });
+}
+
 pub(crate) fn texts(site: &Site) -> Vec<String> {
     let events = site.events().recent(0).into_iter().filter(|event| event.kind == EventKind::Recording);
     events.map(|event| event.text.clone()).collect()
