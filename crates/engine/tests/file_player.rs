@@ -138,15 +138,18 @@ fn it_plays_in_real_time_pauses_and_ends() {
     let opened = player.open(ONE, clip(), sink).unwrap();
     player.seek(ONE, millis(1000)).unwrap();
     times(&frames);
-    player.play(ONE).unwrap();
     let start = Instant::now();
+    player.play(ONE).unwrap();
     let played: Vec<_> = (0..25).map(|_| frames.recv_timeout(SOON).unwrap()).collect();
     for (n, (frame, came)) in (1..).zip(&played) {
         assert_eq!(frame.time.media.ticks() / 90, 1000 + n * 40);
         // None comes before its time, by which it is stamped.
         assert!(*came + millis(5) >= start + millis(n as u64 * 40), "{n}: {:?}", *came - start);
-        let step = frame.time.wall.micros_since(played[0].0.time.wall) / 1000;
-        assert_eq!(step, (n - 1) * 40);
+    }
+    for pair in played.windows(2) {
+        let step = pair[1].0.time.wall.micros_since(pair[0].0.time.wall) / 1000;
+        // One that was held up for more than a second goes on from there.
+        assert!(step == 40 || step > 1000, "{step}");
     }
     player.pause(ONE).unwrap();
     wait::until(SOON, "it has paused", || {
@@ -158,6 +161,8 @@ fn it_plays_in_real_time_pauses_and_ends() {
     assert!(at >= millis(1960) && at < millis(4000), "{at:?}");
     times(&frames);
     player.seek(ONE, millis(3800)).unwrap();
+    // It may have come to its end before it was told to pause.
+    while events.try_recv().is_ok() {}
     player.play(ONE).unwrap();
     assert!(matches!(events.recv_timeout(SOON), Ok(PlayerEvent::Ended(ONE))));
     assert_eq!(times(&frames).last(), Some(&3960));
@@ -210,8 +215,13 @@ fn a_newer_seek_takes_the_place_of_one_that_takes_long() {
     let slow = {
         let count = count.clone();
         FnSink(move |frame: Frame| {
-            *count.lock().unwrap() += 1;
-            thread::sleep(millis(20));
+            let count = {
+                let mut count = count.lock().unwrap();
+                *count += 1;
+                *count
+            };
+            // It takes half a minute to its end, however long it takes to ask for the other one.
+            thread::sleep(millis(if count > 5 { 300 } else { 20 }));
             let _ = tx.send(frame.time.media.ticks() / 90);
         })
     };

@@ -184,7 +184,7 @@ fn viewers_start_at_the_last_key_frame_whenever_they_come() {
 #[test]
 fn a_hundred_viewers_share_one_muxer_and_its_memory() {
     require!(media::available());
-    let _watchdog = Watchdog::start(SOON);
+    let _watchdog = Watchdog::start(SOON * 4);
     let frames = read(&Clip::default());
     let stream = Stream::new(FragmentOptions::default());
     stream.feed(&frames[..25]);
@@ -210,7 +210,7 @@ fn a_hundred_viewers_share_one_muxer_and_its_memory() {
 #[test]
 fn a_slow_viewer_goes_on_at_a_key_frame_and_nobody_else_loses_anything() {
     require!(media::available());
-    let _watchdog = Watchdog::start(SOON);
+    let _watchdog = Watchdog::start(SOON * 4);
     let frames = read(&Clip::default());
     let stream = Stream::new(FragmentOptions { max_bytes: 200_000, ..FragmentOptions::default() });
     let (mut slow, mut quick) = (stream.join(), stream.join());
@@ -230,7 +230,7 @@ fn a_slow_viewer_goes_on_at_a_key_frame_and_nobody_else_loses_anything() {
 #[test]
 fn nothing_is_muxed_for_nobody() {
     require!(media::available());
-    let _watchdog = Watchdog::start(SOON);
+    let _watchdog = Watchdog::start(SOON * 4);
     let frames = read(&Clip::default());
     let stream = Stream::new(FragmentOptions { linger: Duration::ZERO, ..FragmentOptions::default() });
     stream.feed(&frames[..60]);
@@ -248,7 +248,7 @@ fn nothing_is_muxed_for_nobody() {
 #[test]
 fn a_camera_that_restarts_goes_on_in_the_same_file() {
     require!(media::available());
-    let _watchdog = Watchdog::start(SOON);
+    let _watchdog = Watchdog::start(SOON * 4);
     for b_frames in [0, 3] {
         let frames = read(&Clip { audio: true, b_frames, ..Clip::default() });
         let stream = Stream::new(FragmentOptions::default());
@@ -277,7 +277,7 @@ fn a_camera_that_restarts_goes_on_in_the_same_file() {
 #[test]
 fn other_parameters_begin_a_new_file() {
     require!(media::available());
-    let _watchdog = Watchdog::start(SOON);
+    let _watchdog = Watchdog::start(SOON * 4);
     let large = read(&Clip::default());
     let small = later(&read(&Clip { width: 320, height: 180, ..Clip::default() }), 4);
     let other = later(&read(&Clip { codec: media::Codec::H265, ..Clip::default() }), 8);
@@ -298,7 +298,7 @@ fn other_parameters_begin_a_new_file() {
 #[test]
 fn audio_is_there_as_soon_as_it_can_be() {
     require!(media::available());
-    let _watchdog = Watchdog::start(SOON);
+    let _watchdog = Watchdog::start(SOON * 4);
     let frames = read(&Clip { audio: true, ..Clip::default() });
     let stream = Stream::new(FragmentOptions::default());
     let is_video = |frame: &&Frame| frame.track == Track::default();
@@ -338,7 +338,7 @@ fn audio_is_there_as_soon_as_it_can_be() {
 #[test]
 fn what_browsers_do_not_play_is_said() {
     require!(media::available());
-    let _watchdog = Watchdog::start(SOON);
+    let _watchdog = Watchdog::start(SOON * 4);
     let stream = Stream::new(FragmentOptions::default());
     let mut player = stream.join();
     stream.feed(&read(&Clip { codec: media::Codec::Mjpeg, ..Clip::default() }));
@@ -359,7 +359,7 @@ fn what_browsers_do_not_play_is_said() {
 #[test]
 fn a_stream_without_pictures_is_said_to_have_none() {
     require!(media::available());
-    let _watchdog = Watchdog::start(SOON);
+    let _watchdog = Watchdog::start(SOON * 4);
     let frames = read(&Clip { audio: true, seconds: 4, ..Clip::default() });
     let sound: Vec<_> = frames.iter().filter(|frame| frame.track != Track::default()).cloned().collect();
     let stream = Stream::new(FragmentOptions::default());
@@ -380,7 +380,7 @@ fn a_stream_without_pictures_is_said_to_have_none() {
 #[test]
 fn lost_packets_are_not_shown() {
     require!(media::available());
-    let _watchdog = Watchdog::start(SOON);
+    let _watchdog = Watchdog::start(SOON * 4);
     let mut frames = read(&Clip::default());
     for lost in [30, 75] {
         let Body::Packet(packet) = &mut frames[lost].body else { panic!() };
@@ -398,7 +398,7 @@ fn lost_packets_are_not_shown() {
 #[test]
 fn viewers_are_woken_and_told_the_end() {
     require!(media::available());
-    let _watchdog = Watchdog::start(SOON);
+    let _watchdog = Watchdog::start(SOON * 4);
     let frames = read(&Clip::default());
     let stream = Stream::new(FragmentOptions::default());
     let woken = Arc::new(AtomicU64::new(0));
@@ -421,7 +421,7 @@ fn viewers_are_woken_and_told_the_end() {
 #[test]
 fn little_is_taken_at_a_time_if_little_is_asked_for() {
     require!(media::available());
-    let _watchdog = Watchdog::start(SOON);
+    let _watchdog = Watchdog::start(SOON * 4);
     let stream = Stream::new(FragmentOptions::default());
     stream.feed(&read(&Clip::default())[..25]);
     let mut viewer = stream.fragments.join(|| ());

@@ -5,7 +5,7 @@ mod common;
 
 use std::sync::Arc;
 
-use common::{SOON, cameras, connect, wait_for_frames};
+use common::{SOON, cameras, connect, wait_for_frames, wait_for_undropped};
 use valkka::render::{
     Presenter, PresenterOptions, Rendering, ViewOptions, WindowChange, WindowId, WindowOptions,
 };
@@ -80,13 +80,10 @@ fn a_frozen_display_is_no_concern_of_the_others() {
         other.wait_for_pictures("both screens show pictures", 5);
 
         frozen.server().freeze().unwrap();
-        let before: Vec<_> = cameras.iter().map(|camera| camera.stats().decode_dropped.get()).collect();
         let counted = still.presented();
         // Longer than any queue on the way is.
         other.wait_for_pictures("the other screen goes on", 150);
-        cameras.iter().for_each(|camera| wait_for_frames(camera, 25));
-        let after: Vec<_> = cameras.iter().map(|camera| camera.stats().decode_dropped.get()).collect();
-        assert_eq!(before, after, "{rendering:?}: decoding went on");
+        cameras.iter().for_each(|camera| wait_for_undropped(camera, 100));
         assert!(cameras.iter().all(|camera| camera.stats().reconnects.get() == 0), "{rendering:?}");
         let meanwhile = still.presented() - counted;
         assert!(meanwhile < 100, "{rendering:?}: {meanwhile} pictures shown on a frozen screen");

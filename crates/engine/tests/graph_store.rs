@@ -4,7 +4,7 @@
 use std::fs;
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use valkka::codec::{Codec, CodecParams};
@@ -224,13 +224,17 @@ fn a_frame_that_is_too_large_is_left_out_and_told() {
     let (input, params) = (writer.input(), params(Codec::H264));
     let largest = scene.blocks.max_frame_bytes();
     input.put(packet(&params, 1, true, largest));
+    let start = Instant::now();
     input.put(packet(&params, 2, true, largest + 1));
     input.put(packet(&params, 3, true, largest + 1));
+    let seconds = start.elapsed().as_secs();
     input.put(packet(&params, 4, true, 100));
     writer.stop();
     let read: Vec<_> = scene.read(0..4).iter().map(|frame| frame.time.wall.millis() - START_MS).collect();
     assert_eq!(read, [1, 4]);
-    assert_eq!(notices.try_iter().filter(|notice| notice.starts_with("TooLarge")).count(), 1);
+    // It is told once a second.
+    let told = notices.try_iter().filter(|notice| notice.starts_with("TooLarge")).count();
+    assert!(told == 1 || (told == 2 && seconds > 0), "{told} in {seconds} s");
 }
 
 #[test]
@@ -244,7 +248,7 @@ fn a_report_may_stop_the_writer_and_look_at_the_table() {
     let (inner, (tx, seen)) = (parts.clone(), mpsc::channel());
     let report = move |change: BlockChange| {
         let Some((blocks, writer)) = lock(&inner).clone() else { return };
-        blocks.update().unwrap();
+        wait::until(SOON, "all is on disk", || blocks.update().is_ok());
         blocks.reload().unwrap();
         writer.stop();
         let _ = tx.send((change, blocks.times()[0]));

@@ -77,7 +77,7 @@ fn colours_are_right_at_any_size() {
 #[test]
 fn synthetic_cameras_have_the_colours_of_their_codec() {
     require!(media::available());
-    let _watchdog = Watchdog::start(SOON * 2);
+    let _watchdog = Watchdog::start(SOON * 4);
     for codec in [codec::Codec::H264, codec::Codec::H265, codec::Codec::Mjpeg] {
         let scene = SceneOptions { frames: 1, ..SceneOptions::new("") };
         let clip = synthetic::Clip::generate(scene, codec, 8_000_000).unwrap();
@@ -91,7 +91,7 @@ fn synthetic_cameras_have_the_colours_of_their_codec() {
 #[test]
 fn it_is_the_newest_picture_and_its_time() {
     require!(media::available());
-    let _watchdog = Watchdog::start(SOON);
+    let _watchdog = Watchdog::start(SOON * 4);
     let frames = read(&Clip { b_frames: 3, ..Clip::default() });
     let newest = frames.iter().max_by_key(|frame| frame.time.media).unwrap();
     let snapshot = Snapshots::new(1).jpeg(&keeper(&frames), None, SOON).unwrap();
@@ -106,7 +106,7 @@ fn it_is_the_newest_picture_and_its_time() {
 #[test]
 fn the_last_picture_of_a_camera_that_is_away() {
     require!(media::available());
-    let _watchdog = Watchdog::start(SOON);
+    let _watchdog = Watchdog::start(SOON * 4);
     let frames = read(&Clip::default());
     let (keeper, snapshots) = (keeper(&frames), Snapshots::new(1));
     let before = snapshots.jpeg(&keeper, None, SOON).unwrap();
@@ -120,7 +120,7 @@ fn the_last_picture_of_a_camera_that_is_away() {
 #[test]
 fn the_same_is_made_once_for_many() {
     require!(media::available());
-    let _watchdog = Watchdog::start(SOON);
+    let _watchdog = Watchdog::start(SOON * 4);
     let (keeper, snapshots) = (keeper(&read(&Clip::default())), Snapshots::new(1));
     let made: Vec<_> = thread::scope(|scope| {
         let one = || snapshots.jpeg(&keeper, Some(320), SOON).unwrap().data.as_ptr() as usize;
@@ -135,7 +135,7 @@ fn the_same_is_made_once_for_many() {
 #[test]
 fn what_is_in_the_way_is_said() {
     require!(media::available());
-    let _watchdog = Watchdog::start(SOON);
+    let _watchdog = Watchdog::start(SOON * 4);
     let mut frames = read(&Clip::default());
     let snapshots = Snapshots::new(1);
     let error =

@@ -132,8 +132,14 @@ mod tests {
     #[test]
     fn an_overflow_is_told_once_a_second() {
         let (input, _frames, notices) = noted(1);
+        let start = Instant::now();
         (0..100).for_each(|_| input.put(picture(7)));
-        assert_eq!(notices.try_iter().collect::<Vec<_>>(), ["overflow 7"]);
+        let seconds = start.elapsed().as_secs() as usize;
+        let told: Vec<_> = notices.try_iter().collect();
+        assert!(
+            (1..=1 + seconds).contains(&told.len()) && told.iter().all(|word| word == "overflow 7"),
+            "{told:?}"
+        );
     }
 
     #[test]

@@ -23,6 +23,9 @@ use valkka_testkit::wait;
 /// Long enough for anything; a test that needs it has failed.
 pub(crate) const SOON: Duration = Duration::from_secs(60);
 
+/// The silence of a camera that is no outage in most tests.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// Each file of fragmented MP4 that began among `pieces`.
 pub(crate) fn files(pieces: &[Piece]) -> Vec<Vec<u8>> {
     let mut files: Vec<Vec<u8>> = Vec::new();
@@ -71,11 +74,20 @@ pub(crate) fn options(listen: &str, count: u16) -> SyntheticOptions {
     }
 }
 
-/// Connects as a wall would: a silent connection is given up soon.
+/// Connects with patience: that a machine stands still for some seconds is no outage.
 pub(crate) fn connect(engine: &Engine, url: &str, transport: Transport) -> Arc<Camera> {
+    connect_as(engine, url, transport, Reconnect::After(PATIENCE))
+}
+
+/// Connects as a wall would: a silent connection is given up soon.
+pub(crate) fn connect_prompt(engine: &Engine, url: &str, transport: Transport) -> Arc<Camera> {
+    connect_as(engine, url, transport, Reconnect::PROMPT)
+}
+
+fn connect_as(engine: &Engine, url: &str, transport: Transport, reconnect: Reconnect) -> Arc<Camera> {
     let options = CameraOptions {
-        source: SourceOptions { transport, ..SourceOptions::default() },
-        reconnect: Reconnect::PROMPT,
+        source: SourceOptions { transport, silence_timeout: PATIENCE, ..SourceOptions::default() },
+        reconnect,
         ..CameraOptions::default()
     };
     let camera = engine.camera(url.parse().unwrap(), options).unwrap();
@@ -87,6 +99,21 @@ pub(crate) fn connect(engine: &Engine, url: &str, transport: Transport) -> Arc<C
 pub(crate) fn wait_for_frames(camera: &Camera, more: u64) {
     let goal = camera.stats().received.get() + more;
     wait::until(SOON, "frames are received", || camera.stats().received.get() >= goal);
+}
+
+/// Waits until the decoder of `camera` has decoded `more` pictures without dropping any between them. One that does not get
+/// to it for a second, on a machine that does other things, drops some, and then keeps up again; one that is held up does not.
+pub(crate) fn wait_for_undropped(camera: &Camera, more: u64) {
+    let stats = camera.stats();
+    let now = || (stats.decode_dropped.get(), stats.decoded.get());
+    let (mut dropped, mut since) = now();
+    wait::until(SOON, "the decoder keeps up", || {
+        let (dropped_now, decoded) = now();
+        if dropped_now != dropped {
+            (dropped, since) = (dropped_now, decoded);
+        }
+        decoded >= since + more
+    });
 }
 
 /// Keeps what it is given, up to a bound.
