@@ -9,6 +9,7 @@ use std::path::Path;
 use common::media::{check_sums, decoded, probe_file};
 use common::{Outcome, SOON, cameras, finish, run, start};
 use serde_json::Value;
+use valkka::time::WallTime;
 use valkka_testkit::gst::{self, Launch, RtspServer};
 use valkka_testkit::media::{self, Clip};
 use valkka_testkit::temp::TempDir;
@@ -31,7 +32,7 @@ fn listed(store: &Path, camera: &str) -> Value {
 
 /// Seconds from the first to the last frame.
 fn seconds(camera: &Value) -> f64 {
-    let moment = |key: &str| camera[key].as_str().map(|text| text.parse::<valkka::time::WallTime>().unwrap());
+    let moment = |key: &str| camera[key].as_str().map(|text| text.parse::<WallTime>().unwrap());
     match (moment("from"), moment("to")) {
         (Some(from), Some(to)) => to.saturating_since(from).as_secs_f64(),
         _ => 0.0,
@@ -62,11 +63,15 @@ fn two_cameras_are_recorded_exported_meanwhile_and_killed() {
     let outcome = run(&[&export[..], &["--camera", "front", "--all", text(&file)]].concat());
     assert_done(&outcome);
     assert_eq!(probe_file(&file), "h264,320,240 pcm_alaw");
-    assert!(decoded(&file, "v") > 75 && decoded(&file, "a") > 20, "{}", outcome.output);
+    // A busy machine makes fewer pictures.
+    assert!(decoded(&file, "v") > 25 && decoded(&file, "a") > 20, "{}", outcome.output);
     assert!(outcome.output.lines().any(|line| line == text(&file)), "{}", outcome.output);
     let mp4 = directory.join("gate.mp4");
-    assert_done(&run(&[&export[..], &["--camera", "gate", "--from", "-2s", text(&mp4)]].concat()));
-    assert!((20..150).contains(&decoded(&mp4, "v")));
+    let end: WallTime = listed(&store, "gate")["to"].as_str().unwrap().parse().unwrap();
+    let (from, to) = (end.offset_micros(-2_000_000).to_string(), end.to_string());
+    let part = ["--camera", "gate", "--from", &from, "--to", &to, text(&mp4)];
+    assert_done(&run(&[&export[..], &part].concat()));
+    assert!((20..100).contains(&decoded(&mp4, "v")));
     // A second recorder is refused with words.
     let outcome = run(&record);
     assert_eq!(outcome.code, Some(2), "{}", outcome.output);
@@ -80,8 +85,10 @@ fn two_cameras_are_recorded_exported_meanwhile_and_killed() {
     child.kill().unwrap();
     assert!(seconds(&listed(&store, "gate")) >= before);
     let child = start(&record);
-    wait::until(SOON, "the recording goes on", || {
-        listed(&store, "gate")["gaps"].as_array().is_some_and(|gaps| !gaps.is_empty())
+    wait::until(SOON, "both recordings go on", || {
+        let has_gap =
+            |name: &str| listed(&store, name)["gaps"].as_array().is_some_and(|gaps| !gaps.is_empty());
+        ["front", "gate"].into_iter().all(has_gap)
     });
     child.interrupt().unwrap();
     assert_done(&finish(child));
@@ -93,6 +100,34 @@ fn two_cameras_are_recorded_exported_meanwhile_and_killed() {
     let outcome = run(&[&export[..], &["--camera", "gate", "--all", "--gaps", "close", text(&mp4)]].concat());
     assert_done(&outcome);
     assert!(outcome.output.contains("1 time without recordings"), "{}", outcome.output);
+}
+
+#[test]
+fn what_was_recorded_counts_though_the_camera_is_gone() {
+    let _watchdog = Watchdog::start(SOON * 5);
+    let directory = TempDir::new().unwrap();
+    let store = directory.join("store");
+    let (mut camera, urls) = cameras(&["--size", "320x240"]);
+    camera.kill().unwrap();
+    let gate = format!("gate={}", urls[0]);
+    let child = start(&["record", "--store", text(&store), "--size", "64M", "--camera", &gate]);
+    let waits = |times: usize| {
+        let mut told = 0;
+        let waits = child.wait_line(SOON, |line| {
+            told += usize::from(line.contains("gate: waiting, "));
+            (told == times).then_some(())
+        });
+        waits.unwrap();
+    };
+    // It is there for less than the time between two lines.
+    waits(1);
+    let listen = urls[0].trim_start_matches("rtsp://").trim_end_matches("/cam1");
+    let mut camera = start(&["camera", "--listen", listen, "--size", "320x240"]);
+    wait::until(SOON, "something is recorded", || seconds(&listed(&store, "gate")) > 1.0);
+    camera.kill().unwrap();
+    waits(2);
+    child.interrupt().unwrap();
+    assert_done(&finish(child));
 }
 
 #[test]

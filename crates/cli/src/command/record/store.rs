@@ -75,13 +75,14 @@ pub(super) fn run(
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => bail!("the store's writer is gone"),
         }
+        recordings.iter_mut().for_each(Recorded::look);
         if lines.is_due() {
             let text: String = recordings.iter_mut().map(Recorded::line).collect();
             lines.show(&(text + &archive.line()))?;
         }
     }
     lines.clear()?;
-    recordings.iter_mut().for_each(|recorded| drop(recorded.line()));
+    recordings.iter_mut().for_each(Recorded::look);
     let silent = recordings.iter().filter(|recorded| recorded.status.begun.is_none());
     let silent: Vec<_> = silent.map(|recorded| recorded.camera.name().to_owned()).collect();
     drop(recordings);
@@ -126,6 +127,14 @@ struct Recorded {
 }
 
 impl Recorded {
+    /// Notes when recording began.
+    fn look(&mut self) {
+        if self.status.begun.is_none() && matches!(self.recording.state(), RecordingState::Recording { .. }) {
+            self.status.begun = Some(Instant::now());
+        }
+    }
+
+    /// How it stands.
     fn line(&mut self) -> String {
         let stream = self.camera.state();
         let (word, why) = match self.recording.state() {
@@ -134,10 +143,7 @@ impl Recorded {
                 let known = reason(&stream);
                 ("waiting", if known.is_empty() { why.to_string() } else { known.to_owned() })
             }
-            RecordingState::Recording { .. } => {
-                self.status.begun.get_or_insert_with(Instant::now);
-                ("recording", String::new())
-            }
+            RecordingState::Recording { .. } => ("recording", String::new()),
             RecordingState::Failing { reason } => ("failing", reason.to_string()),
         };
         self.status.line(&self.camera, word, "", &why)
