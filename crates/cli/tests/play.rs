@@ -4,6 +4,8 @@
 mod common;
 
 use std::path::Path;
+use std::thread;
+use std::time::Duration;
 
 use common::{SOON, finish, run, start_on};
 use valkka_testkit::media::{self, Clip, Scene, bars};
@@ -177,12 +179,12 @@ fn a_file_is_played_and_its_picture_stays() {
     let _watchdog = Watchdog::start(SOON * 5);
     let directory = TempDir::new().unwrap();
     let (file, shot) = (colours().file().unwrap(), directory.join("shot.png"));
-    let display = Display::spawn().unwrap();
+    let arguments = [text(&file), "--from", "1s", "--paused", "--screenshot", text(&shot)];
+    let screen = Screen::start("Bars", &arguments);
+    screen.shows("the picture", |shown| bars::check(shown, tile(shown, 0, 1), 6).is_ok());
     // Longer than live pictures stay that nothing follows.
-    let arguments = ["play", text(&file), "--from", "1s", "--paused", "--seconds", "4"];
-    let arguments = [&arguments[..], &["--screenshot", text(&shot)]].concat();
-    let outcome = finish(start_on(Some(display.name()), &arguments));
-    assert_eq!(outcome.code, Some(0), "{}", outcome.output);
+    thread::sleep(Duration::from_secs(4));
+    screen.leave();
     let picture = Picture::from_png(&shot).unwrap();
     bars::check(&picture, tile(&picture, 0, 1), 6).unwrap();
     // The time stands in the corner.

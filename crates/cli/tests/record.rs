@@ -31,7 +31,7 @@ fn a_stream_with_sound_is_recorded_until_the_user_has_enough() {
     for name in ["a.mkv", "a.mp4"] {
         let file = directory.join(name);
         let child = start(&["record", &server.url("/a"), text(&file)]);
-        wait::until(SOON, "something is recorded", || size(&file) > 50_000);
+        wait::until(SOON, "something is recorded", || size(&file) > 100_000);
         child.interrupt().unwrap();
         let outcome = finish(child);
         assert_eq!(outcome.code, Some(0), "{}", outcome.output);

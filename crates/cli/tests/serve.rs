@@ -5,7 +5,9 @@ mod common;
 
 use std::fs;
 use std::os::unix::net::UnixDatagram;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
 
 use common::{SOON, cameras, finish, get, probe, run, start};
 use rustix::process::{Pid, Signal, kill_process};
@@ -57,6 +59,22 @@ fn signal(child: &Child, signal: Signal) {
 
 fn line_with(child: &Child, text: &str) -> String {
     child.wait_line(SOON, |line| line.contains(text).then(|| line.to_owned())).unwrap()
+}
+
+/// What is told to the service manager at `socket`. It reads all the time, as systemd does: the kernel keeps ten messages.
+fn service_manager(socket: &Path) -> Receiver<String> {
+    let socket = UnixDatagram::bind(socket).unwrap();
+    socket.set_read_timeout(Some(SOON)).unwrap();
+    let (tell, told) = mpsc::channel();
+    thread::spawn(move || {
+        let mut buffer = [0; 1000];
+        while let Ok(length) = socket.recv(&mut buffer) {
+            if tell.send(String::from_utf8_lossy(&buffer[..length]).into_owned()).is_err() {
+                return;
+            }
+        }
+    });
+    told
 }
 
 fn camera(name: &str, url: &str) -> String {
@@ -120,16 +138,13 @@ fn it_reads_its_file_anew_and_ends_in_order() {
     let anyone = "[rtsp]\nlisten = \"127.0.0.1:0\"\nanyone = true\n";
     let file = File::new(&format!("{anyone}{}", camera("front", &urls[0])));
     let socket = file.directory.join("notify");
-    let manager = UnixDatagram::bind(&socket).unwrap();
-    manager.set_read_timeout(Some(SOON)).unwrap();
+    let manager = service_manager(&socket);
     let mut valkka = command(env!("CARGO_BIN_EXE_valkka")).unwrap();
     valkka.args(["serve", "--log-format", "json", file.name()]).env_remove("RUST_LOG");
     valkka.env("NOTIFY_SOCKET", &socket).env("WATCHDOG_USEC", "3000000");
     let daemon = Child::spawn(valkka).unwrap();
     let told = |start: &str| loop {
-        let mut buffer = [0; 1000];
-        let length = manager.recv(&mut buffer).unwrap();
-        let text = String::from_utf8_lossy(&buffer[..length]).into_owned();
+        let text = manager.recv_timeout(SOON).unwrap();
         if text.starts_with(start) {
             return text;
         }

@@ -1,13 +1,14 @@
 //! A browser at the page of a site of its own, with cameras in processes of their own.
 
 use std::fs;
-use std::net::{Ipv4Addr, TcpListener};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use valkka_testkit::browser::Browser;
+use serde_json::Value;
+use valkka_testkit::browser::{Browser, Entry};
 use valkka_testkit::media::{Clip, Scene, bars};
 use valkka_testkit::process::Child;
 use valkka_testkit::temp::TempDir;
+use valkka_testkit::wait;
 
 use super::{SOON, start};
 
@@ -33,8 +34,7 @@ impl Cameras {
 
     pub(crate) fn with_arguments(arguments: &[&str]) -> Self {
         let arguments: Vec<_> = arguments.iter().map(|&argument| argument.to_owned()).collect();
-        let port = free_port();
-        let child = Self::spawn(port, &arguments);
+        let (child, port) = Self::spawn(0, &arguments);
         Self { port, arguments, child }
     }
 
@@ -46,13 +46,14 @@ impl Cameras {
         self.start_again();
     }
 
-    fn spawn(port: u16, arguments: &[String]) -> Child {
+    /// On this port, or on any for 0; with the port.
+    fn spawn(port: u16, arguments: &[String]) -> (Child, u16) {
         let listen = format!("127.0.0.1:{port}");
         let mut all = vec!["camera", "--listen", &listen];
         all.extend(arguments.iter().map(String::as_str));
         let child = start(&all);
-        child.wait_line(SOON, |line| line.ends_with("/cam1").then_some(())).unwrap();
-        child
+        let port = child.wait_line(SOON, |line| port_of(line.strip_suffix("/cam1")?)).unwrap();
+        (child, port)
     }
 
     /// Ends it at once.
@@ -62,7 +63,7 @@ impl Cameras {
 
     /// Goes on with the same as before.
     pub(crate) fn start_again(&mut self) {
-        self.child = Self::spawn(self.port, &self.arguments);
+        self.child = Self::spawn(self.port, &self.arguments).0;
     }
 
     /// The lines of the configuration for camera `number` of these.
@@ -77,6 +78,8 @@ impl Cameras {
 /// `valkka serve` with a configuration of the test's.
 pub(crate) struct Site {
     directory: TempDir,
+    /// All of its configuration but for the port.
+    config: String,
     port: u16,
     child: Child,
 }
@@ -89,17 +92,18 @@ impl Site {
 
     pub(crate) fn with_access(access: &str, entries: &str) -> Self {
         let directory = TempDir::new().unwrap();
-        let port = free_port();
-        let config = format!("[web]\nlisten = \"127.0.0.1:{port}\"\n{access}\n\n{entries}");
-        fs::write(directory.join("valkka.toml"), config).unwrap();
-        let child = Self::spawn(&directory);
-        Self { directory, port, child }
+        let config = format!("{access}\n\n{entries}");
+        let (child, port) = Self::spawn(&directory, 0, &config);
+        Self { directory, config, port, child }
     }
 
-    fn spawn(directory: &TempDir) -> Child {
-        let child = start(&["serve", directory.join("valkka.toml").to_str().unwrap()]);
-        child.wait_line(SOON, |line| line.contains("http://").then_some(())).unwrap();
-        child
+    /// On this port, or on any for 0; with the port.
+    fn spawn(directory: &TempDir, port: u16, config: &str) -> (Child, u16) {
+        let file = directory.join("valkka.toml");
+        fs::write(&file, format!("[web]\nlisten = \"127.0.0.1:{port}\"\n{config}")).unwrap();
+        let child = start(&["serve", file.to_str().unwrap()]);
+        let port = child.wait_line(SOON, |line| port_of(line.strip_prefix("http://")?)).unwrap();
+        (child, port)
     }
 
     /// Ends it at once.
@@ -109,7 +113,7 @@ impl Site {
 
     /// Goes on with the same as before.
     pub(crate) fn start_again(&mut self) {
-        self.child = Self::spawn(&self.directory);
+        self.child = Self::spawn(&self.directory, self.port, &self.config).0;
     }
 
     /// The address of `path`.
@@ -134,7 +138,12 @@ impl Page {
     /// Waits until `script`, an expression, is neither `null` nor `false`.
     #[track_caller]
     pub(crate) fn wait(&self, what: &str, script: &str) {
-        self.0.wait(SOON, what, &format!("return {script}")).unwrap();
+        // What is not there yet has no properties.
+        let script = format!(
+            "try {{ return {script}; }}
+            catch (error) {{ if (error instanceof TypeError) return null; throw error; }}"
+        );
+        self.0.wait(SOON, what, &script).unwrap();
     }
 
     /// Waits until all of `cameras` have moved on by some pictures from now, in one visit to the page.
@@ -163,15 +172,36 @@ impl Page {
     /// Checks the colours of the bars that `camera` shows.
     #[track_caller]
     pub(crate) fn check_bars(&self, camera: &str) {
-        let picture = self.0.picture(&video(camera), 140, 80).unwrap();
+        self.check_bars_in(&video(camera));
+    }
+
+    /// Checks the colours of the bars in the video that `selector` is for.
+    #[track_caller]
+    pub(crate) fn check_bars_in(&self, selector: &str) {
+        let video = format!("document.querySelector({})", Value::from(selector));
+        let is_there = || self.0.run(&format!("return {video}?.readyState >= 2")).unwrap() == true;
+        let picture = wait::until_some(SOON, &format!("a picture in {selector}"), || {
+            // Nothing can be had of a video that goes elsewhere at this moment.
+            let was_there = is_there();
+            let picture = self.0.picture(selector, 140, 80).ok()?;
+            (was_there && is_there()).then_some(picture)
+        });
         bars::check(&picture, bars::Area::whole(&picture), 12).unwrap();
     }
 
-    /// Checks that nothing is wrong that the page could have avoided.
+    /// Clicks what `selector` is for, which may be replaced by its like at this moment.
+    #[track_caller]
+    pub(crate) fn click(&self, selector: &str) {
+        wait::until(SOON, selector, || self.0.click(selector).is_ok());
+    }
+
+    /// Checks that nothing is wrong that the page could have avoided; the server may have been busy.
     #[track_caller]
     pub(crate) fn check_console(&self) {
         let entries = self.0.console().unwrap();
-        let wrong: Vec<_> = entries.iter().filter(|entry| entry.level != "INFO").collect();
+        let is_busy = |entry: &&Entry| entry.source == "network" && entry.text.contains("status of 503");
+        let wrong: Vec<_> =
+            entries.iter().filter(|entry| entry.level != "INFO").filter(|entry| !is_busy(entry)).collect();
         assert!(wrong.is_empty(), "{wrong:#?}");
     }
 }
@@ -181,8 +211,9 @@ pub(crate) fn video(camera: &str) -> String {
     format!("[data-camera=\"{camera}\"] video.shown")
 }
 
-fn free_port() -> u16 {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
+/// The port at the end of an address.
+fn port_of(address: &str) -> Option<u16> {
+    address.trim_end_matches('/').rsplit_once(':')?.1.parse().ok()
 }
 
 /// Colour bars.

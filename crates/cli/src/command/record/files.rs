@@ -51,7 +51,7 @@ pub(super) fn run(
     let is_over = || interrupt.is_set() || duration.is_some_and(|duration| started.elapsed() >= duration);
     let mut shortage = None;
     while !is_over() && shortage.is_none() && recordings.iter().any(|recording| recording.failed.is_none()) {
-        shortage = room.shortage();
+        shortage = room.shortage(Instant::now());
         take(&events, &mut recordings, &mut lines)?;
         if lines.is_due() {
             let text: String = recordings.iter_mut().map(Recording::line).collect();

@@ -28,11 +28,12 @@ impl Room {
     }
 
     /// Where less is left than should be, in words. Looks once a second; a disk that cannot be looked at is no reason to end.
-    pub(super) fn shortage(&mut self) -> Option<String> {
-        if self.kept == 0 || self.looked.is_some_and(|looked| looked.elapsed() < BETWEEN) {
+    pub(super) fn shortage(&mut self, now: Instant) -> Option<String> {
+        let looked = self.looked.map(|looked| now.saturating_duration_since(looked));
+        if self.kept == 0 || looked.is_some_and(|ago| ago < BETWEEN) {
             return None;
         }
-        self.looked = Some(Instant::now());
+        self.looked = Some(now);
         self.directories.iter().find_map(|directory| {
             let disk = statvfs(directory).ok()?;
             let free = disk.f_bavail.saturating_mul(disk.f_frsize);
@@ -54,10 +55,12 @@ mod tests {
     fn too_little_room_is_noticed_where_the_files_are() {
         let files = [Path::new("a.mkv"), Path::new("/no/such/b.mkv"), Path::new("/tmp/c.mkv")];
         let room = |kept| Room::new(files.into_iter(), kept);
-        assert_eq!((room(0).shortage(), room(1).shortage()), (None, None));
+        let now = Instant::now();
+        assert_eq!((room(0).shortage(now), room(1).shortage(now)), (None, None));
         let mut full = room(u64::MAX);
-        let shortage = full.shortage().unwrap();
+        let shortage = full.shortage(now).unwrap();
         assert!(shortage.contains(" free, and ") && shortage.ends_with("are to stay free"), "{shortage}");
-        assert_eq!(full.shortage(), None, "it is looked at once a second");
+        assert_eq!(full.shortage(now + BETWEEN / 2), None, "it is looked at once a second");
+        assert!(full.shortage(now + BETWEEN).is_some());
     }
 }
