@@ -70,9 +70,13 @@ fn a_server_that_plays_nothing() {
         peer.play()?;
         peer.wait_for_end()
     });
-    let receiving = impatient(&fake);
+    // Patient until it plays.
+    let mut request = request(&fake.url());
+    request.options.silence_timeout = Duration::from_millis(500);
+    let receiving = receive_with(request, Reconnect::Never, Arc::new(RtspOpener));
     assert!(receiving.failure().ends_with("sent nothing for 0.5 s"));
-    assert_eq!(receiving.recorder.signals().len(), 2, "{:?}", receiving.recorder.signals());
+    let signals = receiving.recorder.wait_signals(2);
+    assert_eq!((signals.len(), signals[0].as_str()), (2, "online"), "{signals:?}");
 }
 
 #[test]

@@ -15,6 +15,9 @@ use valkka_core::source::{SourceError, SourceOptions, SourceRequest, Transport};
 use valkka_net::{Live, LiveOptions, Opened, Opener, Reconnect, StreamConfig, StreamHandle, StreamState};
 use valkka_testkit::{wait, watchdog::Watchdog};
 
+/// A machine that stands still for a while makes no other connection of it.
+const PATIENT: Reconnect = Reconnect::After(SOON);
+
 /// Sends pictures as long as there is a client.
 fn camera() -> Fake {
     Fake::start(|peer| {
@@ -35,7 +38,7 @@ fn two_hundred_streams_on_one_thread_start_and_stop() {
     let recorders: Vec<Arc<Recorder>> = (0..200).map(|_| Arc::default()).collect();
     let streams: Vec<_> = recorders
         .iter()
-        .map(|recorder| live.add(config(request(&fake.url()), Reconnect::default(), recorder.clone())))
+        .map(|recorder| live.add(config(request(&fake.url()), PATIENT, recorder.clone())))
         .collect();
     assert_eq!(live.streams(), 200);
     wait::until(SOON, "frames of all", || recorders.iter().all(|recorder| recorder.packets().len() > 2));
@@ -70,7 +73,7 @@ fn dropping_the_live_thread_ends_all_streams_and_says_goodbye() {
     });
     let live = live();
     let recorder: Arc<Recorder> = Arc::default();
-    let stream = live.add(config(request(&fake.url()), Reconnect::default(), recorder.clone()));
+    let stream = live.add(config(request(&fake.url()), PATIENT, recorder.clone()));
     wait::until(SOON, "a frame", || recorder.packets().len() == 1);
     drop(live);
     assert_eq!(rx.recv_timeout(SOON).unwrap(), "TEARDOWN");

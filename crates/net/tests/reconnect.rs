@@ -4,13 +4,12 @@
 
 mod common;
 
-use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use common::fake::Fake;
 use common::{SOON, receive_with, request};
-use valkka_core::frame::{Body, Signal};
+use valkka_core::frame::{Body, Frame, Signal};
 use valkka_core::source::{SourceError, SourceRequest};
 use valkka_net::{Opened, Opener, Plan, Reconnect, RtspOpener, StreamState};
 use valkka_testkit::fake::Nobody;
@@ -23,7 +22,9 @@ fn a_killed_server_that_comes_back_is_received_again() {
     require!(gst::available());
     let _watchdog = Watchdog::start(SOON * 3);
     let mut server = RtspServer::with_mount("/cam", Launch::h264_bars(320, 180)).unwrap();
-    let receiving = receive_with(request(&server.url("/cam")), Reconnect::default(), Arc::new(RtspOpener));
+    // The end of a connection is no silence: a machine that stands still for a while is not to make another one of it.
+    let patient = Reconnect::After(SOON);
+    let receiving = receive_with(request(&server.url("/cam")), patient, Arc::new(RtspOpener));
     wait::until(SOON, "frames", || receiving.stats.received.get() > 10);
 
     server.process().kill().unwrap();
@@ -49,7 +50,8 @@ fn a_killed_server_that_comes_back_is_received_again() {
     // What follows `Online` can be decoded from its start.
     let frames = receiving.recorder.frames();
     let online = frames.iter().rposition(|f| matches!(f.body, Body::Signal(Signal::Online(_)))).unwrap();
-    assert!(frames[online + 1].packet().unwrap().params.as_video().is_some());
+    let first = frames[online..].iter().find_map(Frame::packet).unwrap();
+    assert!(first.params.as_video().is_some());
 }
 
 #[test]
@@ -62,13 +64,18 @@ fn a_pulled_cable_is_noticed_and_found_to_be_back() {
     let receiving = receive_with(request(&network.url("/cam")), Reconnect::PROMPT, Arc::new(RtspOpener));
     wait::until(SOON, "frames", || receiving.stats.received.get() > 10);
     network.set_dark(true);
-    wait::until(SOON, "the silence", || receiving.recorder.signals().len() == 2);
+    let silent = |signal: &String| signal.ends_with("sent nothing for 2 s");
+    wait::until(SOON, "the silence", || receiving.recorder.signals().last().is_some_and(silent));
     let before = receiving.stats.received.get();
     network.set_dark(false);
     wait::until(SOON, "frames again", || receiving.stats.received.get() > before + 10);
+    // A server that a busy machine holds up for 2 s is silent, too: each time offline once, and online once.
     let signals = receiving.recorder.signals();
-    assert_eq!(signals.len(), 3, "{signals:?}");
-    assert!(signals[1].ends_with("sent nothing for 2 s"), "{signals:?}");
+    for pair in signals.chunks(2) {
+        assert_eq!(pair[0], "online", "{signals:?}");
+        assert!(pair.get(1).is_none_or(silent), "{signals:?}");
+    }
+    assert!(signals.len() >= 3, "{signals:?}");
 }
 
 #[test]
@@ -132,8 +139,8 @@ fn a_camera_that_is_never_there_is_silent_after_the_time_it_has() {
     let receiving = receive_with(request(&nobody.url()), Reconnect::After(limit), Arc::new(RtspOpener));
     let told = wait::until_some(SOON, "the silence", || receiving.recorder.silences().first().copied());
     assert!(told >= limit && before.elapsed() >= limit, "{told:?}");
-    // It was refused before that, and not only once.
-    let signals = receiving.recorder.signals();
+    // It was refused, and not only once, usually before that.
+    let signals = receiving.recorder.wait_signals(1);
     assert!(signals[0].contains("refused") && signals.len() == 1, "{signals:?}");
     // Further tries are one and the same silence.
     let error = receiving.stream.last_error();
@@ -171,41 +178,6 @@ fn a_stream_that_failed_for_good_is_silent_too() {
     let receiving = receive_with(request, Reconnect::Never, Arc::new(RtspOpener));
     wait::until(SOON, "the end", || receiving.recorder.signals().len() == 1);
     assert_eq!(receiving.recorder.silences(), []);
-}
-
-#[test]
-fn two_hundred_cycles_leave_nothing_behind() {
-    let _watchdog = Watchdog::start(SOON * 5);
-    let fake = Fake::start(|peer| {
-        peer.play()?;
-        for number in 0..5 {
-            peer.picture(number)?;
-        }
-        Err(io::ErrorKind::ConnectionAborted.into())
-    });
-    // A cycle is a connection, its frames and its end; the supervisor's waits are left out, for 200 of them
-    // would take minutes.
-    let live = common::live();
-    let cycle = || {
-        let recorder = Arc::<common::Recorder>::default();
-        let stream = live.add(common::config(request(&fake.url()), Reconnect::Never, recorder.clone()));
-        wait::until(SOON, "the end", || matches!(stream.state(), StreamState::Failed { .. }));
-        assert_eq!(recorder.packets().len(), 5);
-        assert_eq!(recorder.signals().len(), 2);
-    };
-    for _ in 0..20 {
-        cycle();
-    }
-    wait::until(SOON, "nothing held of the first streams", || live.streams() == 0);
-    let (descriptors, threads, memory) = held();
-    for _ in 0..200 {
-        cycle();
-    }
-    // Connections close a moment after their streams ended; other tests of this process have a few open.
-    wait::until(SOON, "all connections closed", || held().0 <= descriptors + 20);
-    wait::until(SOON, "all threads ended", || held().1 <= threads + 20);
-    let grown = held().2.saturating_sub(memory) >> 20;
-    assert!(grown < 30, "grew by {grown} MiB over 200 cycles");
 }
 
 #[test]
@@ -294,12 +266,4 @@ fn an_opener_may_have_credentials_tried_again_in_a_hurry() {
     wait::until(SOON, "a third try", || fake.connections() >= 3);
     let error = receiving.stream.last_error().unwrap().to_string();
     assert!(error.ends_with("wants a user name and a password"), "{error}");
-}
-
-/// Open descriptors, threads, and bytes of resident memory of this process.
-fn held() -> (usize, usize, usize) {
-    let count = |path| std::fs::read_dir(path).unwrap().count();
-    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
-    let pages: usize = statm.split(' ').nth(1).unwrap().parse().unwrap();
-    (count("/proc/self/fd"), count("/proc/self/task"), pages * 4096)
 }

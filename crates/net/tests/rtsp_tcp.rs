@@ -11,6 +11,7 @@ use valkka_core::codec::{Codec, MediaParams};
 use valkka_core::source::SourceError;
 use valkka_core::time::MediaTime;
 use valkka_net::{Reconnect, RtspOpener};
+use valkka_testkit::fake::Nobody;
 use valkka_testkit::gst::{Launch, RtspServer};
 use valkka_testkit::{gst, require, wait, watchdog::Watchdog};
 
@@ -115,9 +116,10 @@ fn aac_comes_raw_with_its_configuration() {
     assert_eq!(packet.params.extra[0] >> 3, 2, "audio object type 2 is AAC-LC");
     assert_ne!(packet.payload[..2], [0xff, 0xf1], "no ADTS header");
     assert!(packet.keyframe);
-    // Only pictures are counted as frames.
+    // Only pictures are counted as frames, each just before it is handed on.
+    let received = receiving.stats.received.get();
     let video = receiving.recorder.of(Codec::H264).len() as u64;
-    assert!(receiving.stats.received.get() <= video + 20);
+    assert!(received <= video + 1, "{received} of {video}");
 }
 
 #[test]
@@ -146,7 +148,7 @@ fn what_is_not_received_is_listed_with_the_reason() {
         .spawn()
         .unwrap();
     // GStreamer's server, once in some hundred times, answers PLAY for one of two tracks and then sends nothing.
-    let again = Reconnect::PROMPT;
+    let again = Reconnect::default();
     let opener = std::sync::Arc::new(RtspOpener);
     let receiving = receive_with(request(&server.url("/opus")), again, opener.clone());
     receiving.wait_frames(5);
@@ -193,11 +195,10 @@ fn what_is_not_there_is_named() {
     let server = RtspServer::with_mount("/cam", Launch::h264_bars(320, 180)).unwrap();
     let reason = receive(&server.url("/other")).failure();
     assert_eq!(reason, format!("127.0.0.1:{} answered DESCRIBE with 404 Not Found", server.port()));
-    let port = server.port();
-    drop(server);
-    let reason = receive(&format!("rtsp://127.0.0.1:{port}/cam")).failure();
+    let nobody = Nobody::new().unwrap();
+    let reason = receive(&nobody.url()).failure();
     assert!(
-        reason.starts_with(&format!("cannot connect to 127.0.0.1:{port}: Connection refused")),
+        reason.starts_with(&format!("cannot connect to {}: Connection refused", nobody.address())),
         "{reason}"
     );
     let reason = receive("rtsp://no-such-host.invalid/cam").failure();
@@ -226,8 +227,10 @@ fn a_frozen_server_is_noticed() {
     let mut server = RtspServer::with_mount("/cam", Launch::h264_bars(320, 180)).unwrap();
     let mut request = request(&server.url("/cam"));
     request.options.silence_timeout = Duration::from_millis(1500);
-    let receiving = receive_with(request, Reconnect::Never, std::sync::Arc::new(RtspOpener));
+    // A busy machine may hold the server up for as long before: then it is found again.
+    let receiving = receive_with(request, Reconnect::default(), std::sync::Arc::new(RtspOpener));
     receiving.wait_frames(5);
     server.process().freeze().unwrap();
-    assert_eq!(receiving.failure(), format!("127.0.0.1:{} sent nothing for 1.5 s", server.port()));
+    let silent = format!("offline: 127.0.0.1:{} sent nothing for 1.5 s", server.port());
+    wait::until(SOON, &silent, || receiving.recorder.signals().last() == Some(&silent));
 }

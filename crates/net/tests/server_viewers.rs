@@ -1,15 +1,17 @@
 //! Several viewers at once, and viewers that do not read.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
 mod served;
 
 use std::sync::atomic::Ordering;
 
 use served::client::{Client, Interleaved};
-use served::{Camera, SOON, streams};
+use served::{Camera, SOON, Stream, film, online, streams};
 use valkka_core::frame::{Body, Frame, Packet};
 use valkka_core::sink::Sink as _;
 use valkka_core::stream::{Slot, Track};
-use valkka_net::server::{ServerOptions, ViewerInfo, ViewerTransport};
+use valkka_net::server::{Mount, Server, ServerOptions, ViewerInfo, ViewerTransport};
 use valkka_testkit::watchdog::Watchdog;
 use valkka_testkit::{media, process, require, wait};
 
@@ -18,6 +20,13 @@ fn several_programs_watch_at_once() {
     require!(media::available());
     let _watchdog = Watchdog::start(SOON * 3);
     let camera = Camera::new(vec![streams::h264(), streams::aac()]);
+    // Two that go on, and four beside them that see so many pictures and leave.
+    let others = ["tcp", "udp"].map(|transport| {
+        let url = camera.url();
+        let arguments = format!("-nostdin -v error -rtsp_transport {transport} -i {url} -c copy -f null -");
+        served::start("ffmpeg", &arguments)
+    });
+    wait::until(SOON, "two viewers", || camera.mount.stats().viewers == 2);
     std::thread::scope(|scope| {
         for transport in ["tcp", "udp", "tcp", "udp"] {
             let url = camera.url();
@@ -26,8 +35,9 @@ fn several_programs_watch_at_once() {
                 assert_eq!((frames, warnings.as_str()), (40, ""), "{transport}");
             });
         }
-        wait::until(SOON, "four viewers", || camera.mount.stats().viewers == 4);
     });
+    assert!(camera.server.viewers().len() >= others.len(), "{:?}", camera.server.viewers());
+    drop(others);
     wait::until(SOON, "the end of the viewers", || camera.mount.stats().viewers == 0);
     assert_eq!(camera.mount.stats().skipped, 0);
 }
@@ -39,7 +49,8 @@ fn each_viewer_is_listed_with_what_it_reports() {
     let camera = Camera::new(vec![streams::h264()]);
     let watch = |protocols: &str| {
         let url = camera.url();
-        let pipeline = format!("rtspsrc location={url} protocols={protocols} ! rtph264depay ! fakesink");
+        let pipeline =
+            format!("rtspsrc location={url} protocols={protocols} {PATIENT} ! rtph264depay ! fakesink");
         served::start("gst-launch-1.0", &pipeline)
     };
     let watching = [watch("tcp"), watch("udp")];
@@ -66,48 +77,52 @@ fn each_viewer_is_listed_with_what_it_reports() {
 fn a_frozen_viewer_disturbs_nobody() {
     require!(media::available());
     let _watchdog = Watchdog::start(SOON * 3);
-    // Fifty times the pace, so that the kernel's buffers are full soon.
-    let camera = Camera::at_speed(50, vec![streams::h264()], ServerOptions::default());
-    let url = camera.url();
+    let (server, mount, source) = by_hand();
+    let url = format!("rtsp://{}/cam1", server.local_addr());
     let arguments = format!("-nostdin -v error -rtsp_transport tcp -i {url} -c copy -f null -");
     let frozen = served::start("ffmpeg", &arguments);
-    wait::until(SOON, "the first viewer", || camera.mount.stats().viewers == 1);
+    wait::until(SOON, "the first viewer", || mount.stats().viewers == 1);
     frozen.freeze().unwrap();
-    let mut viewer = Client::connect(camera.addr());
+    let mut viewer = Client::connect(server.local_addr());
     viewer.play();
+    // As fast as the other one reads, for more than the kernel and the server hold for the frozen one.
     let mut last: Option<u16> = None;
-    let enough = camera.put.load(Ordering::SeqCst) + 50 * SECOND * 10;
-    while camera.put.load(Ordering::SeqCst) < enough {
-        let packet = viewer.packet().unwrap();
-        if packet.channel == 0 {
-            assert!(last.is_none_or(|last| packet.sequence() == last.wrapping_add(1)));
-            last = Some(packet.sequence());
+    let mut film = film(&source);
+    for _ in 0..MORE_THAN_KEPT / SECOND {
+        film.by_ref().take(SECOND).for_each(|frame| mount.put(frame));
+        let mut pictures = 0;
+        while pictures < SECOND {
+            let packet = viewer.packet().unwrap();
+            if packet.channel == 0 {
+                assert!(last.is_none_or(|last| packet.sequence() == last.wrapping_add(1)));
+                last = Some(packet.sequence());
+                pictures += usize::from(packet.marker());
+            }
         }
     }
-    assert_eq!(camera.mount.stats().skipped, 0, "all that was lost was lost by the frozen viewer");
+    assert_eq!(mount.stats().skipped, 0, "all that was lost was lost by the frozen viewer");
     drop(viewer);
     frozen.thaw().unwrap();
-    wait::until(SOON, "the frozen viewer's loss", || camera.mount.stats().skipped > 0);
+    wait::until(SOON, "the frozen viewer's loss", || mount.stats().skipped > 0);
 }
 
 #[test]
 fn a_slow_viewer_loses_whole_groups_of_pictures_and_never_half_a_picture() {
     require!(media::available());
     let _watchdog = Watchdog::start(SOON * 3);
-    let camera = Camera::at_speed(20, vec![streams::h264()], ServerOptions::default());
-    let mut viewer = Client::with_small_buffer(camera.addr());
+    let (server, mount, source) = by_hand();
+    let mut viewer = Client::with_small_buffer(server.local_addr());
     viewer.play();
-    // Reads nothing for as long as twice of what is kept for slow viewers, then everything.
-    let enough = camera.put.load(Ordering::SeqCst) + 20 * SECOND * 7;
-    wait::until(SOON, "a long time", || camera.put.load(Ordering::SeqCst) > enough);
-    let mut last: Option<Interleaved> = None;
+    let mut film = film(&source);
+    // Has one picture, reads nothing until whole groups more than are kept for it have come, then everything.
+    mount.put(film.next().unwrap());
+    let mut media = std::iter::from_fn(|| viewer.packet()).filter(|packet| packet.channel == 0);
+    let mut last: Option<Interleaved> = media.find(Interleaved::marker);
+    film.by_ref().take(MORE_THAN_KEPT - 1).for_each(|frame| mount.put(frame));
     let mut gaps = 0;
     let mut after = 0;
     while gaps == 0 || after < 100 {
-        let packet = viewer.packet().unwrap();
-        if packet.channel != 0 {
-            continue;
-        }
+        let packet = media.next().unwrap();
         if let Some(last) = last.filter(|last| packet.sequence() != last.sequence().wrapping_add(1)) {
             gaps += 1;
             assert!(last.marker(), "the picture before the gap is whole");
@@ -116,7 +131,7 @@ fn a_slow_viewer_loses_whole_groups_of_pictures_and_never_half_a_picture() {
         after += u32::from(gaps > 0);
         last = Some(packet);
     }
-    assert!(camera.mount.stats().skipped > 0);
+    assert!(mount.stats().skipped > 0);
 }
 
 #[test]
@@ -151,5 +166,22 @@ fn a_camera_that_starts_anew_goes_on_for_its_viewers() {
     }
 }
 
-/// Pictures in a second.
-const SECOND: u64 = 25;
+/// A server with a mount that is fed by hand, and what to feed it with.
+fn by_hand() -> (Server, Mount, Vec<Stream>) {
+    // A busy machine takes its time.
+    let options = ServerOptions { session_timeout: SOON * 3, ..ServerOptions::default() };
+    let server = Server::bind("127.0.0.1:0".parse().unwrap(), options).unwrap();
+    let mount = server.mount("/cam1").unwrap();
+    let source = vec![streams::h264()];
+    mount.put(online(&source));
+    (server, mount, source)
+}
+
+/// Pictures in a second, and in a group.
+const SECOND: usize = 25;
+
+/// Pictures, of 20 kB or so each, of which neither the server nor the kernel keeps as many for anybody.
+const MORE_THAN_KEPT: usize = 140 * SECOND;
+
+/// `rtspsrc` gives UDP up when nothing has come for 5 s, unless it is told otherwise.
+const PATIENT: &str = "timeout=60000000";

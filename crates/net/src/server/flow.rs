@@ -64,8 +64,9 @@ impl Flow {
             (&self.bytes, &self.channel.counters.bytes, bytes),
             (&self.packets, &self.channel.counters.packets, packets),
         ] {
-            own.fetch_add(count, Ordering::Relaxed);
-            of_all.fetch_add(count, Ordering::Relaxed);
+            // In this order, so that whoever looks meanwhile never sees more sent to a viewer than to all of them.
+            of_all.fetch_add(count, Ordering::Release);
+            own.fetch_add(count, Ordering::Release);
         }
     }
 
@@ -77,8 +78,8 @@ impl Flow {
     /// What has been sent so far.
     pub(super) fn total(&self) -> Sent {
         Sent {
-            bytes: self.bytes.load(Ordering::Relaxed),
-            packets: self.packets.load(Ordering::Relaxed),
+            bytes: self.bytes.load(Ordering::Acquire),
+            packets: self.packets.load(Ordering::Acquire),
             skipped: self.skipped.load(Ordering::Relaxed),
         }
     }

@@ -60,6 +60,12 @@ impl Recorder {
         self.frames().into_iter().filter_map(word).collect()
     }
 
+    /// [`Self::signals`], once there are `count` of them. A stream is told to be offline a moment after its state says so.
+    pub fn wait_signals(&self, count: usize) -> Vec<String> {
+        wait::until(SOON, "signals", || self.signals().len() >= count);
+        self.signals()
+    }
+
     /// The silences that were told, by their lengths.
     pub fn silences(&self) -> Vec<Duration> {
         let silence = |frame: Frame| match frame.body {
@@ -78,8 +84,14 @@ pub struct Receiving {
     pub live: Live,
 }
 
+/// Asks for `url` over TCP, with all the patience that a busy machine takes.
 pub fn request(url: &str) -> SourceRequest {
-    let options = SourceOptions { transport: Transport::Tcp, ..SourceOptions::default() };
+    let options = SourceOptions {
+        transport: Transport::Tcp,
+        connect_timeout: SOON,
+        silence_timeout: SOON,
+        ..SourceOptions::default()
+    };
     SourceRequest { slot: Slot::new(1), url: url.parse().unwrap(), options }
 }
 
@@ -126,11 +138,12 @@ impl Receiving {
 
     /// Waits until it has failed for good, and says why.
     pub fn failure(&self) -> String {
+        // Longer than a connection may take.
         let failed = || match self.stream.state() {
             StreamState::Failed { reason } => Some(reason.to_string()),
             _ => None,
         };
-        wait::until_some(SOON, "a failure", failed)
+        wait::until_some(SOON * 3 / 2, "a failure", failed)
     }
 }
 

@@ -6,6 +6,7 @@ pub mod client;
 pub mod house;
 pub mod multicast;
 pub mod streams;
+pub mod watcher;
 
 pub use streams::Stream;
 
@@ -16,11 +17,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use valkka_core::clock::SystemClock;
+use valkka_core::codec::CodecParams;
 use valkka_core::frame::{Body, Frame, FrameTime, Packet, Signal};
 use valkka_core::sink::Sink;
 use valkka_core::source::{StreamInfo, TrackInfo};
 use valkka_core::stream::{Slot, Track};
-use valkka_core::time::MediaTime;
+use valkka_core::time::{MediaTime, WallTime};
 use valkka_core::worker::Worker;
 use valkka_net::server::{Mount, Server, ServerOptions};
 use valkka_testkit::process::{self, Child};
@@ -43,11 +45,6 @@ impl Camera {
     }
 
     pub fn with(tracks: Vec<Stream>, options: ServerOptions) -> Self {
-        Self::at_speed(1, tracks, options)
-    }
-
-    /// Plays `speed` times as fast.
-    pub fn at_speed(speed: u32, tracks: Vec<Stream>, options: ServerOptions) -> Self {
         // Groups are sent to from an address of their family.
         let home: IpAddr = match options.multicast {
             Some(range) if range.address.is_ipv6() => Ipv6Addr::LOCALHOST.into(),
@@ -56,7 +53,7 @@ impl Camera {
         let server = Server::bind((home, 0).into(), options).unwrap();
         let mount = Arc::new(server.mount("/cam1").unwrap());
         let put = Arc::<AtomicU64>::default();
-        let player = play(mount.clone(), tracks, speed, put.clone());
+        let player = play(mount.clone(), tracks, put.clone());
         Self { server, put, mount, player }
     }
 
@@ -81,44 +78,58 @@ impl Camera {
     }
 }
 
-/// Plays `tracks` into `sink`, again and again, `speed` times as fast as they are; counts the access units.
-pub fn play(sink: Arc<dyn Sink>, tracks: Vec<Stream>, speed: u32, put: Arc<AtomicU64>) -> Worker {
+/// Plays `tracks` into `sink`, again and again; counts the access units.
+pub fn play(sink: Arc<dyn Sink>, tracks: Vec<Stream>, put: Arc<AtomicU64>) -> Worker {
     // Before anybody can ask for the tracks.
-    sink.put(Frame::signal(Slot::new(1), SystemClock.now(), online(&tracks)));
+    sink.put(online(&tracks));
     Worker::spawn("player", None, move |stop| {
         let start = Instant::now();
-        let mut offset = MediaTime::default();
-        loop {
-            let mut all: Vec<_> = Vec::new();
-            for (index, track) in (0..).zip(&tracks) {
-                all.extend(track.units.iter().map(|unit| (unit, index, &track.params)));
+        for frame in film(&tracks) {
+            let elapsed = Duration::from_micros(frame.time.media.micros_since(MediaTime::default()) as u64);
+            if stop.wait((start + elapsed).saturating_duration_since(Instant::now())) {
+                return;
             }
-            all.sort_by_key(|(unit, ..)| unit.time);
-            for (unit, index, params) in all {
-                let media = MediaTime::from_ticks(offset.ticks() + unit.time.ticks());
-                let elapsed = Duration::from_micros(media.micros_since(MediaTime::default()) as u64);
-                let due = start + elapsed / speed;
-                if stop.wait(due.saturating_duration_since(Instant::now())) {
-                    return;
-                }
-                let now = SystemClock.now();
-                let (params, payload) = (params.clone(), unit.payload.clone());
-                sink.put(Frame {
-                    slot: Slot::new(1),
-                    track: Track::new(index),
-                    time: FrameTime { media, arrival: now, capture: Some(now), wall: now },
-                    body: Body::Packet(Packet { params, payload, keyframe: unit.keyframe, lost: 0 }),
-                });
-                put.fetch_add(1, Ordering::SeqCst);
-            }
-            let length = tracks.iter().map(|track| track.length.ticks()).max().unwrap();
-            offset = MediaTime::from_ticks(offset.ticks() + length);
+            let now = SystemClock.now();
+            let time = FrameTime { arrival: now, capture: Some(now), wall: now, ..frame.time };
+            sink.put(Frame { time, ..frame });
+            put.fetch_add(1, Ordering::SeqCst);
         }
     })
     .unwrap()
 }
 
-fn online(tracks: &[Stream]) -> Signal {
+/// The access units of `tracks` in the order of their times, again and again without an end, as of a camera whose clock
+/// shows nothing but the time of its stream.
+pub fn film(tracks: &[Stream]) -> impl Iterator<Item = Frame> {
+    let mut all: Vec<_> = Vec::new();
+    for (index, track) in (0..).zip(tracks) {
+        all.extend(track.units.iter().map(|unit| (unit, Track::new(index), &track.params)));
+    }
+    all.sort_by_key(|(unit, ..)| unit.time);
+    let length = tracks.iter().map(|track| track.length.ticks()).max().unwrap();
+    let round = move |round| {
+        let frame = move |&(unit, track, params): &(&streams::Unit, Track, &Arc<CodecParams>)| {
+            let media = MediaTime::from_ticks(round * length + unit.time.ticks());
+            let wall = WallTime::default().offset_micros(media.micros_since(MediaTime::default()));
+            let (params, payload) = (params.clone(), unit.payload.clone());
+            Frame {
+                slot: Slot::new(1),
+                track,
+                time: FrameTime { media, arrival: wall, capture: None, wall },
+                body: Body::Packet(Packet { params, payload, keyframe: unit.keyframe, lost: 0 }),
+            }
+        };
+        all.clone().into_iter().map(move |unit| frame(&unit))
+    };
+    (0..).flat_map(round)
+}
+
+/// Tells which tracks there will be.
+pub fn online(tracks: &[Stream]) -> Frame {
+    Frame::signal(Slot::new(1), SystemClock.now(), announcement(tracks))
+}
+
+fn announcement(tracks: &[Stream]) -> Signal {
     let info = |(index, track): (u8, &Stream)| TrackInfo {
         track: Track::new(index),
         medium: String::new(),
@@ -163,7 +174,7 @@ fn command(program: &str, arguments: &str) -> Command {
 /// how many it got, and what it complained of. If it lost packets over UDP, it tries again: its buffer overflows where the
 /// machine is busy, but not time after time.
 pub fn ffmpeg(url: &str, transport: &str, kind: char, frames: u32) -> (u32, String) {
-    let attempts = if transport == "tcp" { 1 } else { 5 };
+    let attempts = if transport == "tcp" { 1 } else { ATTEMPTS };
     let mut heard = (0, String::new());
     for _ in 0..attempts {
         heard = ffmpeg_once(url, transport, kind, frames);
@@ -173,6 +184,9 @@ pub fn ffmpeg(url: &str, transport: &str, kind: char, frames: u32) -> (u32, Stri
     }
     heard
 }
+
+/// How often something is tried by UDP.
+pub const ATTEMPTS: usize = 5;
 
 /// Whether `ffmpeg` complained of packets that did not come.
 pub fn lost(warnings: &str) -> bool {

@@ -1,6 +1,7 @@
 //! Groups to send to.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
+use std::sync::Mutex;
 
 use valkka_net::server::MulticastRange;
 
@@ -35,12 +36,18 @@ pub fn range_v6() -> MulticastRange {
     }
 }
 
-/// The first of four ports in a row that nobody listens at.
+/// The first of four ports in a row that nobody listens at, and no other test of this process does.
 pub fn free_ports() -> u16 {
+    static TAKEN: Mutex<Vec<u16>> = Mutex::new(Vec::new());
+    let mut taken = TAKEN.lock().unwrap();
     for _ in 0..100 {
         let port = 20_000 + fastrand::u16(..10_000) / 4 * 4;
+        if taken.contains(&port) {
+            continue;
+        }
         let bind = |port| UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port));
         if (port..port + 4).map(bind).all(|socket| socket.is_ok()) {
+            taken.push(port);
             return port;
         }
     }
