@@ -66,13 +66,12 @@ fn a_camera_that_falls_silent_is_given_up_and_tried_again() {
     let engine = Engine::new(EngineOptions::default()).unwrap();
     let camera = connect_prompt(&engine, &server.url(), Transport::Tcp);
     wait_for_frames(&camera, 5);
-    wait::until(SOON, "the silence is noticed", || match camera.state() {
-        StreamState::Waiting { reason, .. } => {
-            assert!(reason.contains("sent nothing for"), "{reason}");
-            true
-        }
-        _ => false,
-    });
+    // If this machine stands still meanwhile, a connection may end otherwise; the next one is silent, too.
+    wait::until(
+        SOON,
+        "the silence is noticed",
+        || matches!(camera.state(), StreamState::Waiting { reason, .. } if reason.contains("sent nothing for")),
+    );
     wait::until(SOON, "it is tried again", || server.connections() >= 2);
 }
 
