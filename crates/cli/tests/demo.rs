@@ -59,10 +59,12 @@ fn check(summary: &Value, cameras: usize) {
             (&"H.264".into(), &1280.into(), &720.into())
         );
         let count = |key: &str| camera[key].as_u64().unwrap() as f64;
-        // A machine that stands still for a while costs pictures, but all are accounted for, up to a second of them.
+        // A machine that stands still for a while costs pictures, but all that were decoded are accounted for, up to a second
+        // of them. What is received before anybody wants pictures is not decoded.
         let accounted = count("frames_presented") + count("frames_dropped");
         assert!(count("frames_presented") > 0.0 && count("frames_shared") > 0.0, "{camera}");
-        assert!(accounted + 25.0 >= count("frames_received"), "{camera}");
+        assert!(accounted + 25.0 >= count("frames_decoded"), "{camera}");
+        assert!(count("frames_received") >= count("frames_decoded"), "{camera}");
         assert!(count("reconnects") <= 1.0, "{camera}");
         let (p50, p99) = (&camera["latency_ms"]["p50"], &camera["latency_ms"]["p99"]);
         assert!(p50.as_f64().unwrap() <= p99.as_f64().unwrap(), "{camera}");
