@@ -57,6 +57,9 @@ fn a_writer_gets_over_garbage() {
     drop(hostile);
     valkka_testkit::wait::until(LIMIT, "the hostile one has gone", || writer.stats().readers == 0);
     let mut reader = Reader::open(&name, shape()).unwrap();
+    while !reader.is_connected() {
+        reader.pull(Duration::from_millis(20)).unwrap();
+    }
     for _ in 0..100 {
         assert!(writer.push(Meta::default(), &[2; 20]));
     }

@@ -10,7 +10,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use valkka_shm::{Event, Reader, Shape, Writer};
 use valkka_testkit::watchdog::Watchdog;
 
-use common::{SOON, publish, pull, unique};
+use common::{SOON, meet, met, publish, pull, unique};
 
 fn shape() -> Shape {
     Shape::bytes(200, 8).unwrap()
@@ -31,8 +31,8 @@ fn it_is_set_while_there_are_frames() {
     let _watchdog = Watchdog::start(SOON);
     let name = unique("level");
     let mut writer = Writer::create(&name, shape()).unwrap();
+    let mut reader = met(&name, shape());
     publish(&mut writer, 1);
-    let mut reader = Reader::open(&name, shape()).unwrap();
     let event = Event::new().unwrap();
     reader.use_event(duplicate(&event)).unwrap();
     let now = |event: &Event| is_set(event, Duration::ZERO);
@@ -64,7 +64,7 @@ fn no_wake_is_lost() {
     let shared = Event::new().unwrap();
     let mut writer = Writer::create(&name, shape()).unwrap();
     writer.notify(duplicate(&shared)).unwrap();
-    let mut readers: Vec<_> = (0..3).map(|_| Reader::open(&name, shape()).unwrap()).collect();
+    let mut readers: Vec<_> = (0..3).map(|_| met(&name, shape())).collect();
     thread::scope(|scope| {
         for (index, reader) in readers.iter_mut().enumerate() {
             // One of them uses the event that the writer knows too, as programs do that made it before both.
@@ -101,7 +101,7 @@ fn it_works_for_writers_that_come_later() {
     for _ in 0..2 {
         let mut writer = Writer::create(&name, shape()).unwrap();
         // Nobody told this writer of the event; the reader does when it finds it.
-        assert!(reader.pull(Duration::from_secs(1)).unwrap().is_none());
+        meet(&mut reader);
         publish(&mut writer, 1);
         assert!(is_set(&event, SOON));
         assert_eq!(pull(&mut reader), 1);

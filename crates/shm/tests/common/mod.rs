@@ -12,6 +12,7 @@ use std::{env, process};
 
 use valkka_shm::{Meta, Reader, Shape, Writer};
 use valkka_testkit::process::{Child, command};
+use valkka_testkit::wait;
 
 /// For what happens at once on a machine that has time.
 pub(crate) const SOON: Duration = Duration::from_secs(60);
@@ -69,6 +70,22 @@ pub(crate) fn task() -> Option<(String, String, Shape)> {
 /// Says something to the test, on a line of its own.
 pub(crate) fn say(text: &str) {
     println!("\n{text}");
+}
+
+/// A reader that has found the writer of `name`, from which nothing has come yet.
+pub(crate) fn met(name: &str, shape: Shape) -> Reader {
+    let mut reader = Reader::open(name, shape).unwrap();
+    meet(&mut reader);
+    reader
+}
+
+/// Waits until `reader` has found its writer, from which nothing has come yet. One that a busy machine holds up is found
+/// at a later try.
+pub(crate) fn meet(reader: &mut Reader) {
+    wait::until(SOON, "the reader finds the writer", || {
+        assert!(reader.pull(Duration::from_millis(20)).unwrap().is_none());
+        reader.is_connected()
+    });
 }
 
 /// Pulls the next frame, which must come and be whole, and returns its number.
