@@ -113,6 +113,7 @@ fn check(
     window: WindowId,
     bitmap: &Bitmap,
 ) {
+    support::hold(presenter, SLOT);
     // Black first, so that the bars of the last round are not taken for those of this one.
     let black = support::plain([0; 3], 16, 16);
     show_until(presenter, display, window.number(), &black, "black", |picture| at(picture, 25, 50) == [0; 3]);

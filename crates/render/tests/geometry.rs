@@ -5,7 +5,7 @@ mod support;
 use std::time::Duration;
 
 use support::{
-    PATIENCE, RENDERINGS, SLOT, at, frame, painted, plain, presenter, show_until, wait_for, watchdog,
+    PATIENCE, RENDERINGS, SLOT, at, frame, hold, painted, plain, presenter, show_until, wait_for, watchdog,
     window_options,
 };
 use valkka_core::bitmap::{Bitmap, ColorSpec, PixelFormat};
@@ -13,6 +13,7 @@ use valkka_core::frame::{Frame, Signal};
 use valkka_core::stream::Slot;
 use valkka_core::time::WallTime;
 use valkka_render::{Area, Event, Fit, Grid, Rectangle, ViewOptions, WindowChange};
+use valkka_testkit::picture::Picture;
 use valkka_testkit::{require, wait, xvfb};
 
 const RED: [u8; 3] = [255, 0, 0];
@@ -42,6 +43,7 @@ fn letterbox_fill_and_resize() {
         let presenter = presenter(&display, rendering);
         let window = presenter.create_window(window_options(300, 300)).unwrap();
         let view = presenter.add_view(ViewOptions::new(SLOT, window)).unwrap();
+        hold(&presenter, SLOT);
         let picture = flag(400, 200);
         let shown =
             show_until(&presenter, &display, window.number(), &picture, "a letterboxed flag", |shown| {
@@ -99,6 +101,7 @@ fn rectangles_lie_over_the_picture_and_go_again() {
         let presenter = presenter(&display, rendering);
         let window = presenter.create_window(window_options(200, 200)).unwrap();
         let view = presenter.add_view(ViewOptions::new(SLOT, window)).unwrap();
+        hold(&presenter, SLOT);
         let picture = plain(RED, 200, 100);
         let over = Rectangle { line_px: 2, color: BLUE, ..Rectangle::new(0.1, 0.5, 0.9, 0.5) };
         presenter.set_rectangles(view, vec![over, Rectangle::new(0.8, 0.9, 0.2, 0.1)]).unwrap();
@@ -151,15 +154,15 @@ fn tiles_of_one_window_and_windows_in_a_window() {
                 presenter.input().put(frame(Slot::new(slot), plain(colour, 100, 100)));
             }
         };
-        feed();
         wait_for(&display, window.number(), "two tiles", |shown| {
+            feed();
             at(shown, 100, 100) == RED && at(shown, 300, 100) == BLUE
         });
         for (view, area) in views.iter().zip(grid.areas(Some(1))) {
             presenter.place_view(*view, area).unwrap();
         }
-        feed();
         wait_for(&display, window.number(), "the second tile in all of the window", |shown| {
+            feed();
             at(shown, 105, 100) == BLUE && at(shown, 295, 100) == BLUE && at(shown, 50, 100) == BLACK
         });
         // A window of its own in the corner, which hides what is below.
@@ -167,8 +170,10 @@ fn tiles_of_one_window_and_windows_in_a_window() {
             valkka_render::WindowOptions { parent: Some(window), x: 150, y: 50, ..window_options(100, 100) };
         let inner = presenter.create_window(options).unwrap();
         presenter.add_view(ViewOptions::new(Slot::new(1), inner)).unwrap();
-        feed();
-        wait_for(&display, inner.number(), "the inner window", |shown| at(shown, 50, 50) == RED);
+        wait_for(&display, inner.number(), "the inner window", |shown| {
+            feed();
+            at(shown, 50, 50) == RED
+        });
         presenter.remove_window(inner).unwrap();
         wait_for(&display, window.number(), "what was below the inner window", |shown| {
             feed();
@@ -190,12 +195,13 @@ fn the_placeholder_stands_in_before_the_stream_and_after_it() {
         wait_for(&display, window.number(), "the fallback", |shown| at(shown, 50, 50) == GREEN);
         presenter.set_placeholder(SLOT, Some(plain(BLUE, 10, 10))).unwrap();
         wait_for(&display, window.number(), "the placeholder", |shown| at(shown, 50, 50) == BLUE);
-        presenter.input().put(frame(SLOT, plain(RED, 10, 10)));
-        wait_for(&display, window.number(), "the stream", |shown| at(shown, 50, 50) == RED);
+        // Again and again, for a slot is dead soon.
+        let is_red = |shown: &Picture| at(shown, 50, 50) == RED;
+        let red = plain(RED, 10, 10);
+        show_until(&presenter, &display, window.number(), &red, "the stream", is_red);
         // No more frames: it is dead after two seconds.
         wait_for(&display, window.number(), "the placeholder again", |shown| at(shown, 50, 50) == BLUE);
-        presenter.input().put(frame(SLOT, plain(RED, 10, 10)));
-        wait_for(&display, window.number(), "the stream again", |shown| at(shown, 50, 50) == RED);
+        show_until(&presenter, &display, window.number(), &red, "the stream again", is_red);
         // The source says that it is gone.
         let offline = Signal::Offline("unplugged".into());
         presenter.input().put(Frame::signal(SLOT, WallTime::default(), offline));

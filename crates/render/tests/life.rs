@@ -7,12 +7,13 @@ use std::thread;
 use std::time::Duration;
 
 use support::{
-    PATIENCE, RENDERINGS, SLOT, at, frame, options, plain, presenter, stats, watchdog, window_options,
+    PATIENCE, RENDERINGS, SLOT, at, frame, hold, options, plain, presenter, stats, watchdog, window_options,
 };
 use valkka_core::stream::Slot;
 use valkka_render::{
     Error, Event, OutputKind, Presenter, PresenterOptions, Rendering, ViewOptions, WindowOptions,
 };
+use valkka_testkit::picture::Picture;
 use valkka_testkit::{require, wait, xvfb};
 
 const RED: [u8; 3] = [255, 0, 0];
@@ -35,6 +36,7 @@ fn twenty_four_windows_show_one_slot_and_none_is_dropped() {
             })
             .collect();
         presenter.input().put(frame(SLOT, plain(RED, 320, 180)));
+        hold(&presenter, SLOT);
         for window in windows {
             support::wait_for(&display, window.number(), "red", |shown| {
                 at(shown, 0, 0) == RED && at(shown, 191, 107) == RED
@@ -74,6 +76,7 @@ fn screens_of_a_display_are_told_apart() {
         let window = second.create_window(window_options(100, 100)).unwrap();
         second.add_view(ViewOptions::new(SLOT, window)).unwrap();
         second.input().put(frame(SLOT, plain(RED, 10, 10)));
+        hold(&second, SLOT);
         support::wait_for(&display, window.number(), "red on the second screen", |shown| {
             at(shown, 50, 50) == RED
         });
@@ -127,6 +130,7 @@ fn a_server_that_dies_takes_the_windows_but_not_us() {
         let window = presenter.create_window(window_options(100, 100)).unwrap();
         presenter.add_view(ViewOptions::new(SLOT, window)).unwrap();
         presenter.input().put(frame(SLOT, plain(RED, 10, 10)));
+        hold(&presenter, SLOT);
         support::wait_for(&display, window.number(), "red", |shown| at(shown, 50, 50) == RED);
         display.server().kill().unwrap();
         wait::until(PATIENCE, "the event that the display is lost", || {
@@ -148,8 +152,8 @@ fn a_frozen_server_holds_nobody_up_and_is_caught_up_with() {
     let window = presenter.create_window(window_options(400, 300)).unwrap();
     presenter.add_view(ViewOptions::new(SLOT, window)).unwrap();
     let sink = presenter.input();
-    sink.put(frame(SLOT, plain(RED, 10, 10)));
-    support::wait_for(&display, window.number(), "red", |shown| at(shown, 50, 50) == RED);
+    let is_red = |shown: &Picture| at(shown, 50, 50) == RED;
+    support::show_until(&presenter, &display, window.number(), &plain(RED, 10, 10), "red", is_red);
     display.server().freeze().unwrap();
     wait::until(PATIENCE, "pictures are dropped because the server does not take them", || {
         sink.put(frame(SLOT, plain(RED, 10, 10)));
@@ -202,6 +206,7 @@ fn the_null_output_shows_everything_to_nobody() {
     let view = presenter.add_view(ViewOptions::new(SLOT, window)).unwrap();
     for slot in [SLOT, Slot::new(2)] {
         presenter.input().put(frame(slot, plain(RED, 10, 10)));
+        hold(&presenter, slot);
     }
     wait::until(PATIENCE, "the picture is counted", || seen.presented.get() == 1);
     assert_eq!((unseen.presented.get(), unseen.present_dropped.get()), (0, 0));

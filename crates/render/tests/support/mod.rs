@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use valkka_core::bitmap::{Bitmap, ColorMatrix, ColorRange, ColorSpec, PixelFormat};
 use valkka_core::clock::SystemClock;
-use valkka_core::frame::{Body, Frame, FrameTime};
+use valkka_core::frame::{Body, Frame, FrameTime, Signal};
 use valkka_core::stream::{Slot, Track};
 use valkka_render::{Presenter, PresenterOptions, Rendering, WindowOptions};
 use valkka_testkit::picture::Picture;
@@ -53,6 +53,12 @@ pub fn frame(slot: Slot, bitmap: Bitmap) -> Frame {
     let now = SystemClock.now();
     let time = FrameTime { arrival: now, wall: now, ..FrameTime::default() };
     Frame { slot, track: Track::default(), time, body: Body::Bitmap(bitmap) }
+}
+
+/// Has the last picture of a slot stay. Otherwise it goes two seconds after it came, before a busy machine has looked at
+/// it.
+pub fn hold(presenter: &Presenter, slot: Slot) {
+    presenter.input().put(Frame::signal(slot, SystemClock.now(), Signal::End));
 }
 
 /// A picture of one colour.
