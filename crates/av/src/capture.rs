@@ -121,19 +121,19 @@ impl<'a> Session<'a> {
         let mut last = Instant::now();
         while !stop.is_stopped() {
             let left = silence.saturating_sub(last.elapsed());
-            if left.is_zero() {
-                return Err(SourceError::Silent { host: self.device.path.clone(), silence });
-            }
             // Rounded up, so that it does not spin through the last millisecond.
             let shot = capture.read(woken.as_fd(), left.max(LEAST_WAIT).min(LONGEST_WAIT));
             let shot = shot.map_err(|cause| SourceError::Io { what: self.device.path.clone(), cause })?;
-            if let Some(shot) = shot {
-                if !shot.data.is_empty() {
-                    last = Instant::now();
-                }
-                if let Some(frame) = self.take(&shot) {
-                    sink.put(frame);
-                }
+            if shot.as_ref().is_some_and(|shot| !shot.data.is_empty()) {
+                last = Instant::now();
+            } else if left.is_zero() {
+                // Looked for in vain even now: it is not we who were held up.
+                return Err(SourceError::Silent { host: self.device.path.clone(), silence });
+            }
+            if let Some(shot) = shot
+                && let Some(frame) = self.take(&shot)
+            {
+                sink.put(frame);
             }
         }
         Ok(())

@@ -43,9 +43,10 @@ fn child() {
         Capture::new(SourceRequest { slot: Slot::new(1), url: StreamUrl::from(device), options })
     };
     match what.as_str() {
-        "stops" => capture(source(Duration::from_millis(300)), Some(50)),
-        "is stopped" => wait_for_stop(source(Duration::from_secs(3600))),
-        _ => capture(source(Duration::from_millis(300)), None),
+        "stops" => capture(source(SOON * 2), Some(50)),
+        "is stopped" => wait_for_stop(source(SOON * 2)),
+        "falls silent" => capture(source(Duration::from_millis(300)), None),
+        _ => capture(source(SOON * 2), None),
     }
 }
 
@@ -243,7 +244,7 @@ fn what_is_unplugged_or_falls_silent_ends() {
     let lines = Case { fault: "unplugged:5", ..PLAIN }.run(&directory, Codec::H264);
     assert_eq!(lines.last().unwrap(), &format!("error: reading {DEVICE} failed: No such device"));
     assert_eq!(lines.len(), 3, "{lines:?}");
-    let lines = Case { fault: "silent:5", ..PLAIN }.run(&directory, Codec::H264);
+    let lines = Case { what: "falls silent", fault: "silent:5", ..PLAIN }.run(&directory, Codec::H264);
     assert_eq!(lines.last().unwrap(), &format!("error: {DEVICE} sent nothing for 0.3 s"));
     let lines = Case { what: "stops", fault: "torn:0", ..PLAIN }.run(&directory, Codec::H264);
     assert!(lines[1].contains("lost 1"), "{}", lines[1]);

@@ -1,11 +1,10 @@
 //! Servers and networks that misbehave: a clear error within its deadline, and nothing else.
 #![allow(clippy::unwrap_used, reason = "a test fails where something is missing")]
 
-use std::net::{Ipv4Addr, TcpListener};
 use std::time::Duration;
 
 use valkka_core::source::{SourceError, SourceOptions, Transport};
-use valkka_testkit::fake::{Method, Script, Server};
+use valkka_testkit::fake::{Method, Nobody, Script, Server};
 use valkka_testkit::gst::{self, Launch, RtspServer};
 use valkka_testkit::lossy::{Impairment, Proxy};
 use valkka_testkit::require;
@@ -26,9 +25,14 @@ fn options() -> SourceOptions {
     }
 }
 
-fn error_of(script: Script) -> SourceError {
+/// The same for who waits for an answer, however slow the machine is.
+fn patient() -> SourceOptions {
+    SourceOptions { connect_timeout: LIMIT, silence_timeout: LIMIT, ..options() }
+}
+
+fn error_of(script: Script, options: SourceOptions) -> SourceError {
     let server = Server::spawn(script).unwrap();
-    let error = Receiving::start(&server.url_with("user", "s3cret"), options()).end().unwrap_err();
+    let error = Receiving::start(&server.url_with("user", "s3cret"), options).end().unwrap_err();
     assert!(!format!("{error} {error:?}").contains("s3cret"));
     let host = server.address().to_string();
     assert!(error.to_string().contains(&host), "{error} does not name {host}");
@@ -38,11 +42,11 @@ fn error_of(script: Script) -> SourceError {
 #[test]
 fn no_host_and_no_server() {
     let _watchdog = Watchdog::start(LIMIT);
-    let end = |url: &str| Receiving::start(url, options()).end().unwrap_err();
+    let end = |url: &str| Receiving::start(url, patient()).end().unwrap_err();
     assert_eq!(end("rtsp://no-such-host.invalid/1").to_string(), "no such host: no-such-host.invalid");
-    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
-    let error = end(&format!("rtsp://127.0.0.1:{port}/1"));
-    let refused = format!("cannot connect to 127.0.0.1:{port}: Connection refused");
+    let nobody = Nobody::new().unwrap();
+    let error = end(&nobody.url());
+    let refused = format!("cannot connect to {}: Connection refused", nobody.address());
     assert!(
         matches!(error, SourceError::Connect { .. }) && error.to_string().starts_with(&refused),
         "{error}"
@@ -56,11 +60,11 @@ fn no_host_and_no_server() {
 fn silence_has_an_end_at_every_step() {
     let _watchdog = Watchdog::start(LIMIT);
     for method in [Method::Describe, Method::Setup, Method::Play] {
-        let error = error_of(Script::Ignores(method));
+        let error = error_of(Script::Ignores(method), options());
         assert!(matches!(error, SourceError::Silent { .. }), "{method:?}: {error}");
     }
     for pictures in [0, 5] {
-        let error = error_of(Script::SilentAfter { pictures });
+        let error = error_of(Script::SilentAfter { pictures }, options());
         assert!(matches!(error, SourceError::Silent { .. }), "{pictures} pictures: {error}");
     }
 }
@@ -70,12 +74,13 @@ fn refusals_are_told_with_their_words() {
     let _watchdog = Watchdog::start(LIMIT);
     for (method, name) in [(Method::Describe, "DESCRIBE"), (Method::Setup, "SETUP"), (Method::Play, "PLAY")] {
         for code in [404, 454, 500, 503] {
-            let error = error_of(Script::Refuses(method, code)).to_string();
+            let error = error_of(Script::Refuses(method, code), patient()).to_string();
             assert!(error.contains(&format!("answered {name} with {code} Refused")), "{error}");
         }
     }
-    assert!(matches!(error_of(Script::AlwaysUnauthorized), SourceError::Unauthorized { .. }));
-    let error = error_of(Script::NoTracks);
+    let error = error_of(Script::AlwaysUnauthorized, patient());
+    assert!(matches!(error, SourceError::Unauthorized { .. }), "{error}");
+    let error = error_of(Script::NoTracks, patient());
     assert!(matches!(error, SourceError::NoTrack { .. }), "{error}");
 }
 
@@ -97,7 +102,7 @@ fn what_is_no_rtsp_is_an_error_and_no_more() {
         Script::EndlessLine,
         Script::GarbageAfterPlay,
     ] {
-        let error = error_of(script);
+        let error = error_of(script, options());
         println!("{script:?}: {error}");
     }
 }
@@ -106,7 +111,7 @@ fn what_is_no_rtsp_is_an_error_and_no_more() {
 fn broken_packets_do_not_end_the_stream() {
     let _watchdog = Watchdog::start(LIMIT);
     let server = Server::spawn(Script::BrokenPackets).unwrap();
-    let receiving = Receiving::start(&server.url(), options());
+    let receiving = Receiving::start(&server.url(), patient());
     receiving.take(0, 50);
     receiving.stop().unwrap();
 }
@@ -131,8 +136,9 @@ fn datagrams_that_never_come_are_silence() {
         Impairment { lost: 1.0, ..Impairment::default() },
     );
     let proxy = proxy.unwrap();
-    let options = SourceOptions { silence_timeout: Duration::from_secs(2), ..SourceOptions::default() };
-    let error = Receiving::start(&proxy.url("/1"), options.clone()).end().unwrap_err();
+    let options = SourceOptions { connect_timeout: LIMIT, ..SourceOptions::default() };
+    let impatient = SourceOptions { silence_timeout: Duration::from_secs(2), ..options.clone() };
+    let error = Receiving::start(&proxy.url("/1"), impatient).end().unwrap_err();
     assert!(error.to_string().ends_with("sent nothing for 2 s"), "{error}");
     // The cable is pulled in mid-stream.
     proxy.set_impairment(Impairment::default());

@@ -336,7 +336,7 @@ fn any_thread_may_steer_while_frames_flow() {
     assert!(failures.lock().unwrap().is_empty());
 }
 
-/// Not a test of its own: the process that the test below kills. It records in real time.
+/// Not a test of its own: the process that the test below kills.
 #[test]
 #[ignore = "the next test runs it"]
 fn the_process_that_is_killed() {
@@ -344,13 +344,9 @@ fn the_process_that_is_killed() {
     let frames = clip(&Clip { audio: true, ..Clip::default() });
     let (recorder, _events) = recorder(RecorderOptions::default());
     recorder.activate(PathBuf::from(file), None).unwrap();
-    for round in 0..100 {
-        for frame in later(&frames, round * 4) {
-            recorder.put(frame);
-            thread::sleep(Duration::from_millis(1));
-        }
-        println!("round {round}");
-    }
+    (0..3).for_each(|round| feed(&recorder, &later(&frames, round * 4)));
+    println!("all is handed over");
+    thread::sleep(LIMIT);
 }
 
 #[test]
@@ -365,9 +361,12 @@ fn what_was_recorded_before_a_kill_can_be_played() {
     command.args(["--ignored", "--exact", "the_process_that_is_killed", "--nocapture"]);
     command.env("VALKKA_TEST_RECORDING", &file);
     let mut child = Child::spawn(command).unwrap();
-    child.wait_line(Duration::from_secs(60), |line| line.contains("round 2").then_some(())).unwrap();
+    let handed_over = |line: &str| line.contains("all is handed over").then_some(());
+    child.wait_line(Duration::from_secs(60), handed_over).unwrap();
+    // Of the twelve seconds, at most the last one is missing, without anything more to come; then it is killed.
+    let is_there = || times_ms(&file, 0).last().is_some_and(|&last| last >= 10_000);
+    wait::until(Duration::from_secs(60), "what was recorded is in the file", is_there);
     child.kill().unwrap();
-    // Twelve seconds were recorded; at most the last one is missing, and what waited in the queue.
     let times = times_ms(&file, 0);
     assert!(times.last().is_some_and(|&last| last >= 10_000), "{:?}", times.last());
     let mut command = media::ffmpeg().unwrap();

@@ -12,12 +12,12 @@ use valkka_testkit::watchdog::Watchdog;
 
 mod common;
 use common::decode;
-use common::receiver::Receiving;
+use common::receiver::{Receiving, patient};
 
 #[test]
 fn rtsps_is_received_and_its_failures_are_said() {
     require!(gst::available(), process::available("openssl"), process::available("/usr/bin/python3"));
-    let _watchdog = Watchdog::start(Duration::from_secs(120));
+    let _watchdog = Watchdog::start(Duration::from_secs(300));
     let server = RtspServer::builder().tcp_only().mount("/1", Launch::h264_bars(320, 180)).spawn().unwrap();
     let directory = TempDir::new().unwrap();
     let (key, certificate) = (directory.join("key.pem"), directory.join("certificate.pem"));
@@ -28,9 +28,9 @@ fn rtsps_is_received_and_its_failures_are_said() {
     let mut python = process::command("/usr/bin/python3").unwrap();
     python.args(["-c", TERMINATOR]).arg(&key).arg(&certificate).arg(server.port().to_string());
     let terminator = Child::spawn(python).unwrap();
-    let port: u16 = terminator.wait_line(Duration::from_secs(30), |line| line.parse().ok()).unwrap();
+    let port: u16 = terminator.wait_line(Duration::from_secs(60), |line| line.parse().ok()).unwrap();
 
-    let receiving = Receiving::start(&format!("rtsps://127.0.0.1:{port}/1"), SourceOptions::default());
+    let receiving = Receiving::start(&format!("rtsps://127.0.0.1:{port}/1"), patient());
     assert!(decode(&receiving.take(0, 60)).len() >= 30);
     receiving.stop().unwrap();
 

@@ -1,8 +1,8 @@
 //! The decoder as a worker: decodes when told to, keeps up or says so, frees what it took.
 #![allow(clippy::unwrap_used, reason = "a test fails where something is missing")]
 
-use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use valkka_av::{Decoder, DecoderOptions};
@@ -48,6 +48,7 @@ fn pictures_until_end(frames: &Receiver<Frame>) -> usize {
 #[test]
 fn nothing_is_decoded_until_it_is_told() {
     require!(media::available());
+    let _alone = alone();
     let _watchdog = Watchdog::start(LIMIT);
     let clip = Clip { seconds: 2, audio: true, width: 320, height: 180, ..Clip::default() };
     let frames = read_all(&clip.file().unwrap());
@@ -75,10 +76,11 @@ fn nothing_is_decoded_until_it_is_told() {
 #[test]
 fn what_it_cannot_keep_up_with_is_dropped_to_a_key_frame_and_counted() {
     require!(media::available());
+    let _alone = alone();
     let _watchdog = Watchdog::start(LIMIT);
     let frames = read_all(&Clip { seconds: 4, width: 320, height: 180, ..Clip::default() }.file().unwrap());
     let (go_tx, go_rx) = mpsc::channel::<()>();
-    let go_rx = std::sync::Mutex::new(go_rx);
+    let go_rx = Mutex::new(go_rx);
     let (tx, rx) = mpsc::channel();
     let stats = Arc::new(StreamStats::default());
     // A consumer that is stuck until it is let go.
@@ -111,6 +113,7 @@ fn what_it_cannot_keep_up_with_is_dropped_to_a_key_frame_and_counted() {
 #[test]
 fn decoders_come_and_go_without_a_leak() {
     require!(media::available());
+    let _alone = alone();
     let _watchdog = Watchdog::start(LIMIT);
     let frames = read_all(&Clip { seconds: 1, ..Clip::default() }.file().unwrap());
     let round = || {
@@ -130,6 +133,7 @@ fn decoders_come_and_go_without_a_leak() {
 #[test]
 fn pictures_outlive_their_decoder() {
     require!(media::available());
+    let _alone = alone();
     let _watchdog = Watchdog::start(LIMIT);
     let frames = read_all(&Clip { seconds: 1, ..Clip::default() }.file().unwrap());
     let (decoder, rx, _) = spawn(DecoderOptions { capacity: 100, ..DecoderOptions::default() });
@@ -143,6 +147,12 @@ fn pictures_outlive_their_decoder() {
     for (picture, wanted) in pictures.iter().zip(&wanted) {
         assert_eq!(common::packed(picture.bitmap().unwrap()), common::packed(wanted.bitmap().unwrap()));
     }
+}
+
+/// One test at a time: the memory of all of them is looked at.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn resident_bytes() -> usize {

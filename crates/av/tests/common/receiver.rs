@@ -10,6 +10,11 @@ use valkka_core::source::{Source as _, SourceError, SourceOptions, SourceRequest
 use valkka_core::stream::Slot;
 use valkka_core::worker::Worker;
 
+/// The defaults, but for a server that a busy machine holds up before it answers.
+pub(crate) fn patient() -> SourceOptions {
+    SourceOptions { connect_timeout: LIMIT, ..SourceOptions::default() }
+}
+
 /// An [`AvSource`] on a thread of its own.
 pub(crate) struct Receiving {
     frames: Receiver<Frame>,
@@ -41,6 +46,28 @@ impl Receiving {
             Err(SourceError::Silent { .. }) => Self::start(url, options.clone()).take(track, count),
             taken => taken.unwrap(),
         }
+    }
+
+    /// Connects by `start` and takes the frames up to the `count`th packet of the first track, until no more packets are
+    /// lost than `allowed` says, which is asked afterwards. The system's buffers overflow where the machine is busy, but
+    /// not time after time.
+    pub(crate) fn take_whole(
+        count: usize,
+        start: impl Fn() -> Self,
+        allowed: impl Fn() -> u64,
+    ) -> (Vec<Frame>, u64) {
+        let mut heard = (Vec::new(), 0);
+        for _ in 0..ATTEMPTS {
+            let receiving = start();
+            let frames = receiving.take(0, count);
+            receiving.stop().unwrap();
+            let lost = frames.iter().filter_map(Frame::packet).map(|packet| u64::from(packet.lost)).sum();
+            heard = (frames, lost);
+            if lost <= allowed() {
+                break;
+            }
+        }
+        heard
     }
 
     /// The next frame.
@@ -81,6 +108,8 @@ impl Receiving {
         self.end()
     }
 }
+
+const ATTEMPTS: usize = 5;
 
 /// A watchdog more than a limit.
 const LIMIT: Duration = Duration::from_secs(60);
