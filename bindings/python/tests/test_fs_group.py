@@ -191,6 +191,9 @@ def test_reports_from_before_a_seek_are_passed_over(group: Open) -> None:
     one.clearTime()
     one._onTime(START + 2_000)
     assert one.getCurrentTime() == 0 and times == []
+    one._onLimits((START, START + 20_000))
+    one.seek(START + 10_000)
+    assert one.current_blocks, "what was in memory before is not taken for what is"
 
 
 def test_blocks_are_asked_for_once(group: Open, poll: Poll) -> None:

@@ -252,7 +252,8 @@ class FSGroup:
             self.cacher.seekStreamsCall(ms, False)
             if self.playing:
                 self.cacher.playStreamsCall()
-            if always or not self.withinCached(ms, self.timetolerance):
+            # Where nothing was asked for, nothing is in memory: a report of what was there before was still on its way.
+            if always or not self._asked or not self.withinCached(ms, self.timetolerance):
                 self.request(ms)
             return True
 
