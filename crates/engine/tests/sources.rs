@@ -65,11 +65,48 @@ fn every_link_leads_to_a_file() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+#[test]
+fn every_test_that_proves_what_a_fault_does_is_there() {
+    let root = root();
+    let faults = fs::read_to_string(root.join("docs/faults.md")).unwrap();
+    let (mut wrong, mut tests, mut usual) = (Vec::new(), 0, None);
+    for line in faults.lines() {
+        // Tests that name no crate are in the folder that their section names.
+        if line.starts_with("## ") {
+            usual = None;
+        } else if let Some(rest) = line.strip_prefix("These tests are in `") {
+            usual = rest.split('`').next().map(PathBuf::from);
+        }
+        let Some(proof) = line.strip_suffix(" |").and_then(|row| row.rsplit(" | ").next()) else { continue };
+        for place in proof.split("; ") {
+            let mut parts = place.split('`');
+            let of = parts.next().unwrap_or_default().trim_end_matches([':', ' ']);
+            let folder =
+                if of.is_empty() { usual.clone() } else { Some(format!("crates/{of}/tests").into()) };
+            let (Some(folder), Some(file)) = (folder, parts.next()) else { continue };
+            let text = fs::read_to_string(root.join(&folder).join(file)).unwrap_or_default();
+            // What is between the names is ", ", and what follows them is prose.
+            let names = parts.filter(|name| name.len() > 5 && !name.contains([' ', '=']));
+            for name in std::iter::once("").chain(names) {
+                tests += 1;
+                if text.is_empty() || !(name.is_empty() || text.contains(&format!(" {name}("))) {
+                    wrong.push(format!("{}/{file}: {name}: no such test", folder.display()));
+                }
+            }
+        }
+    }
+    assert!(tests > 50, "tests are named");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
+}
+
 /// Every file of the repository with one of these extensions, as far as it is text.
 fn texts(extensions: &[&str]) -> Vec<(PathBuf, String)> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap();
     let mut files = Vec::new();
-    walk(&root, &mut files);
+    walk(&root(), &mut files);
     assert!(files.len() > 50, "the repository has files");
     let wanted = |path: &PathBuf| {
         let extension = path.extension().unwrap_or_default().to_str().unwrap_or_default();
