@@ -272,7 +272,7 @@ impl State {
             return;
         }
         self.first_packet.get_or_insert_with(Instant::now);
-        let media = self.timeline.place(frame.time.media, frame.time.arrival);
+        let media = self.timeline.place(index, frame.time.media, frame.time.arrival);
         let payload = if packet.keyframe { &packet.payload[..] } else { &[] };
         self.follow(index, &packet.params, payload);
         let Some(track) = self.tracks.get_mut(&index) else { return };
