@@ -21,7 +21,7 @@ use retina::codec::{CodecItem, FrameFormat, ParameterSetInsertion, aac, h26x};
 use tokio::net::TcpStream;
 use tokio::runtime::Builder;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
-use tracing::{debug, trace};
+use tracing::{debug, trace, warn};
 use valkka_core::clock::SystemClock;
 use valkka_core::frame::{Frame, Signal};
 use valkka_core::sink::Sink;
@@ -36,7 +36,7 @@ use self::track::LiveTrack;
 use crate::opener::{Received, TaskSource};
 
 /// Receives `rtsp://` over TCP: H.264, H.265, MJPEG, AAC and G.711. Tracks of other codecs are skipped, and
-/// listed with the reason in [`StreamInfo`].
+/// listed with the reason in [`StreamInfo`]; the log says so once.
 ///
 /// From the resolution of the name to the answer to PLAY it takes at most
 /// [`connect_timeout`](valkka_core::source::SourceOptions::connect_timeout); after that, at most
@@ -46,12 +46,14 @@ pub struct RtspTcp {
     request: SourceRequest,
     /// Set when the camera was not to be reached; see [`Self::reach`].
     doubtful: bool,
+    /// What is left out has been said.
+    was_online: bool,
 }
 
 impl RtspTcp {
     /// A source for `request`, which connects when it is run.
     pub fn new(request: SourceRequest) -> Self {
-        Self { request, doubtful: false }
+        Self { request, doubtful: false, was_online: false }
     }
 
     async fn receive(&mut self, sink: &dyn Sink) -> SourceError {
@@ -76,6 +78,7 @@ impl RtspTcp {
             }
         };
         self.doubtful = false;
+        self.was_online = true;
         let silence = self.request.options.silence_timeout;
         match play(&mut session, &mut tracks, sink, &self.request.url, silence).await {
             Ok(error) => {
@@ -171,6 +174,14 @@ impl RtspTcp {
             .and_then(Session::demuxed)
             .map_err(|error| translate(&error, Step::Play, url))?;
         debug!(host, ?infos, "online over TCP");
+        if !self.was_online {
+            for (info, reason) in infos.iter().filter_map(|info| Some((info, info.skipped.as_ref()?))) {
+                let medium = &info.medium[..];
+                if matches!(medium, "video" | "image") || medium == "audio" && options.audio {
+                    warn!(host, track = %info.track, reason, "a track is left out");
+                }
+            }
+        }
         let info = StreamInfo { transport: "tcp".into(), server, tracks: infos };
         sink.put(Frame::signal(*slot, SystemClock.now(), Signal::Online(Arc::new(info))));
         Ok((session, tracks))
