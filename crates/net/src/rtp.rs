@@ -8,6 +8,7 @@
 //!
 //! A further codec is a file here and a line in [`format::FORMATS`].
 
+mod capture_clock;
 pub(crate) mod format;
 mod rtcp;
 mod timeline;
@@ -23,6 +24,7 @@ mod h26x;
 mod jpeg;
 mod opus;
 
+pub(crate) use capture_clock::CaptureClock;
 pub(crate) use format::Encoding;
 pub(crate) use rtcp::{ReportBlock, is_rtcp, report_blocks, report_id};
 pub(crate) use timeline::Timeline;

@@ -9,6 +9,10 @@
 //! frame with a picture at once, and one that does not keep up falls out of the ring at its far end and goes on at
 //! the last key frame: it loses whole groups of pictures, never half a picture, and nobody else notices.
 //!
+//! Sender reports tell viewers when pictures were taken, by the camera's clock where it tells
+//! ([`FrameTime::capture`](valkka_core::frame::FrameTime::capture)). They come when a viewer begins to play, and every few
+//! seconds, also while the source brings nothing.
+//!
 //! Over UDP a viewer gets 16 packets per millisecond or two, its first group of pictures too: a key frame sent at
 //! once overflows the receive buffers of simple clients.
 //!
@@ -54,6 +58,7 @@ mod mount;
 mod multicast;
 mod pace;
 mod peer;
+mod pulse;
 mod range;
 mod reception;
 mod request;
@@ -114,7 +119,7 @@ pub struct ServerOptions {
     /// Connections from the same address at the same time, in the same way. A network of /64 counts as one IPv6 address.
     pub max_connections_per_peer: usize,
     /// A viewer that gives no sign of life (requests, RTCP, or reading what it is sent over TCP) for so long is
-    /// closed.
+    /// closed. While its stream brings nothing it need not give any; what counts then is its connection.
     pub session_timeout: Duration,
     /// A connection without a session is closed when it has sent nothing for so long.
     pub idle_timeout: Duration,
@@ -270,7 +275,7 @@ impl Server {
     /// # Errors
     /// If something is mounted there, or `path` is no path.
     pub fn mount(&self, path: &str) -> Result<Mount, MountError> {
-        Mount::new(path, &self.shared.registry, self.shared.options.kept_bytes, &self.handle)
+        Mount::new(path, &self.shared.registry, &self.shared.options, &self.handle)
     }
 
     /// Asks the [`Gatekeeper`] again whether those who watch still may, and closes the connections of those who may

@@ -1,10 +1,10 @@
 //! One track as it is sent: the same packets for all viewers.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use valkka_core::codec::CodecParams;
-use valkka_core::frame::{FrameTime, Packet};
+use valkka_core::frame::Packet;
 use valkka_core::time::{MediaTime, WallTime};
 
 use super::format::{Encoding, Format, PacketizeError};
@@ -27,7 +27,6 @@ pub(crate) struct RtpTrack {
     octets: u32,
     /// The last moment of which the RTP time stamp is known, and when it was learned.
     moment: Option<(WallTime, u32, Instant)>,
-    reported: Option<Instant>,
 }
 
 impl RtpTrack {
@@ -47,7 +46,6 @@ impl RtpTrack {
             packets: 0,
             octets: 0,
             moment: None,
-            reported: None,
         })
     }
 
@@ -87,12 +85,12 @@ impl RtpTrack {
         goes_on
     }
 
-    /// Cuts one access unit into packets. `media` is its time on the viewers' timeline.
+    /// Cuts one access unit into packets. `media` is its time on the viewers' timeline, `moment` when it was captured.
     pub(crate) fn packetize(
         &mut self,
         packet: &Packet,
         media: MediaTime,
-        time: &FrameTime,
+        moment: Option<WallTime>,
     ) -> Result<Unit, PacketizeError> {
         let timestamp = self.timestamp(media);
         let first_sequence = self.sequence;
@@ -110,22 +108,16 @@ impl RtpTrack {
         result?;
         self.packets = self.packets.wrapping_add(written.0);
         self.octets = self.octets.wrapping_add(written.1);
-        if time.wall != WallTime::default() {
-            self.moment = Some((time.wall, timestamp, Instant::now()));
+        if let Some(moment) = moment {
+            self.moment = Some((moment, timestamp, Instant::now()));
         }
         let kind = UnitKind::Media { keyframe: packet.keyframe, sequence: first_sequence, timestamp };
         Ok(Unit::new(self.index, kind, framed))
     }
 
-    /// A sender report, if the last is long ago.
-    pub(crate) fn due_report(&mut self) -> Option<Unit> {
-        let now = Instant::now();
-        if self.reported.is_some_and(|last| now.duration_since(last) < REPORT_INTERVAL) {
-            return None;
-        }
-        let report = self.report()?;
-        self.reported = Some(now);
-        Some(report)
+    /// Whether there is anything to report.
+    pub(crate) fn can_report(&self) -> bool {
+        self.moment.is_some()
     }
 
     /// A sender report; `None` while no moment is known.
@@ -172,9 +164,6 @@ const FIRST_DYNAMIC: u8 = 96;
 /// together (RFC 3550, section 6.5.1).
 const NAME: &str = "valkka";
 
-/// Sender reports come so often.
-const REPORT_INTERVAL: Duration = Duration::from_secs(5);
-
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
@@ -203,25 +192,24 @@ mod tests {
         let media = MediaParams::Audio(AudioParams { sample_rate_hz: 8000, channels: 1 });
         let params = Arc::new(CodecParams { codec: Codec::PcmMulaw, media, extra: Bytes::new() });
         let mut track = RtpTrack::new(0, &params, &[]).unwrap();
-        assert!(track.report().is_none());
+        assert!(track.report().is_none() && !track.can_report());
         let packet =
             Packet { params, payload: Payload::copy_from_slice(&[0; 3000]), keyframe: true, lost: 0 };
-        let time = FrameTime { wall: WallTime::from_micros(1), ..FrameTime::default() };
+        let moment = WallTime::from_micros(1);
         let mut sequences = Vec::new();
         for _ in 0..2 {
-            let unit = track.packetize(&packet, MediaTime::default(), &time).unwrap();
+            let unit = track.packetize(&packet, MediaTime::default(), Some(moment)).unwrap();
             sequences.extend(unit.packets().map(|p| u16::from_be_bytes([p[2], p[3]])));
         }
         assert!(sequences.windows(2).all(|pair| pair[1] == pair[0].wrapping_add(1)));
-        let report = track.due_report().unwrap();
+        let report = track.report().unwrap();
         let report = report.packets().next().unwrap();
         assert_eq!(report[20..28], [0, 0, 0, 6, 0, 0, 0x17, 0x70]);
         // It tells the moment at which it was made, by both clocks.
         let ntp = u64::from_be_bytes(report[8..16].try_into().unwrap());
-        let since = WallTime::from_ntp(ntp).micros_since(time.wall);
+        let since = WallTime::from_ntp(ntp).micros_since(moment);
         let timestamp = u32::from_be_bytes(report[16..20].try_into().unwrap());
         let ticks = timestamp.wrapping_sub(track.timestamp(MediaTime::default()));
         assert!((i64::from(ticks) - since * 8000 / 1_000_000).abs() <= 1, "{ticks} ticks, {since} µs");
-        assert!(track.due_report().is_none());
     }
 }

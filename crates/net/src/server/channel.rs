@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, watch};
+use tokio::time::{MissedTickBehavior, interval};
 use tracing::{debug, warn};
 use valkka_core::codec::CodecParams;
 use valkka_core::frame::{Body, Frame, Packet, Signal};
@@ -13,8 +14,9 @@ use valkka_core::gop::GopRing;
 use valkka_core::lock::lock;
 use valkka_core::source::StreamInfo;
 
-use crate::rtp::{RtpTrack, Timeline, Unit, UnitKind};
+use crate::rtp::{CaptureClock, RtpTrack, Timeline, Unit, UnitKind};
 use crate::server::describe::{Description, TrackDescription};
+use crate::server::pulse::Pulse;
 use crate::server::track_set::{MAX_TRACKS, TrackSet};
 
 /// A mount as its viewers and the server's thread see it. Frames are put in by any thread.
@@ -25,6 +27,8 @@ pub(super) struct Channel {
     place: u32,
     /// Tells its descriptions from those of other streams.
     id: u32,
+    /// Sender reports are made so often.
+    report_interval: Duration,
     state: Mutex<State>,
     /// Something has changed. Woken by the thread that puts frames; waited for by [`Self::fan_out`] alone, so that
     /// the thread that puts frames wakes one task and not as many as there are viewers.
@@ -50,8 +54,14 @@ struct State {
     /// The tracks the source has announced, if it has.
     announced: Option<Vec<u8>>,
     first_packet: Option<Instant>,
+    pulse: Pulse,
     timeline: Timeline,
+    capture: CaptureClock,
     ring: GopRing<Arc<Unit>>,
+    /// Sender reports of all tracks of which there is something to report, and how often they have been made. They do not
+    /// lie in the ring: who is late has no use for old ones, and while a source is away they would push out its last
+    /// group of pictures.
+    reports: (u64, Vec<Arc<Unit>>),
     /// Grows when viewers were told something that no longer holds: they must describe anew.
     generation: u64,
     /// Grows with every change of what is described.
@@ -70,8 +80,11 @@ pub(super) struct Cursor {
     generation: u64,
     /// Units that were left out because the viewer did not keep up.
     skipped: u64,
-    /// Sender reports that come first, so that the viewer knows the capture time of its first picture.
+    /// Sender reports that come next; the first ones at once, so that the viewer knows the capture time of its first
+    /// picture.
     reports: Vec<Arc<Unit>>,
+    /// How often such had been made when it was given the last ones.
+    reported: u64,
 }
 
 /// Where a track starts for a viewer (RTP-Info, RFC 2326, section 12.33).
@@ -83,13 +96,17 @@ pub(super) struct Start {
 }
 
 impl Channel {
-    pub(super) fn new(path: String, place: u32, kept_bytes: usize) -> Self {
+    /// A channel that keeps `kept_bytes` at most, and makes sender reports every `report_interval`.
+    pub(super) fn new(path: String, place: u32, kept_bytes: usize, report_interval: Duration) -> Self {
         let state = State {
             tracks: BTreeMap::new(),
             announced: None,
             first_packet: None,
+            pulse: Pulse::new(report_interval),
             timeline: Timeline::default(),
+            capture: CaptureClock::default(),
             ring: GopRing::new(kept_bytes),
+            reports: (0, Vec::new()),
             generation: 0,
             version: 0,
             closed: false,
@@ -99,6 +116,7 @@ impl Channel {
             path,
             place,
             id: fastrand::u32(..),
+            report_interval,
             state: Mutex::new(state),
             changed: Notify::new(),
             fan_out: watch::Sender::new(()),
@@ -132,10 +150,16 @@ impl Channel {
         self.changed.notify_one();
     }
 
-    /// Wakes viewers when something has changed, until the channel is closed. Runs in the server's thread.
+    /// Wakes viewers when something has changed, until the channel is closed, and has sender reports made, whether the
+    /// source brings anything or not. Runs in the server's thread.
     pub(super) async fn fan_out(&self) {
+        let mut reports = interval(self.report_interval.max(Duration::from_millis(1)));
+        reports.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            self.changed.notified().await;
+            tokio::select! {
+                () = self.changed.notified() => {}
+                _ = reports.tick() => self.lock().report(),
+            }
             self.fan_out.send_replace(());
             if self.lock().closed {
                 return;
@@ -146,6 +170,11 @@ impl Channel {
     /// Told whenever something has changed.
     pub(super) fn subscribe(&self) -> watch::Receiver<()> {
         self.fan_out.subscribe()
+    }
+
+    /// Since when the source has been bringing packets; `None` while it brings none.
+    pub(super) fn flowing_since(&self) -> Option<Instant> {
+        self.lock().pulse.since(Instant::now())
     }
 
     /// What is known of the stream now.
@@ -185,7 +214,15 @@ impl Channel {
         let keyframe = state.ring.keyframe().filter(|_| !waiting.is_empty());
         let next = keyframe.unwrap_or(state.ring.end());
         let reports = tracks.iter().filter_map(|track| state.tracks.get(&track)?.report()).map(Arc::new);
-        let cursor = Cursor { next, tracks, waiting, generation, skipped: 0, reports: reports.collect() };
+        let cursor = Cursor {
+            next,
+            tracks,
+            waiting,
+            generation,
+            skipped: 0,
+            reports: reports.collect(),
+            reported: state.reports.0,
+        };
         let first = |track| {
             state.ring.since(next).find_map(|unit| match unit.kind {
                 UnitKind::Media { keyframe, sequence, timestamp }
@@ -215,6 +252,10 @@ impl Channel {
             debug!(path = self.path, skipped, "a viewer does not keep up, goes on at a key frame");
             cursor.next = next;
             cursor.waiting = cursor.tracks.intersection(state.video());
+        }
+        let (reported, reports) = &state.reports;
+        if std::mem::replace(&mut cursor.reported, *reported) != *reported {
+            cursor.reports = of_tracks(reports, cursor.tracks);
         }
         let mut units = std::mem::take(&mut cursor.reports);
         let mut bytes = 0;
@@ -271,26 +312,36 @@ impl State {
         if index >= MAX_TRACKS || self.closed {
             return;
         }
-        self.first_packet.get_or_insert_with(Instant::now);
+        let now = Instant::now();
+        self.first_packet.get_or_insert(now);
+        self.pulse.beat(now);
         let media = self.timeline.place(index, frame.time.media, frame.time.arrival);
         let payload = if packet.keyframe { &packet.payload[..] } else { &[] };
         self.follow(index, &packet.params, payload);
         let Some(track) = self.tracks.get_mut(&index) else { return };
-        match track.packetize(packet, media, &frame.time) {
+        let could_report = track.can_report();
+        match track.packetize(packet, media, self.capture.moment(&frame.time)) {
             Ok(unit) if unit.len() > 0 => {
-                if let Some(report) = track.due_report() {
-                    self.keep(report, false);
+                if could_report != track.can_report() {
+                    self.report();
                 }
                 self.keep(unit, packet.keyframe && packet.params.codec.is_video());
             }
             Ok(_) => {}
             Err(error) => {
-                let now = Instant::now();
                 if self.warned.is_none_or(|last| now.duration_since(last) > WARN_INTERVAL) {
                     warn!(path, track = index, %error, "access units are not served");
                     self.warned = Some(now);
                 }
             }
+        }
+    }
+
+    /// Makes sender reports of all tracks at once, so that viewers see what has changed for one of them has for all.
+    fn report(&mut self) {
+        let reports: Vec<_> = self.tracks.values().filter_map(|track| track.report().map(Arc::new)).collect();
+        if !reports.is_empty() {
+            self.reports = (self.reports.0 + 1, reports);
         }
     }
 
@@ -341,7 +392,7 @@ impl std::fmt::Debug for State {
 impl Cursor {
     /// The same position, for some of the tracks.
     pub(super) fn only(&self, tracks: TrackSet) -> Self {
-        let reports = self.reports.iter().filter(|report| tracks.contains(report.track)).cloned().collect();
+        let reports = of_tracks(&self.reports, tracks);
         Self { tracks, waiting: self.waiting.intersection(tracks), reports, ..self.clone() }
     }
 
@@ -355,6 +406,14 @@ impl Cursor {
         self.tracks
     }
 }
+
+/// Those of `units` that belong to one of `tracks`.
+fn of_tracks(units: &[Arc<Unit>], tracks: TrackSet) -> Vec<Arc<Unit>> {
+    units.iter().filter(|unit| tracks.contains(unit.track)).cloned().collect()
+}
+
+/// Sender reports are made so often, if nothing asks for more of them.
+pub(super) const REPORT_INTERVAL: Duration = Duration::from_secs(5);
 
 /// A stream whose tracks nobody announced is taken for complete when its first packet is so old.
 const SETTLING: Duration = Duration::from_millis(500);
@@ -378,6 +437,8 @@ mod tests {
         video: Arc<CodecParams>,
         audio: Arc<CodecParams>,
         pictures: i64,
+        /// How long before it comes a picture was taken, if the camera tells; of sound it tells nothing.
+        lag_micros: Option<i64>,
     }
 
     impl Camera {
@@ -385,10 +446,11 @@ mod tests {
             let extra = Bytes::from_static(&[0, 0, 0, 1, 0x67, 66, 0, 30, 1, 0, 0, 0, 1, 0x68, 1]);
             let media = MediaParams::Audio(AudioParams { sample_rate_hz: 8000, channels: 1 });
             Self {
-                channel: Channel::new("cam".into(), 0, kept_bytes),
+                channel: Channel::new("cam".into(), 0, kept_bytes, REPORT_INTERVAL),
                 video: Arc::new(CodecParams::video(Codec::H264, extra)),
                 audio: Arc::new(CodecParams { codec: Codec::PcmAlaw, media, extra: Bytes::new() }),
                 pictures: 0,
+                lag_micros: Some(0),
             }
         }
 
@@ -399,10 +461,11 @@ mod tests {
             let params = if track == 0 { &self.video } else { &self.audio }.clone();
             let wall = WallTime::from_micros(self.pictures * 40_000);
             let media = MediaTime::from_ticks(self.pictures * 3600);
+            let capture = self.lag_micros.filter(|_| track == 0).map(|lag| wall.offset_micros(-lag));
             self.channel.put(&Frame {
                 slot: Slot::new(1),
                 track: Track::new(track),
-                time: FrameTime { media, arrival: wall, capture: None, wall },
+                time: FrameTime { media, arrival: wall, capture, wall },
                 body: Body::Packet(Packet { params, payload: Payload::from_vec(payload), keyframe, lost: 0 }),
             });
         }
@@ -438,6 +501,70 @@ mod tests {
         assert_eq!(fetch(&camera.channel, &mut cursor), "");
         camera.put(0, false, 10);
         assert_eq!(fetch(&camera.channel, &mut cursor), "p");
+    }
+
+    /// The moment that sender reports tell for the last access unit that `cursor` is given, of each track.
+    fn moments(channel: &Channel, cursor: &mut Cursor) -> BTreeMap<u8, WallTime> {
+        let units = channel.fetch(cursor, usize::MAX).unwrap();
+        let of = |unit: &Arc<Unit>| {
+            let UnitKind::Media { timestamp, .. } = unit.kind else { return None };
+            let is_report = |other: &&Arc<Unit>| other.track == unit.track && other.kind == UnitKind::Control;
+            let report = units.iter().rfind(is_report)?.packets().next()?;
+            let ntp = u64::from_be_bytes(report[8..16].try_into().unwrap());
+            let later = u32::from_be_bytes(report[16..20].try_into().unwrap()).wrapping_sub(timestamp);
+            let rate_hz = if unit.track == 0 { 90_000 } else { 8000 };
+            let later = i64::from(later as i32) * 1_000_000 / rate_hz;
+            Some((unit.track, WallTime::from_ntp(ntp).offset_micros(-later)))
+        };
+        units.iter().filter_map(of).collect()
+    }
+
+    #[test]
+    fn reports_tell_when_pictures_were_taken_and_sound_goes_along() {
+        let mut camera = Camera::new(1 << 20);
+        camera.put(0, true, 10);
+        camera.put(1, true, 10);
+        let (mut cursor, _) = camera.join(&[0, 1]);
+        let told = |moment: WallTime, micros: i64| moment.micros().abs_diff(micros) <= 125;
+        let now = moments(&camera.channel, &mut cursor);
+        assert!(told(now[&0], 40_000) && told(now[&1], 80_000), "as they came: {now:?}");
+        camera.lag_micros = Some(300_000);
+        camera.put(0, false, 10);
+        camera.put(1, true, 10);
+        camera.channel.lock().report();
+        let now = moments(&camera.channel, &mut cursor);
+        assert!(told(now[&0], 120_000 - 300_000) && told(now[&1], 160_000 - 300_000), "{now:?}");
+        let (mut late, _) = camera.join(&[1]);
+        let now = moments(&camera.channel, &mut late);
+        assert!(now.is_empty(), "no sound has come for it yet");
+        camera.put(1, true, 10);
+        camera.channel.lock().report();
+        let now = moments(&camera.channel, &mut late);
+        assert!(told(now[&1], 200_000 - 300_000), "{now:?}");
+    }
+
+    #[test]
+    fn reports_of_a_source_that_is_away_reach_viewers_and_push_nothing_out() {
+        let mut camera = Camera::new(1 << 20);
+        let (mut early, _) = camera.join(&[0, 1]);
+        for keyframe in [true, false] {
+            camera.put(0, keyframe, 10);
+        }
+        camera.put(1, true, 10);
+        let controls = |cursor: &mut Cursor| {
+            let units = camera.channel.fetch(cursor, usize::MAX).unwrap();
+            units.iter().filter(|unit| unit.kind == UnitKind::Control).count()
+        };
+        assert_eq!(controls(&mut early), 2);
+        let (mut viewer, _) = camera.join(&[0]);
+        assert_eq!([controls(&mut viewer), controls(&mut viewer)], [1, 0]);
+        for _ in 0..20_000 {
+            camera.channel.lock().report();
+        }
+        assert_eq!([controls(&mut early), controls(&mut early)], [2, 0], "the last ones, once");
+        assert_eq!([controls(&mut viewer), controls(&mut viewer)], [1, 0]);
+        let (mut late, _) = camera.join(&[0, 1]);
+        assert_eq!(fetch(&camera.channel, &mut late), "Kpa");
     }
 
     #[test]

@@ -92,7 +92,7 @@ async fn read(
         }
         let options = &shared.options;
         let patience = if handler.has_session() { options.session_timeout } else { options.idle_timeout };
-        let deadline = activity.last() + patience;
+        let deadline = handler.last_sign() + patience;
         let received = tokio::select! {
             received = timeout_at(deadline, stream.read(&mut buffer)) => received,
             _ = revisions.changed() => {
@@ -107,7 +107,7 @@ async fn read(
             Ok(Ok(length)) => length,
             Ok(Err(_)) => return "reading failed",
             // There may have been other signs of life meanwhile.
-            Err(_) if activity.last() + patience > Instant::now() => continue,
+            Err(_) if handler.last_sign() + patience > Instant::now() => continue,
             Err(_) => return "silent for too long",
         };
         requests.push(&buffer[..length]);

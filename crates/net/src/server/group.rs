@@ -14,6 +14,7 @@ use tokio::time::sleep;
 use tracing::debug;
 use valkka_core::lock::lock;
 
+use super::activity::Activity;
 use super::channel::Channel;
 use super::flow::Flow;
 use super::group_sockets::GroupSockets;
@@ -50,6 +51,8 @@ struct State {
 struct Member {
     number: u64,
     peer: IpAddr,
+    /// Of its connection.
+    activity: Arc<Activity>,
     reception: Arc<Reception>,
     /// By which synchronisation source it reports of a track, and when it has last.
     reporters: BTreeMap<u8, (u32, Instant)>,
@@ -101,8 +104,9 @@ impl Group {
         Ok(format!("RTP/AVP;multicast;destination={destination};source={source};port={rtp}-{rtcp};ttl={ttl}"))
     }
 
-    /// Takes in a viewer at `peer`, and starts to send if it is the first.
-    pub(super) fn join(self: &Arc<Self>, peer: IpAddr) -> Membership {
+    /// Takes in a viewer at `peer`, whose reports are signs of life for its connection, and starts to send if it is the
+    /// first.
+    pub(super) fn join(self: &Arc<Self>, peer: IpAddr, activity: Arc<Activity>) -> Membership {
         let reception = Arc::new(Reception::new(self.flow.clone()));
         let ended = Arc::new(Notify::new());
         let mut state = lock(&self.state);
@@ -111,6 +115,7 @@ impl Group {
         state.members.push(Member {
             number,
             peer: peer.to_canonical(),
+            activity,
             reception: reception.clone(),
             reporters: BTreeMap::new(),
             ended: ended.clone(),
@@ -144,6 +149,7 @@ impl Group {
                 continue;
             };
             members[at].reporters.insert(track, (block.reporter, now));
+            members[at].activity.touch();
             members[at].reception.take_block(&block);
         }
     }
@@ -262,5 +268,35 @@ impl fmt::Debug for Group {
 impl fmt::Debug for Membership {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Membership").field(&self.group).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn reports_to_the_group_are_signs_of_life() {
+        let channel = Arc::new(Channel::new("cam".into(), 0, 1 << 20, Duration::from_secs(5)));
+        let address: IpAddr = "239.255.42.1".parse().unwrap();
+        let range = MulticastRange { address, port: 50_000, ttl: 0 };
+        let local = "127.0.0.1:0".parse().unwrap();
+        let group = Arc::new(Group::new(channel, range, address, local));
+        let activities = [(); 2].map(|()| Arc::new(Activity::new()));
+        let peers = ["192.168.1.7", "192.168.1.8"].map(|peer| peer.parse::<IpAddr>().unwrap());
+        let _members: Vec<_> = peers
+            .iter()
+            .zip(&activities)
+            .map(|(peer, activity)| group.join(*peer, activity.clone()))
+            .collect();
+        let before = activities.clone().map(|activity| activity.last());
+        let mut report = vec![0x81, 201, 0, 7, 0, 0, 0, 1];
+        report.resize(32, 0);
+        // Signs of life are told apart by the millisecond.
+        while activities[1].last() == before[1] {
+            sleep(Duration::from_millis(1)).await;
+            group.take_reports(0, peers[1], None, &report);
+        }
+        assert_eq!(activities[0].last(), before[0], "it was not the other one");
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rtsp_types::headers::{self, HeaderName};
 use rtsp_types::{Method, Request, StatusCode, Url, Version};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tracing::{debug, warn};
 
 use super::Shared;
@@ -73,6 +74,18 @@ impl<'a> Handler<'a> {
         self.session.as_ref().is_some_and(Session::is_playing)
     }
 
+    /// The moment of the last sign of life that was to be expected. A viewer whose stream brings nothing has nothing to
+    /// answer, and many a program then sends nothing at all; its time begins anew when packets come again.
+    pub(super) fn last_sign(&self) -> Instant {
+        let last = self.activity.last();
+        match self.session.as_ref().filter(|session| session.is_playing()) {
+            Some(session) => {
+                session.channel().flowing_since().map_or_else(Instant::now, |since| last.max(since.into()))
+            }
+            None => last,
+        }
+    }
+
     /// Whether it is known to be a viewer's connection, which makes way for no other.
     pub(super) fn is_settled(&self) -> bool {
         self.session.is_some() || self.authenticator.has_let_in()
@@ -119,7 +132,7 @@ impl<'a> Handler<'a> {
             Then::GoOn => {}
             Then::Play(prepared) => {
                 if let Some(session) = &mut self.session {
-                    session.play(*prepared, &self.shared.audience, &self.outgoing).await;
+                    session.play(*prepared, &self.shared.audience, &self.activity, &self.outgoing).await;
                 }
             }
             Then::Close => self.send(Outgoing::Close).await?,

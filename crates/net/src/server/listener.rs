@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::Duration;
 
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -132,6 +133,9 @@ async fn serve(
     let Ok(local) = stream.local_addr() else { return };
     // Answers and pictures are written in one piece each: waiting for more only delays them.
     let _ = stream.set_nodelay(true);
+    // A viewer has nothing to say while its stream brings nothing; that its machine is gone is found out by this.
+    let probes = TcpKeepalive::new().with_time(PROBE_AFTER).with_interval(PROBE_INTERVAL);
+    let _ = SockRef::from(&stream).set_tcp_keepalive(&probes);
     let Some(identity) = identity else {
         let (reading, writing) = stream.into_split();
         let ends = Ends { peer, local, is_encrypted: false };
@@ -154,6 +158,12 @@ async fn serve(
 
 /// Pause after a failed accept.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// A connection that has been idle for so long is asked by the kernel whether its other end is there,
+const PROBE_AFTER: Duration = Duration::from_secs(30);
+
+/// and so often, nine times, before it is given up.
+const PROBE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// How long a handshake may take.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);

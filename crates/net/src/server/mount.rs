@@ -11,7 +11,8 @@ use valkka_core::frame::Frame;
 use valkka_core::lock::lock;
 use valkka_core::sink::Sink;
 
-use super::channel::Channel;
+use super::ServerOptions;
+use super::channel::{Channel, REPORT_INTERVAL};
 
 /// A stream that a server serves under a path.
 ///
@@ -38,7 +39,7 @@ pub struct MountStats {
     pub bytes: u64,
     /// These packets.
     pub packets: u64,
-    /// Access units and reports that viewers were not sent because they did not keep up, so far.
+    /// Access units that viewers were not sent because they did not keep up, so far.
     pub skipped: u64,
     /// Blocks of RTCP receiver reports that came from viewers, so far.
     pub reports: u64,
@@ -66,7 +67,7 @@ impl Mount {
     pub(super) fn new(
         path: &str,
         registry: &Arc<Registry>,
-        kept_bytes: usize,
+        options: &ServerOptions,
         handle: &Handle,
     ) -> Result<Self, MountError> {
         let bad = || MountError::BadPath { path: path.to_owned() };
@@ -82,7 +83,9 @@ impl Mount {
         let mut mounts = registry.lock();
         let taken: BTreeSet<u32> = mounts.values().map(|channel| channel.place()).collect();
         let place = (0..).find(|place| !taken.contains(place)).expect("there are fewer mounts than numbers");
-        let channel = Arc::new(Channel::new(key.clone(), place, kept_bytes));
+        // Whoever only reads has something to read more often than it has to give a sign of life.
+        let reports = REPORT_INTERVAL.min(options.session_timeout / 4);
+        let channel = Arc::new(Channel::new(key.clone(), place, options.kept_bytes, reports));
         match mounts.entry(key) {
             Entry::Occupied(taken) => return Err(MountError::PathTaken { path: taken.key().clone() }),
             Entry::Vacant(free) => free.insert(channel.clone()),

@@ -74,14 +74,14 @@ mod tests {
 
     /// A stream with one track of G.711, which has been sent, and the identity of its sender report.
     fn sent() -> (Arc<Flow>, u32) {
-        let channel = Arc::new(Channel::new("cam".into(), 0, 1 << 20));
+        let channel = Arc::new(Channel::new("cam".into(), 0, 1 << 20, Duration::from_secs(5)));
         let (cursor, _) = channel.join([0].into_iter().collect(), 0);
         let params = Arc::new(CodecParams::audio(Codec::PcmAlaw, 8000, 1, bytes::Bytes::new()));
         let now = SystemClock.now();
         channel.put(&Frame {
             slot: Slot::new(1),
             track: Track::new(0),
-            time: FrameTime { media: MediaTime::default(), arrival: now, capture: None, wall: now },
+            time: FrameTime { media: MediaTime::default(), arrival: now, capture: Some(now), wall: now },
             body: Body::Packet(Packet {
                 params,
                 payload: Payload::copy_from_slice(&[7; 160]),

@@ -17,7 +17,7 @@ use valkka_core::sink::Sink;
 use valkka_core::source::{StreamInfo, TrackInfo};
 use valkka_core::stream::Track;
 
-use super::channel::Channel;
+use super::channel::{Channel, REPORT_INTERVAL};
 use super::flow::Flow;
 use super::sdp;
 use super::track_set::TrackSet;
@@ -42,9 +42,12 @@ pub struct RtpDestination {
 ///
 /// Put the frames of one stream into it. Sending starts at a key frame, and parameter sets go before each, so that
 /// receivers may come at any time; they need the description that [`Self::sdp`] tells. Sender reports go to the port after
-/// that of each track, at the start and every five seconds, so that receivers know the capture times. Putting a frame
-/// costs the caller the packetising and never waits for the network: the live thread sends, and moves on to the next
-/// key frame if it falls behind.
+/// that of each track, at the start and every five seconds, also while the stream brings nothing, so that receivers know
+/// the capture times: those that the camera tells
+/// ([`FrameTime::capture`](valkka_core::frame::FrameTime::capture)) if they are within a minute of
+/// [`FrameTime::wall`](valkka_core::frame::FrameTime::wall), else that. Tracks of which the camera tells none are put where
+/// the others are. Putting a frame costs the caller the packetising and never waits for the network: the live thread sends,
+/// and moves on to the next key frame if it falls behind.
 ///
 /// Dropping it says goodbye and ends the sending. When the live thread has ended, frames go nowhere.
 pub struct RtpSender {
@@ -121,7 +124,7 @@ impl RtpSender {
         let sockets = Sockets { video: Pair::open(&destination, destination.port)?, audio };
         let name = SocketAddr::new(destination.address, destination.port).to_string();
         let outgoing = Outgoing {
-            channel: Arc::new(Channel::new(name, 0, KEPT_BYTES)),
+            channel: Arc::new(Channel::new(name, 0, KEPT_BYTES, REPORT_INTERVAL)),
             sockets,
             sent: AtomicU64::new(0),
             refused: AtomicU64::new(0),

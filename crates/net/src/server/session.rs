@@ -170,17 +170,18 @@ impl Session {
         )
     }
 
-    /// Starts to send; the viewer belongs to `audience` from now on.
+    /// Starts to send; the viewer belongs to `audience` from now on, and its reports are told to `activity`.
     pub(super) async fn play(
         &mut self,
         prepared: Prepared,
         audience: &Arc<Audience>,
+        activity: &Arc<Activity>,
         outgoing: &mpsc::Sender<Outgoing>,
     ) {
         let mut transport = if prepared.udp.is_some() { ViewerTransport::Udp } else { ViewerTransport::Tcp };
         let mut receptions = vec![self.reception.clone()];
         if let Some(group) = prepared.group {
-            let membership = group.join(self.peer.ip());
+            let membership = group.join(self.peer.ip(), activity.clone());
             transport = ViewerTransport::Multicast;
             receptions.push(membership.reception().clone());
             self.senders.spawn(stay(membership, self.generation, outgoing.clone()));
