@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use valkka_core::codec::CodecParams;
 use valkka_core::fork::{Branch, Fork};
 use valkka_core::frame::{Body, Frame, Signal};
-use valkka_core::gop::GopRing;
+use valkka_core::gop::{GopRing, MAX_ITEMS};
 use valkka_core::lock::lock;
 use valkka_core::sink::Sink;
 use valkka_core::stream::Track;
@@ -55,18 +55,63 @@ impl Default for GopOptions {
 pub struct KeptGop {
     /// From the last key frame on: packets of the video track and of audio, and signals. Empty if there is no key frame.
     pub frames: Vec<Frame>,
+    /// Why there is no key frame, if there is none.
+    pub missing: Option<Missing>,
     /// Whether the stream is connected, as far as its frames tell.
     pub online: bool,
     /// The number that the next frame gets: nothing came in between two calls that return the same.
     pub position: u64,
 }
 
+/// Why a keeper has no key frame that decoding could start at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Missing {
+    /// None has come, or none since the stream was sought.
+    #[error("no key frame has come yet")]
+    NotYet,
+    /// The last one is not whole.
+    #[error("the last key frame is damaged (packets lost in it or just before it: {lost})")]
+    Damaged {
+        /// Network packets (or other units of the source) that were lost.
+        lost: u32,
+    },
+    /// So much has come since the last one that it could not be kept any longer.
+    #[error(
+        "the last group of pictures is too large to be kept: {bytes} bytes in {frames} frames so far, \
+         at most {max_bytes} bytes in {max_frames} frames are kept"
+    )]
+    TooLarge {
+        /// Bytes since the last key frame.
+        bytes: usize,
+        /// Frames since the last key frame.
+        frames: usize,
+        /// Bytes that are kept at most: [`GopOptions::max_bytes`].
+        max_bytes: usize,
+        /// Frames that are kept at most.
+        max_frames: usize,
+    },
+}
+
 struct State {
     ring: GopRing<Frame>,
+    group: Group,
+    max_bytes: usize,
     online: bool,
     video: Option<Track>,
     /// Parameters of the last packet of each track since the stream came online.
     tracks: BTreeMap<Track, Arc<CodecParams>>,
+}
+
+/// What has come since the last key frame, whether it is kept or not.
+#[derive(Clone, Copy)]
+enum Group {
+    /// No key frame has.
+    None,
+    /// One that was damaged.
+    Damaged { lost: u32 },
+    /// All since it.
+    Since { bytes: usize, frames: usize },
 }
 
 impl GopKeeper {
@@ -74,6 +119,8 @@ impl GopKeeper {
     pub fn new(options: GopOptions) -> Self {
         let state = State {
             ring: GopRing::with_max_lag(options.max_bytes, Duration::ZERO),
+            group: Group::None,
+            max_bytes: options.max_bytes,
             online: false,
             video: None,
             tracks: BTreeMap::new(),
@@ -98,7 +145,7 @@ impl GopKeeper {
         let state = self.lock();
         let from = state.ring.keyframe().unwrap_or(state.ring.end());
         let frames = state.ring.since(from).cloned().collect();
-        KeptGop { frames, online: state.online, position: state.ring.end() }
+        KeptGop { frames, missing: state.missing(), online: state.online, position: state.ring.end() }
     }
 
     /// Hands every frame to `sink` from now on, once it is kept, in the thread that put it.
@@ -174,6 +221,11 @@ impl State {
                 }
                 bytes = packet.payload.len();
                 keyframe = is_video && packet.keyframe && packet.lost == 0;
+                if keyframe {
+                    self.group = Group::Since { bytes: 0, frames: 0 };
+                } else if is_video && packet.keyframe {
+                    self.group = Group::Damaged { lost: packet.lost };
+                }
             }
             Body::Signal(Signal::Online(_)) => {
                 self.online = true;
@@ -186,12 +238,33 @@ impl State {
                     return false;
                 }
             }
-            Body::Signal(Signal::Seek) => self.ring.clear(),
+            Body::Signal(Signal::Seek) => {
+                self.ring.clear();
+                self.group = Group::None;
+            }
             Body::Signal(_) => {}
             Body::Bitmap(_) | Body::Fragment(_) => return false,
         }
+        if let Group::Since { bytes: all, frames } = &mut self.group {
+            *all = all.saturating_add(bytes);
+            *frames = frames.saturating_add(1);
+        }
         self.ring.push(frame.clone(), bytes, keyframe, Instant::now());
         true
+    }
+
+    /// Why there is no key frame, if there is none.
+    fn missing(&self) -> Option<Missing> {
+        if self.ring.keyframe().is_some() {
+            return None;
+        }
+        Some(match self.group {
+            Group::None => Missing::NotYet,
+            Group::Damaged { lost } => Missing::Damaged { lost },
+            Group::Since { bytes, frames } => {
+                Missing::TooLarge { bytes, frames, max_bytes: self.max_bytes, max_frames: MAX_ITEMS }
+            }
+        })
     }
 }
 
@@ -290,6 +363,36 @@ mod tests {
         put(&keeper, "p");
         assert_eq!(letters(&keeper.kept().frames), "");
         assert!(lock(&keeper.state).ring.bytes() <= 5);
+    }
+
+    #[test]
+    fn it_says_why_there_is_no_key_frame() {
+        let keeper = GopKeeper::new(GopOptions { max_bytes: 5 });
+        let too_large =
+            |bytes| Missing::TooLarge { bytes, frames: bytes, max_bytes: 5, max_frames: MAX_ITEMS };
+        let seek = Frame::signal(Slot::new(1), WallTime::default(), Signal::Seek);
+        assert_eq!(keeper.kept().missing, Some(Missing::NotYet));
+        for (put_in, missing) in [
+            ("+pa", Some(Missing::NotYet)),
+            ("Lp", Some(Missing::Damaged { lost: 1 })),
+            ("Kpppp", None),
+            ("ps", Some(too_large(6))),
+            ("a", Some(too_large(7))),
+            ("Kp", None),
+            ("Lp", None),
+            ("pp", Some(Missing::Damaged { lost: 1 })),
+            ("K", None),
+        ] {
+            put(&keeper, put_in);
+            assert_eq!(keeper.kept().missing, missing, "after {put_in}");
+        }
+        keeper.put(seek);
+        assert_eq!(keeper.kept().missing, Some(Missing::NotYet));
+        assert_eq!(
+            too_large(6).to_string(),
+            "the last group of pictures is too large to be kept: 6 bytes in 6 frames so far, at most 5 bytes in 16384 \
+             frames are kept"
+        );
     }
 
     #[test]

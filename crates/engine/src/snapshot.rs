@@ -33,7 +33,7 @@ use valkka_core::lock::lock;
 use valkka_core::stats::StreamStats;
 use valkka_core::stream::Slot;
 
-use crate::gop::{GopKeeper, KeptGop};
+use crate::gop::{GopKeeper, KeptGop, Missing};
 use crate::permits::Permits;
 
 /// Makes snapshots of any number of cameras, some at a time.
@@ -68,8 +68,10 @@ pub struct Snapshot {
 #[non_exhaustive]
 pub enum SnapshotError {
     /// There is nothing that a decoder could start with.
-    #[error("no key frame has come yet{}", if *.online { "" } else { ": the camera is not connected" })]
+    #[error("{missing}{}", if *.online { "" } else { "; the camera is not connected" })]
     NoKeyFrame {
+        /// Why there is not.
+        missing: Missing,
         /// Whether the camera is connected.
         online: bool,
     },
@@ -178,7 +180,9 @@ fn make(
 ) -> Result<Snapshot, SnapshotError> {
     let online = kept.online;
     let is_video = |frame: &&Frame| frame.packet().is_some_and(|packet| packet.params.codec.is_video());
-    let newest = kept.frames.iter().rev().find(is_video).ok_or(SnapshotError::NoKeyFrame { online })?;
+    let Some(newest) = kept.frames.iter().rev().find(is_video) else {
+        return Err(SnapshotError::NoKeyFrame { missing: kept.missing.unwrap_or(Missing::NotYet), online });
+    };
     let packet = newest.packet().expect("it was found by that");
     let size = packet.params.as_video().map(|video| (video.width, video.height)).unwrap_or_default();
     let scales = width.is_some_and(|width| width < size.0 || size.0 == 0);

@@ -12,7 +12,7 @@ use valkka::av::FileReader;
 use valkka::clock::SystemClock;
 use valkka::codec;
 use valkka::frame::{Body, Frame, Signal};
-use valkka::gop::{GopKeeper, GopOptions};
+use valkka::gop::{GopKeeper, GopOptions, Missing};
 use valkka::payload::Payload;
 use valkka::sink::Sink as _;
 use valkka::snapshot::{Snapshot, SnapshotError, Snapshots};
@@ -140,7 +140,7 @@ fn what_is_in_the_way_is_said() {
     let snapshots = Snapshots::new(1);
     let error =
         |frames: &[Frame], limit| snapshots.jpeg(&keeper(frames), None, limit).unwrap_err().to_string();
-    assert_eq!(error(&[], SOON), "no key frame has come yet: the camera is not connected");
+    assert_eq!(error(&[], SOON), "no key frame has come yet; the camera is not connected");
     assert_eq!(error(&frames[1..20], SOON), "no key frame has come yet");
     assert_eq!(error(&frames, Duration::ZERO), "no snapshot within 0ns: its picture is being decoded");
     for frame in &mut frames {
@@ -151,5 +151,17 @@ fn what_is_in_the_way_is_said() {
     assert_eq!(error, "none of the 10 packets of H.264 since the last key frame can be decoded");
     let lacking = keeper(&[]);
     let lacks = snapshots.jpeg(&lacking, None, SOON);
-    assert!(matches!(lacks, Err(SnapshotError::NoKeyFrame { online: false })));
+    assert!(matches!(lacks, Err(SnapshotError::NoKeyFrame { missing: Missing::NotYet, online: false })));
+    // Key frames come, but nothing can be made of them.
+    let frames = read(&Clip::default());
+    let small = Arc::new(GopKeeper::new(GopOptions { max_bytes: 1000 }));
+    small.put(frames[0].clone());
+    let error = snapshots.jpeg(&small, None, SOON).unwrap_err().to_string();
+    assert!(error.starts_with("the last group of pictures is too large to be kept: "), "{error}");
+    assert!(error.ends_with(" frames so far, at most 1000 bytes in 16384 frames are kept"), "{error}");
+    let mut damaged = frames[0].clone();
+    let Body::Packet(packet) = &mut damaged.body else { panic!() };
+    packet.lost = 3;
+    let error = snapshots.jpeg(&keeper(&[damaged]), None, SOON).unwrap_err().to_string();
+    assert_eq!(error, "the last key frame is damaged (packets lost in it or just before it: 3)");
 }
