@@ -22,25 +22,38 @@ pub(super) fn sender_report(info: &SenderInfo, name: &str) -> Vec<u8> {
     packet.extend(timestamp.to_be_bytes());
     packet.extend(info.packets.to_be_bytes());
     packet.extend(info.octets.to_be_bytes());
+    describe(&mut packet, info.ssrc, name);
+    packet
+}
 
+/// Adds the name of the source `ssrc`.
+fn describe(packet: &mut Vec<u8>, ssrc: u32, name: &str) {
     // One chunk with one item, zero-terminated and padded to a multiple of four.
     let name = &name.as_bytes()[..name.len().min(255)];
     let item_bytes = (2 + name.len() + 1).next_multiple_of(4);
     packet.extend([0x81, SOURCE_DESCRIPTION]);
     packet.extend(((4 + item_bytes) as u16 / 4).to_be_bytes());
-    packet.extend(info.ssrc.to_be_bytes());
+    packet.extend(ssrc.to_be_bytes());
     let item = packet.len();
     packet.extend([CNAME, name.len() as u8]);
     packet.extend(name);
     packet.resize(item + item_bytes, 0);
-    packet
 }
 
-/// A compound packet that says that the source is gone.
-pub(super) fn goodbye(info: &SenderInfo, name: &str) -> Vec<u8> {
-    let mut packet = sender_report(info, name);
+/// A compound packet that says that the source `ssrc` is gone, behind what there is to report of it.
+pub(super) fn goodbye(ssrc: u32, info: Option<&SenderInfo>, name: &str) -> Vec<u8> {
+    let mut packet = match info {
+        Some(info) => sender_report(info, name),
+        None => {
+            // A compound begins with a report, be it one that reports nothing.
+            let mut packet = vec![0x80, RECEIVER_REPORT, 0, 1];
+            packet.extend(ssrc.to_be_bytes());
+            describe(&mut packet, ssrc, name);
+            packet
+        }
+    };
     packet.extend([0x81, BYE, 0, 1]);
-    packet.extend(info.ssrc.to_be_bytes());
+    packet.extend(ssrc.to_be_bytes());
     packet
 }
 
@@ -131,7 +144,7 @@ mod tests {
     fn reports_are_laid_out_as_the_rfc_says() {
         let moment = (WallTime::from_micros(1_700_000_000_500_000), 0x0102_0304);
         let info = SenderInfo { ssrc: 0xa0b0_c0d0, moment, packets: 5, octets: 6000 };
-        let packet = goodbye(&info, "valkka");
+        let packet = goodbye(info.ssrc, Some(&info), "valkka");
         assert_eq!(packet[..4], [0x80, 200, 0, 6]);
         let ntp = u64::from_be_bytes(packet[8..16].try_into().unwrap());
         assert_eq!(WallTime::from_ntp(ntp), moment.0);
@@ -140,6 +153,9 @@ mod tests {
         assert_eq!(packet[28..32], [0x81, 202, 0, 4]);
         assert_eq!(packet[36..48], *b"\x01\x06valkka\0\0\0\0");
         assert_eq!(packet[48..], [0x81, 203, 0, 1, 0xa0, 0xb0, 0xc0, 0xd0]);
+        let without = goodbye(info.ssrc, None, "valkka");
+        assert_eq!(without[..8], [0x80, 201, 0, 1, 0xa0, 0xb0, 0xc0, 0xd0]);
+        assert_eq!(without[8..], packet[28..]);
     }
 
     #[test]

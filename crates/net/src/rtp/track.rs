@@ -125,9 +125,10 @@ impl RtpTrack {
         Some(self.control(&rtcp::sender_report(&self.info()?, NAME)))
     }
 
-    /// Says goodbye; `None` while no moment is known.
+    /// Says goodbye; `None` while nothing has been sent.
     pub(crate) fn goodbye(&self) -> Option<Unit> {
-        Some(self.control(&rtcp::goodbye(&self.info()?, NAME)))
+        let goodbye = || self.control(&rtcp::goodbye(self.ssrc, self.info().as_ref(), NAME));
+        (self.packets > 0).then(goodbye)
     }
 
     /// What is reported now: a report tells the time at which it is sent, by the clock that the moments are of. So no two
@@ -192,11 +193,14 @@ mod tests {
         let media = MediaParams::Audio(AudioParams { sample_rate_hz: 8000, channels: 1 });
         let params = Arc::new(CodecParams { codec: Codec::PcmMulaw, media, extra: Bytes::new() });
         let mut track = RtpTrack::new(0, &params, &[]).unwrap();
-        assert!(track.report().is_none() && !track.can_report());
+        assert!(track.report().is_none() && track.goodbye().is_none());
         let packet =
             Packet { params, payload: Payload::copy_from_slice(&[0; 3000]), keyframe: true, lost: 0 };
         let moment = WallTime::from_micros(1);
         let mut sequences = Vec::new();
+        let mut unknown = RtpTrack::new(0, &packet.params, &[]).unwrap();
+        unknown.packetize(&packet, MediaTime::default(), None).unwrap();
+        assert!(!unknown.can_report() && unknown.goodbye().is_some());
         for _ in 0..2 {
             let unit = track.packetize(&packet, MediaTime::default(), Some(moment)).unwrap();
             sequences.extend(unit.packets().map(|p| u16::from_be_bytes([p[2], p[3]])));

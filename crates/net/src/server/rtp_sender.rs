@@ -46,8 +46,9 @@ pub struct RtpDestination {
 /// the capture times: those that the camera tells
 /// ([`FrameTime::capture`](valkka_core::frame::FrameTime::capture)) if they are within a minute of
 /// [`FrameTime::wall`](valkka_core::frame::FrameTime::wall), else that. Tracks of which the camera tells none are put where
-/// the others are. Putting a frame costs the caller the packetising and never waits for the network: the live thread sends,
-/// and moves on to the next key frame if it falls behind.
+/// the others are. A camera that has not told any has six seconds to do so before the first report. Putting a frame costs
+/// the caller the packetising and never waits for the network: the live thread sends, and moves on to the next key frame if
+/// it falls behind.
 ///
 /// Dropping it says goodbye and ends the sending. When the live thread has ended, frames go nowhere.
 pub struct RtpSender {
