@@ -86,6 +86,9 @@ pub struct WriterOptions {
     /// How many bytes of one lane wait for the disk before frames are dropped. A single frame that is larger, but
     /// not than a block, may wait beside them. In a store of the older format the lanes share what they may have together.
     pub max_queued_bytes: usize,
+    /// Why nothing was written before, as far as it is known: the reason of the gap before the first frame of each stream
+    /// that the store has something of, and that has a lane within a minute. The directories of the store are left out.
+    pub absence: String,
     /// Is told what happens, one after the other, on a thread of its own; all that happened is told when the writer is
     /// dropped. What happens while it takes its time waits: 4096 events, beyond which the oldest are left out. If it panics,
     /// that is logged, and recording goes on.
@@ -165,6 +168,7 @@ impl Default for WriterOptions {
             name: "committer".to_owned(),
             commit_interval: Duration::from_millis(900),
             max_queued_bytes: 4 << 20,
+            absence: "the recorder was not running".to_owned(),
             on_event: Arc::new(|_| ()),
         }
     }
@@ -176,6 +180,7 @@ impl fmt::Debug for WriterOptions {
             .field("name", &self.name)
             .field("commit_interval", &self.commit_interval)
             .field("max_queued_bytes", &self.max_queued_bytes)
+            .field("absence", &self.absence)
             .finish_non_exhaustive()
     }
 }

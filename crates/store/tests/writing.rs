@@ -113,6 +113,26 @@ fn a_writer_goes_on_where_the_last_one_ended() {
 }
 
 #[test]
+fn who_knows_why_nothing_was_written_says_so() {
+    let dir = TempDir::new().unwrap();
+    drop(create(&dir, 1 << 16, 20));
+    let mut camera = Camera::new();
+    for _ in 0..2 {
+        let place = dir.join("store/dumpfile");
+        let absence = format!("cannot write to {}: no such device", place.display());
+        let options = WriterOptions { absence, ..WriterOptions::default() };
+        let writer = Writer::open(open(&dir), options).unwrap();
+        let front = lane(&writer, "front");
+        for _ in 0..Camera::GOP {
+            assert!(front.put(&camera.frame(2000)));
+        }
+    }
+    let gaps = &read_back(&open(&dir)).0[&1].gaps;
+    let reasons: Vec<_> = gaps.iter().map(|gap| gap.reason.as_str()).collect();
+    assert_eq!(reasons, ["cannot write to dumpfile: no such device"]);
+}
+
+#[test]
 fn there_is_one_writer() {
     let dir = TempDir::new().unwrap();
     let store = create(&dir, 4096, 6);

@@ -43,6 +43,8 @@ pub(super) struct Committer {
     ages: AgeClock,
     expired: Instant,
     opened: Instant,
+    /// Why nothing was written before.
+    absence: String,
     /// Every lane that there ever was.
     seen: BTreeSet<u64>,
     /// Given back when this thread is done, however long the owner waited for it.
@@ -66,6 +68,7 @@ impl Committer {
         shared.tell_current_block(space.next());
         let now = Instant::now();
         let ages = AgeClock::new(&store.table().rows(), SystemClock.now(), now);
+        let absence = shared.without_directories(&shared.options.absence);
         Self {
             store,
             shared,
@@ -79,6 +82,7 @@ impl Committer {
             ages,
             expired: now,
             opened: now,
+            absence,
             seen: BTreeSet::new(),
             taken,
         }
@@ -116,8 +120,9 @@ impl Committer {
         let mut cycle = Cycle { ticket: self.shared.begin_cycle(), ..Cycle::default() };
         for intake in self.shared.intakes() {
             if !self.lanes.contains_key(&intake.lane) {
-                let is_new = self.seen.insert(intake.lane) && self.opened.elapsed() < START;
-                let earlier = self.last_of(intake.lane).map(|last| (last, is_new));
+                let is_start = self.seen.insert(intake.lane) && self.opened.elapsed() < START;
+                let why = if is_start { self.absence.as_str() } else { "it was not recorded" };
+                let earlier = self.last_of(intake.lane).map(|last| (last, why.to_owned()));
                 self.lanes.insert(intake.lane, LaneWriter::new(intake, earlier));
             }
         }

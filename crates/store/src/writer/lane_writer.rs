@@ -21,8 +21,8 @@ use super::space::Space;
 #[derive(Debug)]
 pub(super) struct LaneWriter {
     pub(super) intake: Arc<Intake>,
-    /// The moment of the last frame that the lane had before, and whether that was before the recorder was started.
-    earlier: Option<(WallTime, bool)>,
+    /// The moment of the last frame that the lane had before, and why none came since.
+    earlier: Option<(WallTime, String)>,
     open: Option<OpenBlock>,
     /// Bounded as the streams in the queue are.
     streams: BTreeMap<StreamId, Stream>,
@@ -59,7 +59,7 @@ pub(super) struct Desk<'a> {
 }
 
 impl LaneWriter {
-    pub(super) fn new(intake: Arc<Intake>, earlier: Option<(WallTime, bool)>) -> Self {
+    pub(super) fn new(intake: Arc<Intake>, earlier: Option<(WallTime, String)>) -> Self {
         Self { intake, earlier, open: None, streams: BTreeMap::new() }
     }
 
@@ -144,12 +144,9 @@ impl LaneWriter {
             let name =
                 if self.intake.name.is_empty() { (desk.name_of)(id) } else { self.intake.name.clone() };
             let mut stream = Stream { name, ..Stream::default() };
-            if let Some((last, is_start)) = self.earlier {
-                (stream.last, stream.committed) = (Some(last), Some(last));
-                stream.interrupt(
-                    None,
-                    if is_start { "the recorder was not running" } else { "it was not recorded" },
-                );
+            if let Some((last, why)) = &self.earlier {
+                (stream.last, stream.committed) = (Some(*last), Some(*last));
+                stream.interrupt(None, why);
             }
             stream
         })
