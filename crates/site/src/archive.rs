@@ -59,6 +59,8 @@ struct State {
     writer: Option<Arc<Writer>>,
     /// Why there is no writer.
     failure: Option<Arc<str>>,
+    /// Why there has been none since this process recorded into the store, or began to try.
+    absence: Option<String>,
 }
 
 /// What is to be recorded to.
@@ -89,7 +91,6 @@ impl Archive {
     /// Goes on as `config` says.
     pub(crate) fn apply(&self, config: &Config) -> Result<(), String> {
         let wanted = Wanted::of(config);
-        let directory = |wanted: &Option<Wanted>| wanted.as_ref().map(|wanted| wanted.record.store.clone());
         let mut worker = lock(&self.worker);
         {
             let mut state = self.shared.state();
@@ -107,7 +108,8 @@ impl Archive {
         }
         // The other one frees its store first: it may be the same by another name.
         drop(worker.take());
-        let run = self.shared.restart(wanted.clone());
+        let (run, before) = self.shared.restart(wanted.clone());
+        leave(before);
         if wanted.is_some() {
             let shared = self.shared.clone();
             let spawned = Worker::spawn("archive", None, move |stop| shared.run(run, &stop));
@@ -144,7 +146,8 @@ impl Archive {
     pub(crate) fn close(&self) {
         let worker = lock(&self.worker).take();
         drop(worker);
-        self.shared.restart(None);
+        let (_, before) = self.shared.restart(None);
+        drop(before);
     }
 
     /// What takes the frames, while there is something.
@@ -169,16 +172,14 @@ impl Shared {
         Some(self.state()).filter(|state| state.run == run)
     }
 
-    /// Begins anew, with what is wanted now. Returns the number of the worker to come.
-    fn restart(&self, config: Option<Wanted>) -> u64 {
-        let (before, run) = {
-            let mut state = self.state();
-            let run = state.run + 1;
-            (mem::replace(&mut *state, State { run, config, ..State::default() }), run)
-        };
-        // A writer may wait for its disk: nobody else is to wait with it.
-        drop(before);
-        run
+    /// Begins anew, with what is wanted now. Returns the number of the worker to come, and what was before: whoever drops that
+    /// last waits for its disk.
+    fn restart(&self, config: Option<Wanted>) -> (u64, State) {
+        let mut state = self.state();
+        let run = state.run + 1;
+        let is_same = directory(&state.config) == directory(&config);
+        let absence = state.absence.take().filter(|_| is_same);
+        (run, mem::replace(&mut *state, State { run, config, absence, ..State::default() }))
     }
 
     /// Opens the store, looks after it, and opens it again when it is gone, until `stop` says stop.
@@ -196,11 +197,11 @@ impl Shared {
                     let failure = self.look_after(run, &store, stop);
                     self.release(run);
                     match failure {
-                        Some(failure) => self.fail(run, failure),
+                        Some(failure) => self.fail(run, &failure, || failure.clone()),
                         None => return,
                     }
                 }
-                Err(failure) => self.fail(run, failure),
+                Err(failure) => self.fail(run, &failure, never_opened),
             }
             stop.wait(pause);
             pause = (pause * 2).min(LAST_PAUSE);
@@ -216,10 +217,17 @@ impl Shared {
     ) -> Result<(Writer, Arc<Store>), String> {
         let tell = |text| self.events.note(None, EventKind::Recording, text);
         let store = opening.open(&wanted.record, wanted.cameras, tell)?;
-        self.state_of(run).ok_or(SUCCEEDED)?.store = Some(store.clone());
+        let absence = {
+            let mut state = self.state_of(run).ok_or(SUCCEEDED)?;
+            state.store = Some(store.clone());
+            state.absence.clone()
+        };
         let teller = Teller::new(&store, &self.events);
         let on_event = Arc::new(move |event| teller.tell(event));
-        let options = WriterOptions { on_event, ..WriterOptions::default() };
+        let mut options = WriterOptions { on_event, ..WriterOptions::default() };
+        if let Some(absence) = absence {
+            options.absence = absence;
+        }
         let writer = Writer::open(store.clone(), options).map_err(|error| reason(&error))?;
         Ok((writer, store))
     }
@@ -248,11 +256,7 @@ impl Shared {
     /// Gives the writer up, in this thread: what waits for the disk then is nobody else.
     fn release(&self, run: u64) {
         let Some(writer) = self.state_of(run).and_then(|mut state| state.writer.take()) else { return };
-        // Cameras let go of it within the second.
-        let deadline = Instant::now() + LET_GO;
-        while Arc::strong_count(&writer) > 1 && Instant::now() < deadline {
-            thread::sleep(LET_GO / 100);
-        }
+        wait_for_cameras(&writer, LET_GO);
     }
 
     fn begin(&self, run: u64, directory: &Path, writer: Writer) {
@@ -262,23 +266,58 @@ impl Shared {
                 writer.set_retentions(wanted.retentions.clone());
             }
             state.writer = Some(Arc::new(writer));
+            state.absence = None;
             state.failure.take()
         };
         let again = if failure.is_some() { "recording goes on" } else { "recording" };
         self.events.note(None, EventKind::Recording, format!("{again} into {}", directory.display()));
     }
 
-    /// Nothing can be recorded, for the reason `failure`; told once.
-    fn fail(&self, run: u64, failure: String) {
+    /// Nothing can be recorded, for the reason `failure`; told once. If it could be until now, `absence` is what stands in the
+    /// gap.
+    fn fail(&self, run: u64, failure: &str, absence: impl FnOnce() -> String) {
         let is_news = {
             let Some(mut state) = self.state_of(run) else { return };
-            let is_news = state.failure.as_deref() != Some(failure.as_str());
-            state.failure = Some(failure.as_str().into());
+            let is_news = state.failure.as_deref() != Some(failure);
+            state.failure = Some(failure.into());
+            state.absence.get_or_insert_with(absence);
             is_news
         };
         if is_news {
             self.events.note(None, EventKind::Recording, format!("nothing is recorded: {failure}"));
         }
+    }
+}
+
+/// The directory of the store that is wanted, if one is.
+fn directory(wanted: &Option<Wanted>) -> Option<&Path> {
+    wanted.as_ref().map(|wanted| wanted.record.store.as_path())
+}
+
+/// What stands in the gap before the first frame where the store could not be opened before. It is not told why: that has
+/// paths in it, and may have changed meanwhile; the events tell it.
+fn never_opened() -> String {
+    format!("{}; its store could not be opened", WriterOptions::default().absence)
+}
+
+/// Gives up what a worker has left that may hang in its disk, on a thread that nobody waits for.
+fn leave(before: State) {
+    let left = move || {
+        if let Some(writer) = &before.writer {
+            wait_for_cameras(writer, LEFT);
+        }
+        drop(before);
+    };
+    // Where there is no thread to be had, it is given up here.
+    let _ = thread::Builder::new().name("archive left".into()).spawn(left);
+}
+
+/// Waits until cameras have let go of `writer`, which they do within the second, or `limit` is over: so it is not one of them
+/// who drops it last, and waits for the disk.
+fn wait_for_cameras(writer: &Arc<Writer>, limit: Duration) {
+    let deadline = Instant::now() + limit;
+    while Arc::strong_count(writer) > 1 && Instant::now() < deadline {
+        thread::sleep(LET_GO / 100);
     }
 }
 
@@ -288,6 +327,8 @@ const LOOK: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long cameras have to let go of a store that is not to be written any more.
 const LET_GO: Duration = Duration::from_secs(3);
+/// The same, where nobody waits for it.
+const LEFT: Duration = Duration::from_secs(60);
 /// How long it is until what could not be opened is tried again; twice as long after each further failure …
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// … up to this.
@@ -298,24 +339,70 @@ const SUCCEEDED: &str = "another thread looks after the recordings now";
 #[cfg(test)]
 mod tests {
     use valkka_testkit::temp::TempDir;
+    use valkka_testkit::wait;
     use valkka_testkit::watchdog::Watchdog;
 
     use super::*;
+
+    fn shared() -> Arc<Shared> {
+        Arc::new(Shared { events: Arc::default(), state: Mutex::default() })
+    }
+
+    fn wanted(temp: &TempDir, name: &str) -> Wanted {
+        Wanted {
+            record: RecordConfig { min_free: 0, ..RecordConfig::new(temp.join(name), Some(8 << 20)) },
+            cameras: 1,
+            retentions: Retentions::default(),
+        }
+    }
+
+    #[test]
+    fn a_writer_that_was_left_is_not_dropped_by_a_camera() {
+        let _watchdog = Watchdog::start(Duration::from_secs(120));
+        let (temp, shared) = (TempDir::new().unwrap(), shared());
+        let wanted = wanted(&temp, "store");
+        let (run, _) = shared.restart(Some(wanted.clone()));
+        let (writer, store) = shared.open(run, &wanted, &mut Opening::new(&wanted.record)).unwrap();
+        shared.begin(run, &wanted.record.store, writer);
+        let held_by_a_camera = shared.state().writer.clone().unwrap();
+        leave(shared.restart(None).1);
+        assert_eq!(Arc::strong_count(&held_by_a_camera), 2);
+        let weak = Arc::downgrade(&held_by_a_camera);
+        drop((held_by_a_camera, store));
+        wait::until(Duration::from_secs(60), "it is given up", || weak.strong_count() == 0);
+    }
+
+    #[test]
+    fn why_nothing_was_recorded_is_known_until_something_is() {
+        let _watchdog = Watchdog::start(Duration::from_secs(60));
+        let (temp, shared) = (TempDir::new().unwrap(), shared());
+        let (one, other) = (wanted(&temp, "one"), wanted(&temp, "other"));
+        let absence = || shared.state().absence.clone();
+        let (run, _) = shared.restart(Some(one.clone()));
+        shared.fail(run, "not mounted", never_opened);
+        assert_eq!(absence(), Some("the recorder was not running; its store could not be opened".into()));
+        let (writer, _) = shared.open(run, &one, &mut Opening::new(&one.record)).unwrap();
+        shared.begin(run, &one.record.store, writer);
+        assert_eq!(absence(), None);
+        // What it began with stays, also over a configuration that is otherwise in something else.
+        shared.fail(run, "an error of the disk", || "an error of the disk".into());
+        shared.fail(run, "not mounted", never_opened);
+        let (run, _) = shared.restart(Some(Wanted { cameras: 2, ..one }));
+        shared.fail(run, "not mounted", never_opened);
+        assert_eq!(absence().as_deref(), Some("an error of the disk"));
+        shared.restart(Some(other));
+        assert_eq!(absence(), None);
+    }
 
     #[test]
     fn a_worker_that_was_left_behind_leaves_its_successor_alone() {
         let _watchdog = Watchdog::start(Duration::from_secs(60));
         let temp = TempDir::new().unwrap();
-        let wanted = |name: &str| Wanted {
-            record: RecordConfig { min_free: 0, ..RecordConfig::new(temp.join(name), Some(8 << 20)) },
-            cameras: 1,
-            retentions: Retentions::default(),
-        };
-        let (old, new) = (wanted("old"), wanted("new"));
-        let shared = Arc::new(Shared { events: Arc::default(), state: Mutex::default() });
-        let left_behind = shared.restart(Some(old.clone()));
+        let (old, new) = (wanted(&temp, "old"), wanted(&temp, "new"));
+        let shared = shared();
+        let (left_behind, _) = shared.restart(Some(old.clone()));
         let (old_writer, old_store) = shared.open(left_behind, &old, &mut Opening::new(&old.record)).unwrap();
-        let successor = shared.restart(Some(new.clone()));
+        let (successor, _) = shared.restart(Some(new.clone()));
         let (writer, _) = shared.open(successor, &new, &mut Opening::new(&new.record)).unwrap();
         shared.begin(successor, &new.record.store, writer);
 
@@ -324,7 +411,7 @@ mod tests {
         let failure = shared.look_after(left_behind, &old_store, &StopToken::default());
         assert_eq!(failure.as_deref(), Some(SUCCEEDED));
         shared.release(left_behind);
-        shared.fail(left_behind, "an error of the disk".into());
+        shared.fail(left_behind, "an error of the disk", never_opened);
         assert!(shared.open(left_behind, &old, &mut Opening::new(&old.record)).is_err());
         let state = shared.state();
         assert_eq!(state.store.as_ref().unwrap().directory(), Some(new.record.store.as_path()));

@@ -289,7 +289,13 @@ impl SiteCamera {
 
     /// Is recorded into the store as it is now, or waits until there is one.
     fn follow_archive(&self) {
-        let told = lock(&self.recorder).follow(self, self.archive.writer().as_ref());
+        let writer = self.archive.writer();
+        let (before, told) = {
+            let mut recorder = lock(&self.recorder);
+            (recorder.leave(writer.as_ref()), recorder.follow(self, writer.as_ref()))
+        };
+        // Without the lock: if it is the last one, it waits for its disk, and nobody who asks how the camera stands is to.
+        drop(before);
         if let Some(text) = told {
             self.events.note(Some(&self.name), EventKind::Recording, text);
         }

@@ -116,6 +116,12 @@ fn a_store_that_was_removed_is_noticed_and_waited_for() {
     fs::rename(&away, &path).unwrap();
     wait_recorded(&site, "cam1", SystemClock.now(), 1.0);
     assert_eq!(site.camera("cam1").unwrap().status().reconnects, 0, "who watches notices nothing");
+    // The gap says why, but not where on this machine.
+    let all = stretches(&site.archive().store().unwrap(), "cam1", WallTime::default());
+    let reasons: Vec<_> = all.into_iter().filter_map(|stretch| Some(stretch.gap_before?.reason)).collect();
+    let says_why = |reason: &String| reason.contains("write to dumpfile: No such file");
+    assert!(reasons.iter().any(says_why), "{reasons:?}");
+    assert!(!reasons.iter().any(|reason| reason.contains("not running")), "{reasons:?}");
 }
 
 #[test]

@@ -54,17 +54,20 @@ impl Recorder {
         self.config = config;
     }
 
-    /// Goes on as it should, into `writer`. Returns what is worth telling.
+    /// Records nothing any more into another writer than `writer`. What this returns may be the last that holds it: it is to
+    /// be dropped where nobody waits.
+    pub(super) fn leave(&mut self, writer: Option<&Arc<Writer>>) -> Option<Arc<Recording>> {
+        let is_other = |running: &mut Running| {
+            !writer.is_some_and(|writer| std::ptr::eq(Arc::as_ptr(writer), running.writer.as_ptr()))
+        };
+        let before = self.running.take_if(is_other)?;
+        self.interrupted = before.recording.event().or(self.interrupted.take());
+        Some(before.recording)
+    }
+
+    /// Goes on as it should, into `writer`, after [`Self::leave`]. Returns what is worth telling.
     pub(super) fn follow(&mut self, camera: &SiteCamera, writer: Option<&Arc<Writer>>) -> Option<String> {
         let config = self.config;
-        let is_same = |running: &Running| {
-            writer.is_some_and(|writer| std::ptr::eq(Arc::as_ptr(writer), running.writer.as_ptr()))
-        };
-        if !self.running.as_ref().is_some_and(is_same) {
-            let before = self.running.take();
-            self.interrupted =
-                before.and_then(|running| running.recording.event()).or(self.interrupted.take());
-        }
         if self.running.is_none()
             && let Some(writer) = writer
             && config.mode != RecordMode::Off
@@ -210,7 +213,36 @@ fn threshold(sensitivity: u8) -> f32 {
 
 #[cfg(test)]
 mod tests {
+    use valkka::store::{Geometry, Store, StoreOptions, WriterOptions};
+    use valkka::{Engine, EngineOptions};
+    use valkka_testkit::temp::TempDir;
+
     use super::*;
+    use crate::archive::Archive;
+    use crate::config::CameraConfig;
+    use crate::event::EventLog;
+
+    #[test]
+    fn a_writer_that_is_left_is_not_given_up_under_the_lock() {
+        let (temp, events) = (TempDir::new().unwrap(), Arc::<EventLog>::default());
+        let engine = Arc::new(Engine::new(EngineOptions::default()).unwrap());
+        let archive = Arc::new(Archive::new(events.clone()));
+        let config = CameraConfig::new("rtsp://127.0.0.1:1/1".parse().unwrap());
+        let camera = SiteCamera::start("front", &config, &engine, &events, &archive).unwrap();
+        let options = StoreOptions::new(Geometry::new(1 << 16, 8).unwrap());
+        let store = Store::create(&temp.join("store"), &options).unwrap();
+        let writer = Arc::new(Writer::open(store, WriterOptions::default()).unwrap());
+        let mut recorder = Recorder::default();
+        assert_eq!(recorder.follow(&camera, Some(&writer)), None);
+        assert!(recorder.leave(Some(&writer)).is_none() && recorder.running.is_some());
+        let weak = Arc::downgrade(&writer);
+        drop(writer);
+        let left = recorder.leave(None);
+        assert_eq!(recorder.follow(&camera, None), None);
+        assert_eq!((weak.strong_count(), recorder.running.is_some()), (1, false));
+        drop(left);
+        assert_eq!(weak.strong_count(), 0);
+    }
 
     #[test]
     fn less_movement_counts_the_greater_the_sensitivity_is() {
