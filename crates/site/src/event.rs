@@ -51,7 +51,9 @@ pub enum EventKind {
     Refused,
 }
 
-/// The last events, [`EventLog::KEPT`] of them, numbered. Methods may be called from any thread.
+/// The last events, [`EventLog::KEPT`] of them, numbered. Of whichever camera has most (or the service, if it has), the
+/// oldest go first, so that one that comes and goes does not push out what happened to others. Methods may be called from any
+/// thread.
 #[derive(Default)]
 pub struct EventLog {
     state: Mutex<State>,
@@ -106,8 +108,10 @@ impl EventLog {
         let wakers: Vec<_> = {
             let mut state = lock(&self.state);
             state.last += 1;
-            if state.kept.len() >= Self::KEPT {
-                state.kept.pop_front();
+            if state.kept.len() >= Self::KEPT
+                && let Some(index) = superfluous(&state.kept)
+            {
+                state.kept.remove(index);
             }
             let camera = camera.map(str::to_owned);
             let event = Event { id: state.last, time: SystemClock.now(), camera, kind, text };
@@ -145,6 +149,16 @@ impl fmt::Debug for Subscription {
     }
 }
 
+/// Which of `kept` goes first: the oldest one of whoever has most.
+fn superfluous(kept: &VecDeque<Arc<Event>>) -> Option<usize> {
+    let mut counts = BTreeMap::<Option<&str>, usize>::new();
+    for event in kept {
+        *counts.entry(event.camera.as_deref()).or_default() += 1;
+    }
+    let most = counts.values().max()?;
+    kept.iter().position(|event| counts.get(&event.camera.as_deref()) == Some(most))
+}
+
 fn as_shown<S: Serializer>(time: &WallTime, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(time)
 }
@@ -171,6 +185,26 @@ mod tests {
         assert_eq!(ids(&log.recent(1001)), [1002, 1003]);
         assert!(log.recent(1003).is_empty());
         assert_eq!(log.recent(5000).len(), EventLog::KEPT, "of a time before a restart");
+    }
+
+    #[test]
+    fn a_camera_that_comes_and_goes_leaves_the_events_of_others() {
+        let log = EventLog::default();
+        log.note(None, EventKind::Configuration, "applied");
+        log.note(Some("yard"), EventKind::Online, "connected");
+        for number in 0..3 * EventLog::KEPT {
+            log.note(Some("front"), EventKind::Offline, number.to_string());
+        }
+        let all = log.recent(0);
+        assert_eq!((all.len(), &ids(&all)[..3]), (EventLog::KEPT, &[1, 2, 2005][..]));
+        // Two that do so share the room.
+        for number in 0..3 * EventLog::KEPT {
+            log.note(Some("gate"), EventKind::Offline, number.to_string());
+        }
+        let all = log.recent(0);
+        let of = |camera| all.iter().filter(|event| event.camera.as_deref() == camera).count();
+        let counts = [None, Some("yard"), Some("front"), Some("gate")].map(of);
+        assert_eq!((counts, log.last_id()), ([1, 1, 498, 500], 6002));
     }
 
     #[test]
