@@ -256,13 +256,18 @@ impl SiteCamera {
         self.hub.put(Frame::signal(self.camera().slot(), SystemClock.now(), Signal::End));
     }
 
-    /// Takes figures and writes what has become known; once a second.
+    /// Takes figures, writes what has become known and tries again what has failed; once a second.
     pub(crate) fn tick(&self, now: Instant) {
         let totals = {
             let source = lock(&self.source);
             source.earlier.with(&source.camera)
         };
         lock(&self.meter).sample(now, totals.frames, totals.bytes);
+        let told = lock(&self.outlets).send(self, now);
+        if let Some(result) = told {
+            let kind = if result.is_ok() { EventKind::Camera } else { EventKind::Listener };
+            self.events.note(Some(&self.name), kind, result.unwrap_or_else(|failure| failure));
+        }
         let told = lock(&self.outlets).write_sdp(&self.title.load(), now).map(|result| match result {
             Ok(path) => format!("described in {}", path.display()),
             Err(message) => message,

@@ -26,6 +26,7 @@ mod event;
 mod event_memory;
 mod known_stores;
 mod meter;
+mod retry;
 mod role;
 mod site;
 mod status;

@@ -23,9 +23,10 @@ use valkka::{Engine, EngineOptions};
 use crate::access::Access;
 use crate::archive::Archive;
 use crate::camera::SiteCamera;
-use crate::config::{Config, ConfigError, WebConfig};
+use crate::config::{Config, ConfigError, RtspConfig, WebConfig};
 use crate::event::{EventKind, EventLog};
 use crate::event_memory;
+use crate::retry::Retry;
 use crate::users::Users;
 use rtsp::Rtsp;
 
@@ -56,6 +57,15 @@ struct Shared {
 struct State {
     config: Config,
     rtsp: Option<Rtsp>,
+    /// When to try again what could not be had of it.
+    retry: Retry,
+}
+
+impl State {
+    /// Whether the RTSP server runs as `wanted`: not all of that can be had at any time.
+    fn serves(&self, wanted: Option<&RtspConfig>) -> bool {
+        self.rtsp.as_ref().map(Rtsp::config) == wanted
+    }
 }
 
 /// Why a site could not start, or go on otherwise.
@@ -110,7 +120,11 @@ impl Site {
             event_memory: AtomicU64::new(0),
             events,
             cameras: ArcSwap::default(),
-            state: Mutex::new(State { config: Config { cameras: BTreeMap::new(), ..config.clone() }, rtsp }),
+            state: Mutex::new(State {
+                config: Config { cameras: BTreeMap::new(), ..config.clone() },
+                rtsp,
+                retry: Retry::default(),
+            }),
             ticked: Mutex::new(Instant::now()),
         });
         shared.apply(config);
@@ -125,7 +139,8 @@ impl Site {
     }
 
     /// Goes on as `config` says. What did not change is not touched: its connections and viewers notice nothing. If a
-    /// new address is not to be had, the old one stays, and an event says so.
+    /// new address is not to be had, the old one stays, and an event says so; it is tried again, ever less often up to once
+    /// a minute, and whenever this is called.
     ///
     /// # Errors
     /// If the configuration does not hold; then everything stays as it was.
@@ -233,26 +248,23 @@ impl Shared {
     /// Goes on as `config` says, which is checked.
     fn apply(&self, config: Config) -> Changes {
         let mut state = self.state();
-        let mut changes = Changes::between(&state.config, &config);
+        let changes = Changes::between(&state.config, &config);
         if changes.users || changes.rtsp {
             let anyone = config.rtsp.as_ref().is_some_and(|rtsp| rtsp.anyone);
             self.access.replace(Users::new(&config.users), anyone);
             self.access_changes.fetch_add(1, Ordering::AcqRel);
         }
-        if changes.rtsp {
-            let old = state.rtsp.take();
-            if old.as_ref().is_some_and(|old| old.must_end(config.rtsp.as_ref())) {
-                // Each of them holds the server, whose address is to be free.
-                self.cameras.load().values().for_each(|camera| camera.unserve());
-            }
-            state.rtsp = Rtsp::go_on(old, config.rtsp.as_ref(), &self.access, &self.events);
+        // Whoever asks for it waits for no pause, and is told.
+        state.retry.forget();
+        if !state.serves(config.rtsp.as_ref()) {
+            self.serve(&mut state, config.rtsp.as_ref(), Instant::now());
         }
         let event_memory = config.record.as_ref().map_or(0, |record| record.event_memory);
         self.event_memory.store(event_memory, Ordering::Relaxed);
         if let Err(error) = self.archive.apply(&config) {
             self.events.note(None, EventKind::Recording, error);
         }
-        self.apply_cameras(&config, state.rtsp.as_ref(), &mut changes);
+        self.apply_cameras(&config, state.rtsp.as_ref(), &changes);
         if let Some(rtsp) = &state.rtsp
             && (changes.users || changes.rtsp)
         {
@@ -262,7 +274,45 @@ impl Shared {
         changes
     }
 
-    fn apply_cameras(&self, config: &Config, rtsp: Option<&Rtsp>, changes: &mut Changes) {
+    /// Has the RTSP server go on as `wanted`. An event says what cannot be had, if that is news.
+    fn serve(&self, state: &mut State, wanted: Option<&RtspConfig>, now: Instant) {
+        let old = state.rtsp.take();
+        if old.as_ref().is_some_and(|old| old.must_end(wanted)) {
+            // Each of them holds the server, whose address is to be free.
+            self.cameras.load().values().for_each(|camera| camera.unserve());
+        }
+        let (rtsp, failure) = Rtsp::go_on(old, wanted, &self.access);
+        state.rtsp = rtsp;
+        match failure {
+            None => state.retry.forget(),
+            Some(failure) => {
+                let news = state.retry.fail(failure, now);
+                news.into_iter().for_each(|text| self.events.note(None, EventKind::Listener, text));
+            }
+        }
+    }
+
+    /// Tries again what could not be had of the RTSP server, unless viewers would have to connect again for it.
+    fn serve_again(&self, now: Instant) {
+        // Whoever has it applies a configuration, and tries it himself.
+        let Ok(mut state) = self.state.try_lock() else { return };
+        let wanted = state.config.rtsp.clone();
+        let is_wanted = !state.serves(wanted.as_ref()) && state.retry.is_due(now);
+        if !is_wanted || state.rtsp.as_ref().is_some_and(|rtsp| rtsp.must_end(wanted.as_ref())) {
+            return;
+        }
+        let urls = |state: &State| state.rtsp.as_ref().map(Rtsp::urls).unwrap_or_default();
+        let before = urls(&state);
+        self.serve(&mut state, wanted.as_ref(), now);
+        let after = urls(&state);
+        if after != before {
+            self.apply_cameras(&state.config, state.rtsp.as_ref(), &Changes::default());
+            let text = format!("the RTSP server is at {} now", after.join(" and "));
+            self.events.note(None, EventKind::Configuration, text);
+        }
+    }
+
+    fn apply_cameras(&self, config: &Config, rtsp: Option<&Rtsp>, changes: &Changes) {
         let mut cameras = BTreeMap::clone(&self.cameras.load());
         let note = |name: &str, text: &str| self.events.note(Some(name), EventKind::Camera, text);
         for name in &changes.removed {
@@ -298,6 +348,7 @@ impl Shared {
     fn tick(&self, now: Instant) {
         let cameras = self.cameras.load_full();
         cameras.values().for_each(|camera| camera.tick(now));
+        self.serve_again(now);
         let (on_event, needs): (Vec<_>, Vec<_>) =
             cameras.values().filter_map(|camera| Some((camera, camera.memory_need()?))).unzip();
         let total = self.event_memory.load(Ordering::Relaxed);
@@ -311,15 +362,20 @@ impl Shared {
 
 impl Drop for Site {
     fn drop(&mut self) {
+        let rtsp = {
+            let mut state = self.shared.state();
+            // It is not to be tried again.
+            state.config.rtsp = None;
+            state.rtsp.take()
+        };
         for camera in self.cameras() {
             camera.end();
         }
-        let rtsp = self.shared.state().rtsp.take();
         drop(rtsp);
         // What was recorded up to here is on the disk then.
         self.shared.archive.close();
     }
 }
 
-/// How often figures are taken.
+/// How often figures are taken, and what has failed is looked at.
 const TICK: Duration = Duration::from_secs(1);

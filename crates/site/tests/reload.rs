@@ -6,7 +6,7 @@ mod cameras;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use cameras::{ANY, SOON, cameras};
@@ -192,6 +192,59 @@ fn what_cannot_be_had_leaves_things_as_they_were() {
     assert!(site.apply(wrong).unwrap_err().to_string().contains("a camera's name"));
     assert_eq!(site.cameras().len(), 1);
     site.answers(SOON).unwrap();
+}
+
+#[test]
+fn an_address_that_was_not_to_be_had_is_tried_again() {
+    require!(certificate::available());
+    let _watchdog = Watchdog::start(SOON * 6);
+    let cameras = cameras(1);
+    let mut wanted = config(&cameras.urls());
+    let site = Site::start(wanted.clone()).unwrap();
+    let told = |kind| site.events().recent(0).into_iter().filter(|event| event.kind == kind).count();
+    let is_served_at = |address: SocketAddr| {
+        let served = site.camera("cam1").unwrap().status().rtsp;
+        served.is_some_and(|url| url.starts_with(&format!("rtsp://{address}/")))
+    };
+    let taken = TcpListener::bind(ANY).unwrap();
+    let address = taken.local_addr().unwrap();
+    wanted.rtsp.as_mut().unwrap().listen = address;
+    // Whoever asks again is told again.
+    for failures in 1..=2 {
+        site.apply(wanted.clone()).unwrap();
+        assert_eq!((told(EventKind::Listener), is_served_at(address)), (failures, false));
+    }
+    drop(taken);
+    wait::until(SOON, "it is there by itself", || is_served_at(address));
+    assert_eq!(told(EventKind::Listener), 2);
+    let text = format!("the RTSP server is at rtsp://{address} now");
+    let is_told = || site.events().recent(0).iter().any(|event| event.text == text);
+    wait::until(SOON, "it is told", is_told);
+
+    // That of TLS.
+    let files = certificate::Certificate::make().unwrap();
+    let taken = TcpListener::bind(ANY).unwrap();
+    let listen = taken.local_addr().unwrap();
+    let certificate = Certificate::new(files.path(), files.key()).unwrap();
+    wanted.rtsp.as_mut().unwrap().tls = Some(RtspTlsConfig { listen, certificate });
+    site.apply(wanted.clone()).unwrap();
+    assert_eq!(site.rtsp_urls(), [format!("rtsp://{address}")]);
+    drop(taken);
+    wait::until(SOON, "TLS", || site.rtsp_urls().contains(&format!("rtsps://{listen}")));
+
+    // Where viewers have to connect again, it is tried when somebody asks for it.
+    let taken = TcpListener::bind(ANY).unwrap();
+    let address = taken.local_addr().unwrap();
+    let multicast = MulticastConfig { address: [239, 255, 42, 3].into(), port: 50_100, ttl: 0 };
+    let rtsp = wanted.rtsp.as_mut().unwrap();
+    (rtsp.listen, rtsp.multicast) = (address, Some(multicast));
+    site.apply(wanted.clone()).unwrap();
+    assert!(!is_served_at(address));
+    drop(taken);
+    wait::until(SOON, "it is there", || {
+        site.apply(wanted.clone()).unwrap();
+        is_served_at(address)
+    });
 }
 
 #[test]

@@ -3,45 +3,35 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
+
+use crate::retry::Retry;
 
 /// A file that is to hold the newest description of a stream.
 pub(super) struct DescriptionFile {
     path: PathBuf,
     written: Option<String>,
-    failure: Option<Failure>,
-}
-
-/// Why it was not written last, and when to try again.
-struct Failure {
-    message: String,
-    again: Instant,
-    pause: Duration,
+    retry: Retry,
 }
 
 impl DescriptionFile {
     pub(super) fn new(path: PathBuf) -> Self {
-        Self { path, written: None, failure: None }
+        Self { path, written: None, retry: Retry::default() }
     }
 
     /// Writes `sdp`, unless it was written already, or it is too early to try again what has failed. Returns what is worth
     /// telling: what was written, or a failure that is not the same as the last.
     pub(super) fn write(&mut self, sdp: String, now: Instant) -> Option<Result<&Path, String>> {
-        let is_early = self.failure.as_ref().is_some_and(|failure| now < failure.again);
-        if is_early || self.written.as_ref() == Some(&sdp) {
+        if !self.retry.is_due(now) || self.written.as_ref() == Some(&sdp) {
             return None;
         }
         let Err(error) = replace_file(&self.path, &sdp) else {
             self.written = Some(sdp);
-            self.failure = None;
+            self.retry.forget();
             return Some(Ok(&self.path));
         };
         let message = format!("the description cannot be written to {}: {error}", self.path.display());
-        let last = self.failure.take();
-        let pause = last.as_ref().map_or(FIRST_PAUSE, |last| (last.pause * 2).min(LAST_PAUSE));
-        let is_new = last.is_none_or(|last| last.message != message);
-        self.failure = Some(Failure { message: message.clone(), again: now + pause, pause });
-        is_new.then_some(Err(message))
+        self.retry.fail(message, now).map(Err)
     }
 }
 
@@ -58,13 +48,10 @@ fn replace_file(path: &Path, content: &str) -> io::Result<()> {
     replaced
 }
 
-/// How long it is until what has failed is tried again; twice as long after each further failure …
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-/// … up to this.
-const LAST_PAUSE: Duration = Duration::from_secs(60);
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use valkka_testkit::temp::TempDir;
 
     use super::*;
@@ -100,17 +87,5 @@ mod tests {
         assert_eq!(write(3), Some(Ok(path.clone())));
         assert_eq!(fs::read_to_string(&path).unwrap(), "v=0");
         assert_eq!(write(4), None, "it is written");
-    }
-
-    #[test]
-    fn pauses_between_attempts_are_bounded() {
-        let directory = TempDir::new().unwrap();
-        let mut file = DescriptionFile::new(directory.join("no/such/a.sdp"));
-        let mut now = Instant::now();
-        for _ in 0..20 {
-            let _ = file.write("v=0".to_owned(), now);
-            now += LAST_PAUSE;
-        }
-        assert_eq!(file.failure.map(|failure| failure.pause), Some(LAST_PAUSE));
     }
 }

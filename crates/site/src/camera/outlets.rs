@@ -13,12 +13,16 @@ use super::description::DescriptionFile;
 use super::late::Late;
 use super::{RTSP, SEND, SiteCamera};
 use crate::config::{CameraConfig, SendConfig};
+use crate::retry::Retry;
 
 /// What a camera is sent to.
 #[derive(Default)]
 pub(super) struct Outlets {
     served: Option<Served>,
     sent: Option<Sent>,
+    /// Where it is to be sent to, unasked; what cannot be sent to is tried again.
+    wanted: Option<SendConfig>,
+    retry: Retry,
 }
 
 struct Served {
@@ -31,7 +35,6 @@ struct Served {
 struct Sent {
     _branch: Branch,
     sender: Arc<RtpSender>,
-    config: SendConfig,
     description: Option<DescriptionFile>,
 }
 
@@ -67,14 +70,28 @@ impl Outlets {
                 Err(message) => failures.push(message),
             }
         }
-        if self.sent.as_ref().map(|sent| &sent.config) != config.multicast.as_ref() {
+        if self.wanted != config.multicast {
             self.sent = None;
-            match config.multicast.as_ref().map(|config| Sent::start(camera, config)).transpose() {
-                Ok(sent) => self.sent = sent,
-                Err(message) => failures.push(message),
-            }
+            self.wanted.clone_from(&config.multicast);
         }
+        // Whoever asks for it anew waits for no pause, and is told.
+        self.retry.forget();
+        failures.extend(self.send(camera, Instant::now()).and_then(Result::err));
         failures
+    }
+
+    /// Begins to send what is to be sent and is not, unless it is too early to try again what has failed. Returns what is
+    /// worth telling: that it is sent, or a failure that is not the same as the last.
+    pub(super) fn send(&mut self, camera: &SiteCamera, now: Instant) -> Option<Result<String, String>> {
+        let config = self.wanted.as_ref().filter(|_| self.sent.is_none() && self.retry.is_due(now))?;
+        match Sent::start(camera, config) {
+            Ok(sent) => {
+                self.sent = Some(sent);
+                self.retry.forget();
+                Some(Ok(format!("sent to {} port {}", config.address, config.port)))
+            }
+            Err(message) => self.retry.fail(message, now).map(Err),
+        }
     }
 
     /// Writes the description of what is sent, which calls it `title`, if it has become known or changed. Returns what is
@@ -108,6 +125,46 @@ impl Sent {
         let late = Late::new(sender.clone(), camera.keeper.clone());
         let branch = camera.hub.branch(SEND, Arc::new(late)).map_err(|error| fail(&error))?;
         let description = config.sdp.clone().map(DescriptionFile::new);
-        Ok(Self { _branch: branch, sender, config: config.clone(), description })
+        Ok(Self { _branch: branch, sender, description })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+    use std::time::Duration;
+
+    use valkka::sink::Discard;
+    use valkka::{Engine, EngineOptions};
+
+    use super::*;
+    use crate::archive::Archive;
+    use crate::event::EventLog;
+
+    #[test]
+    fn what_cannot_be_sent_to_is_tried_again() {
+        let (engine, events) =
+            (Arc::new(Engine::new(EngineOptions::default()).unwrap()), Arc::<EventLog>::default());
+        let archive = Arc::new(Archive::new(events.clone()));
+        let mut config = CameraConfig::new("rtsp://127.0.0.1:1/1".parse().unwrap());
+        let camera = SiteCamera::start("front", &config, &engine, &events, &archive).unwrap();
+        let address = Ipv4Addr::LOCALHOST.into();
+        config.multicast = Some(SendConfig { address, port: 40_000, ttl: 1, sdp: None });
+        // In its way, as a network without a route would be.
+        let in_its_way = camera.hub.branch(SEND, Arc::new(Discard)).unwrap();
+        let mut outlets = Outlets::default();
+        let failures = outlets.apply(&camera, &config, None);
+        assert!(matches!(&failures[..], [one] if one.starts_with("not sent to 127.0.0.1 port 40000: ")));
+        let now = Instant::now();
+        assert_eq!(outlets.send(&camera, now + Duration::from_secs(2)), None, "the same failure");
+        assert_eq!(outlets.apply(&camera, &config, None), failures, "asked for anew");
+        drop(in_its_way);
+        let later = Instant::now() + Duration::from_secs(60);
+        assert_eq!(outlets.send(&camera, later), Some(Ok("sent to 127.0.0.1 port 40000".to_owned())));
+        assert_eq!((outlets.send(&camera, later), outlets.sent.is_some()), (None, true));
+        // It is not sent any more, and nothing is tried.
+        config.multicast = None;
+        assert_eq!(outlets.apply(&camera, &config, None), [""; 0]);
+        assert_eq!((outlets.send(&camera, later), outlets.sent.is_some()), (None, false));
     }
 }

@@ -4,26 +4,21 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use valkka::net::server::{Listener, MulticastRange, Server, ServerOptions};
+use valkka::net::server::{Listener, MulticastRange, Server, ServerOptions, TlsIdentity};
 use valkka::reason::reason;
 
 use super::SiteError;
 use super::host::reachable;
 use crate::access::Access;
 use crate::config::{RtspConfig, RtspTlsConfig};
-use crate::event::{EventKind, EventLog};
 
-/// The server, and how it was asked for.
+/// The server, and how it runs.
 pub(super) struct Rtsp {
     /// Dropped first: it frees its address.
-    tls: Option<Tls>,
+    tls: Option<Listener>,
     server: Arc<Server>,
+    /// What was asked for, as far as it could be had.
     config: RtspConfig,
-}
-
-struct Tls {
-    listener: Listener,
-    config: RtspTlsConfig,
 }
 
 impl Rtsp {
@@ -38,7 +33,7 @@ impl Rtsp {
             ..ServerOptions::default()
         };
         let server = Server::bind(config.listen, options).map_err(|cause| fail(config.listen, cause))?;
-        let tls = config.tls.as_ref().map(|tls| Tls::start(tls, &server)).transpose()?;
+        let tls = config.tls.as_ref().map(|tls| listen_tls(tls, &server)).transpose()?;
         Ok(Self { tls, server: Arc::new(server), config: config.clone() })
     }
 
@@ -47,15 +42,19 @@ impl Rtsp {
         new.is_none_or(|new| new.multicast != self.config.multicast)
     }
 
-    /// Goes on as `new` says, and has those who watch notice it as little as can be. What cannot be had stays as it was,
-    /// and an event says so.
+    /// How it runs.
+    pub(super) fn config(&self) -> &RtspConfig {
+        &self.config
+    }
+
+    /// Goes on as `new` says, and has those who watch notice it as little as can be. What cannot be had stays as it was; why,
+    /// is returned in words.
     pub(super) fn go_on(
         old: Option<Self>,
         new: Option<&RtspConfig>,
         access: &Arc<Access>,
-        events: &EventLog,
-    ) -> Option<Self> {
-        let new = new?;
+    ) -> (Option<Self>, Option<String>) {
+        let Some(new) = new else { return (None, None) };
         let mut failures = Vec::new();
         let rtsp = match old {
             Some(mut old) if !old.must_end(Some(new)) => {
@@ -76,10 +75,8 @@ impl Rtsp {
             }
             None => Self::start(new, access).map_err(|error| failures.push(error)).ok(),
         };
-        for failure in failures {
-            events.note(None, EventKind::Listener, reason(&failure));
-        }
-        rtsp
+        let failures: Vec<_> = failures.iter().map(|failure| reason(failure)).collect();
+        (rtsp, (!failures.is_empty()).then(|| failures.join("; ")))
     }
 
     /// The server, for those who are to be served.
@@ -90,7 +87,7 @@ impl Rtsp {
     /// Where it listens, as people write it.
     pub(super) fn urls(&self) -> Vec<String> {
         let plain = format!("rtsp://{}", reachable(self.server.local_addr()));
-        let tls = self.tls.as_ref().map(|tls| format!("rtsps://{}", reachable(tls.listener.local_addr())));
+        let tls = self.tls.as_ref().map(|tls| format!("rtsps://{}", reachable(tls.local_addr())));
         [Some(plain), tls].into_iter().flatten().collect()
     }
 
@@ -101,39 +98,34 @@ impl Rtsp {
                 Err(cause) => failures.push(fail(new.listen, cause)),
             }
         }
-        let done = match (&mut self.tls, &new.tls) {
-            (Some(old), Some(new)) => old.change(new, &self.server),
-            (tls, None) => {
-                *tls = None;
-                Ok(())
+        if self.config.tls != new.tls {
+            match self.change_tls(new.tls.as_ref()) {
+                Ok(()) => self.config.tls.clone_from(&new.tls),
+                Err(error) => failures.push(error),
             }
-            (tls, Some(new)) => Tls::start(new, &self.server).map(|started| *tls = Some(started)),
-        };
-        failures.extend(done.err());
+        }
         self.config.anyone = new.anyone;
     }
-}
 
-impl Tls {
-    fn start(config: &RtspTlsConfig, server: &Server) -> Result<Self, SiteError> {
-        let identity =
-            config.certificate.identity().map_err(|error| fail(config.listen, io::Error::other(error)))?;
-        let listener =
-            server.listen_tls(config.listen, &identity).map_err(|cause| fail(config.listen, cause))?;
-        Ok(Self { listener, config: config.clone() })
-    }
-
-    fn change(&mut self, new: &RtspTlsConfig, server: &Server) -> Result<(), SiteError> {
-        if self.config.listen != new.listen {
-            *self = Self::start(new, server)?;
-        } else if self.config != *new {
-            let identity =
-                new.certificate.identity().map_err(|error| fail(new.listen, io::Error::other(error)))?;
-            self.listener.set_identity(identity);
-            self.config = new.clone();
+    fn change_tls(&mut self, new: Option<&RtspTlsConfig>) -> Result<(), SiteError> {
+        match (&self.tls, &self.config.tls, new) {
+            (Some(listener), Some(old), Some(new)) if old.listen == new.listen => {
+                listener.set_identity(identity(new)?);
+            }
+            (_, _, Some(new)) => self.tls = Some(listen_tls(new, &self.server)?),
+            (_, _, None) => self.tls = None,
         }
         Ok(())
     }
+}
+
+fn listen_tls(config: &RtspTlsConfig, server: &Server) -> Result<Listener, SiteError> {
+    let identity = identity(config)?;
+    server.listen_tls(config.listen, &identity).map_err(|cause| fail(config.listen, cause))
+}
+
+fn identity(config: &RtspTlsConfig) -> Result<TlsIdentity, SiteError> {
+    config.certificate.identity().map_err(|error| fail(config.listen, io::Error::other(error)))
 }
 
 fn fail(address: SocketAddr, cause: io::Error) -> SiteError {
