@@ -31,7 +31,8 @@ impl ConfigFile {
         &self.paths[0]
     }
 
-    /// Looks after `files`, too, which have just been read because the file names them, and no longer after others.
+    /// Looks after `files`, too, which have just been read because the file names them, or could not be, and no longer after
+    /// others.
     pub(crate) fn names(&mut self, files: &[PathBuf]) {
         let known = |path: &PathBuf| {
             let at = self.paths.iter().position(|known| known == path);

@@ -197,6 +197,21 @@ fn a_password_file_is_read_anew_when_it_changes() {
 }
 
 #[test]
+fn what_a_refused_file_names_is_looked_after() {
+    let _watchdog = Watchdog::start(SOON * 4);
+    let web = "[web]\nlisten = \"127.0.0.1:0\"\nanyone = true\n";
+    let front = camera("front", "rtsp://127.0.0.1:1/1");
+    let file = File::new(&format!("{web}{front}"));
+    let daemon = start(&["serve", file.name()]);
+    line_with(&daemon, "everything is started");
+    // The password comes later than the file that names it, which stays as it is.
+    file.replace(&format!("{web}{front}user = \"anna\"\npassword_file = \"front.password\"\n"));
+    line_with(&daemon, "cannot read ");
+    fs::write(file.directory.join("front.password"), "one\n").unwrap();
+    line_with(&daemon, "applied: changed front");
+}
+
+#[test]
 fn an_address_that_is_taken_is_an_error_at_the_start() {
     let file = File::new("[rtsp]\nanyone = true\nlisten = \"127.0.0.1:0\"\n");
     let first = start(&["serve", file.name()]);
@@ -218,8 +233,8 @@ fn passwords_are_set_from_a_pipe() {
     assert!(outcome.output.contains("digest = \""), "{}", outcome.output);
     for (arguments, password, complaint) in [
         (&["anna"][..], "", "the password is empty"),
-        (&["a:b"], "x", "a name is 1 to 64"),
-        (&["anna", "--file", "/no/such.toml"], "x", "cannot read /no/such.toml"),
+        (&["a:b"], "x", "a user's name is 1 to 64"),
+        (&["anna", "--file", "/no/such.toml"], "x", "/no/such.toml: cannot read it: No such file"),
     ] {
         let outcome = passwd(arguments, password);
         assert_ne!(outcome.code, Some(0));

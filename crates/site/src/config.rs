@@ -11,7 +11,7 @@ mod size;
 mod tree;
 
 pub use certificate::Certificate;
-pub use check::check_camera_name;
+pub use check::{check_camera_name, check_user_name};
 pub use problem::{ConfigError, Position, Problem};
 pub(crate) use read::read_bounded;
 pub use record::{RecordConfig, RecordMode, RecordingConfig};

@@ -37,7 +37,7 @@ pub use camera::SiteCamera;
 pub use config::{
     BadSize, CameraConfig, Certificate, Config, ConfigError, MulticastConfig, Position, Problem,
     RecordConfig, RecordMode, RecordingConfig, RtspConfig, RtspTlsConfig, SendConfig, Size, UserConfig,
-    WebConfig, check_camera_name,
+    WebConfig, check_camera_name, check_user_name,
 };
 pub use event::{Event, EventKind, EventLog, Subscription};
 pub use role::Role;

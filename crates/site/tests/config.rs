@@ -294,6 +294,7 @@ fn secrets_that_everybody_may_read_are_a_warning() {
     )
     .unwrap();
     assert_eq!(Config::load(&path).unwrap().warnings, []);
+    assert_eq!(Config::load(&path).unwrap().files, std::slice::from_ref(&password));
     mode(&password, 0o604);
     let warnings = Config::load(&path).unwrap().warnings;
     assert_eq!(warnings[0].position.map(|at| at.line), Some(5), "{warnings:?}");

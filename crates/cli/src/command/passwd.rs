@@ -6,10 +6,10 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, bail};
 use toml_edit::{DocumentMut, InlineTable, Item, Table, value};
 use valkka::net::server::digest_secret;
-use valkka_site::hash_password;
+use valkka_site::{Config, check_user_name, hash_password};
 
 use crate::{output, password};
 
@@ -34,7 +34,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     // Before anybody types.
-    let text = args.file.as_deref().map(read).transpose()?;
+    let text = args.file.as_deref().map(Config::read).transpose()?;
     let password = password::ask_new(&args.name)?;
     let user = User {
         name: &args.name,
@@ -101,17 +101,6 @@ fn set(table: &mut dyn toml_edit::TableLike, key: &str, text: &str) {
     table.insert(key, Item::Value(new));
 }
 
-fn read(file: &Path) -> anyhow::Result<String> {
-    let metadata = fs::metadata(file).with_context(|| format!("cannot read {}", file.display()))?;
-    ensure!(
-        metadata.len() <= MAX_BYTES,
-        "{} has {} bytes: it is no configuration",
-        file.display(),
-        metadata.len()
-    );
-    fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))
-}
-
 /// Replaces the content of `file` at once, so that nobody ever sees half of it; owner and permissions stay.
 fn replace(file: &Path, text: &str) -> anyhow::Result<()> {
     // A link stays one.
@@ -145,17 +134,9 @@ fn replace(file: &Path, text: &str) -> anyhow::Result<()> {
     Ok(written?)
 }
 
-fn parse_name(name: &str) -> anyhow::Result<String> {
-    let fine = |letter: char| letter.is_ascii_alphanumeric() || "-_.@".contains(letter);
-    ensure!(
-        (1..=64).contains(&name.len()) && name.chars().all(fine),
-        "a name is 1 to 64 letters, digits, and -, _, . and @"
-    );
-    Ok(name.to_owned())
+fn parse_name(name: &str) -> Result<String, String> {
+    check_user_name(name).map(|()| name.to_owned())
 }
-
-/// Of a file that can be read as a configuration.
-const MAX_BYTES: u64 = 4 << 20;
 
 #[cfg(test)]
 mod tests {

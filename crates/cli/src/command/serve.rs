@@ -126,6 +126,7 @@ impl Service {
                 }
             }
             Err(error) => {
+                self.file.names(&error.files);
                 self.site.note_refused(&error);
                 error.to_string().lines().for_each(|line| error!("{line}"));
             }

@@ -24,7 +24,10 @@ impl Config {
             users: self.users.keys().cloned().collect(),
         };
         let problems = check(self, &known);
-        if problems.is_empty() { Ok(()) } else { Err(ConfigError { file: None, problems }) }
+        if problems.is_empty() {
+            return Ok(());
+        }
+        Err(ConfigError { file: None, problems, files: self.files.clone() })
     }
 }
 
@@ -38,6 +41,19 @@ pub fn check_camera_name(name: &str) -> Result<(), String> {
         return Ok(());
     }
     Err(format!("a camera's name is 1 to {MAX_NAME} letters, digits, - and _"))
+}
+
+/// Whether a user may be called `name`.
+///
+/// # Errors
+/// How users may be called, in words.
+pub fn check_user_name(name: &str) -> Result<(), String> {
+    // Basic authentication separates name and password by a colon.
+    let letters = name.chars().all(|letter| letter.is_ascii_alphanumeric() || "-_.@".contains(letter));
+    if letters && (1..=MAX_NAME).contains(&name.len()) {
+        return Ok(());
+    }
+    Err(format!("a user's name is 1 to {MAX_NAME} letters, digits, and -, _, . and @"))
 }
 
 pub(super) fn check(config: &Config, known: &Known) -> Vec<Problem> {
@@ -183,10 +199,7 @@ impl Checker<'_> {
     }
 
     fn user(&mut self, name: &str, user: &UserConfig) {
-        // Basic authentication separates name and password by a colon.
-        let fine = |letter: char| letter.is_ascii_alphanumeric() || "-_.@".contains(letter);
-        if name.is_empty() || name.len() > MAX_NAME || !name.chars().all(fine) {
-            let message = format!("a user's name is 1 to {MAX_NAME} letters, digits, and -, _, . and @");
+        if let Err(message) = check_user_name(name) {
             self.problem(&["users", name], message);
         }
         if let Err(message) = users::check_hash(&user.password) {

@@ -27,17 +27,7 @@ impl Config {
     /// # Errors
     /// All that is wrong with it, with the places.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let fail = |message: String| ConfigError {
-            file: Some(path.to_owned()),
-            problems: vec![Problem::new(Vec::new(), message)],
-        };
-        let bytes =
-            read_bounded(path, MAX_BYTES).map_err(|message| fail(format!("cannot read it: {message}")))?;
-        let text = String::from_utf8(bytes).map_err(|error| {
-            let line =
-                error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|&&byte| byte == b'\n');
-            fail(format!("line {} is no UTF-8", line.count() + 1))
-        })?;
+        let text = Self::read(path)?;
         let directory = path.parent().unwrap_or_else(|| Path::new(""));
         let mut config = Self::parse(&text, directory)
             .map_err(|error| ConfigError { file: Some(path.to_owned()), ..error })?;
@@ -51,13 +41,32 @@ impl Config {
         Ok(config)
     }
 
+    /// The text of the file at `path`, whatever it says.
+    ///
+    /// # Errors
+    /// If it cannot be read, is no file, has more than 4 MiB, or is no UTF-8.
+    pub fn read(path: &Path) -> Result<String, ConfigError> {
+        let fail = |message: String| ConfigError {
+            file: Some(path.to_owned()),
+            problems: vec![Problem::new(Vec::new(), message)],
+            files: Vec::new(),
+        };
+        let bytes =
+            read_bounded(path, MAX_BYTES).map_err(|message| fail(format!("cannot read it: {message}")))?;
+        String::from_utf8(bytes).map_err(|error| {
+            let line =
+                error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|&&byte| byte == b'\n');
+            fail(format!("line {} is no UTF-8", line.count() + 1))
+        })
+    }
+
     /// Reads `text`, and the files that it names. Relative paths in it start at `directory`.
     ///
     /// # Errors
     /// All that is wrong with it, with the places.
     pub fn parse(text: &str, directory: &Path) -> Result<Self, ConfigError> {
-        let fail = |problems| ConfigError { file: None, problems };
-        let tree = Tree::parse(text).map_err(fail)?;
+        let fail = |problems, files| ConfigError { file: None, problems, files };
+        let tree = Tree::parse(text).map_err(|problems| fail(problems, Vec::new()))?;
         let (file, mut problems) = tree.read::<file::File>();
         let known = Known { cameras: tree.names("cameras"), users: tree.names("users") };
         let mut reader = Reader { directory, files: Vec::new(), problems: Vec::new(), warnings: Vec::new() };
@@ -72,7 +81,7 @@ impl Config {
             return Ok(config);
         }
         problems.sort_by_key(|problem| problem.position);
-        Err(fail(problems))
+        Err(fail(problems, config.files))
     }
 
     /// The JSON schema of the file, by which editors check and complete it.

@@ -30,6 +30,8 @@ pub struct ConfigError {
     pub file: Option<PathBuf>,
     /// What is wrong; at least one.
     pub problems: Vec<Problem>,
+    /// The other files that it names, as far as that could be made out: perhaps one of them is what is to change.
+    pub files: Vec<PathBuf>,
 }
 
 impl Problem {
