@@ -231,7 +231,7 @@ impl Args {
             silence_timeout: self.silence,
             ..SourceOptions::default()
         };
-        CameraOptions { name, source, reconnect: Reconnect::PROMPT, ..CameraOptions::default() }
+        CameraOptions { name, source, reconnect: Reconnect::After(self.silence), ..CameraOptions::default() }
     }
 }
 
@@ -244,3 +244,30 @@ Examples:
   valkka record --dir /srv/video --camera front=rtsp://192.168.1.20/stream1 gate=rtsp://192.168.1.21/live
   valkka record --store /srv/archive --size 100G --camera front=rtsp://192.168.1.20/stream1
   valkka record --store /srv/archive --device /dev/disk/by-partuuid/0f9a… --camera front=rtsp://192.168.1.20/stream1";
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Command {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    #[test]
+    fn a_camera_may_be_silent_for_as_long_as_is_said() {
+        for (said, seconds) in [(&[][..], 5), (&["--silence", "10"], 10)] {
+            let arguments = ["record", "rtsp://h/1", "a.mkv"].iter().chain(said).copied();
+            let camera = Command::parse_from(arguments).args.camera("front".to_owned());
+            let silence = Duration::from_secs(seconds);
+            // The shorter one holds.
+            assert_eq!(
+                (camera.reconnect, camera.source.silence_timeout),
+                (Reconnect::After(silence), silence)
+            );
+        }
+    }
+}
