@@ -298,7 +298,7 @@ impl Target for Lane {
     }
 
     fn has_room(&self, bytes: usize) -> bool {
-        self.room_bytes() >= bytes
+        self.is_idle() || self.room_bytes() >= bytes
     }
 }
 

@@ -8,13 +8,16 @@ use std::time::{Duration, Instant};
 
 use common::{SOON, cameras, cameras_at, connect};
 use valkka::clock::SystemClock;
-use valkka::frame::Frame;
+use valkka::codec::{Codec, CodecParams};
+use valkka::frame::{Body, Frame, FrameTime, Packet};
+use valkka::payload::Payload;
 use valkka::recording::{
     MotionOptions, MotionWatch, NO_EVENT, Recording, RecordingMode, RecordingOptions, RecordingState,
 };
-use valkka::sink::FnSink;
+use valkka::sink::{FnSink, Sink as _};
 use valkka::source::Transport;
 use valkka::store::{Geometry, Record, Retention, Store, StoreOptions, Writer, WriterOptions};
+use valkka::stream::{Slot, Track};
 use valkka::time::{MediaTime, WallTime};
 use valkka::{Camera, Engine, EngineOptions};
 use valkka_testkit::gst::{self, Launch, RtspServer};
@@ -182,6 +185,44 @@ fn events_are_recorded_with_what_came_before() {
         assert!(these.iter().all(|picture| picture.wall <= latest + end), "{latest:?}, {pictures:?}");
         assert!(later.first().unwrap().wall > earliest + end, "{earliest:?}, {pictures:?}");
     }
+}
+
+#[test]
+fn an_event_is_recorded_whole_however_large_its_packets_are() {
+    let _watchdog = Watchdog::start(SOON * 4);
+    let directory = TempDir::new().unwrap();
+    let geometry = Geometry::new(1 << 20, 32).unwrap();
+    let store = Store::create(&directory.join("store"), &StoreOptions::new(geometry)).unwrap();
+    // Key frames do not fit into the queue, and nothing else does beside what is kept free in it.
+    let writing = WriterOptions { max_queued_bytes: 50_000, ..WriterOptions::default() };
+    let writer = Arc::new(Writer::open(store.clone(), writing).unwrap());
+    let mode = RecordingMode::OnEvent { before: Duration::from_secs(60), after: Duration::ZERO };
+    let options = RecordingOptions { mode, ..RecordingOptions::default() };
+    let recording = Recording::new(&writer, "front", Retention::default(), options, |_| ()).unwrap();
+    let params = Arc::new(CodecParams::video(Codec::H264, Vec::new().into()));
+    let start = SystemClock.now() - Duration::from_secs(2);
+    let put = |number: u64| {
+        let keyframe = number.is_multiple_of(5);
+        let payload = Payload::from_vec(vec![7; if keyframe { 100_000 } else { 1000 }]);
+        let packet = Packet { params: params.clone(), payload, keyframe, lost: 0 };
+        let wall = start + Duration::from_millis(40) * number as u32;
+        let time = FrameTime { wall, arrival: wall, ..FrameTime::default() };
+        let (slot, track) = (Slot::default(), Track::default());
+        recording.put(Frame { slot, track, time, body: Body::Packet(packet) });
+    };
+    (0..20).for_each(put);
+    assert!(recording.trigger("the door"));
+    let mut number = 20;
+    wait::until(SOON, "what came before it is recorded, too", || {
+        put(number);
+        number += 1;
+        writer.commit(Instant::now() + SOON).unwrap();
+        Recorded::of(&store).video.len() >= 20
+    });
+    let recorded = Recorded::of(&store);
+    assert_eq!(recorded.gaps, []);
+    let moments = (0..).map(|number| start + Duration::from_millis(40) * number);
+    assert!(recorded.video.iter().map(|picture| picture.wall).zip(moments).all(|(is, was)| is == was));
 }
 
 #[test]

@@ -19,7 +19,8 @@ pub(super) trait Target {
     fn put(&self, frame: &Frame) -> bool;
     /// Nothing comes for a while; why, in words.
     fn gap(&self, reason: &str);
-    /// Whether it would take so many bytes now.
+    /// Whether it would take so many bytes now. If nothing waits there it takes any packet that can be recorded at all,
+    /// however large that is.
     fn has_room(&self, bytes: usize) -> bool;
 }
 

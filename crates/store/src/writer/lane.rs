@@ -74,6 +74,12 @@ impl Lane {
         self.intake.capacity().saturating_sub(self.intake.bytes())
     }
 
+    /// Whether nothing waits in its queue. It takes any frame then that a block has room for, also one that is larger than
+    /// [`Self::room_bytes`].
+    pub fn is_idle(&self) -> bool {
+        self.intake.bytes() == 0
+    }
+
     /// Changes how much is kept; what is too much then goes by and by, as room is needed. In a store of the older format,
     /// all lanes are one ring, and nothing goes before it is full.
     pub fn set_retention(&self, retention: Retention) {
