@@ -363,6 +363,7 @@ impl BlockBytes for FileBlock<'_> {
 mod tests {
     use std::fs;
 
+    use crate::format::BlockHeader;
     use crate::store::Store;
     use crate::testing::*;
     use crate::writer::{Writer, WriterOptions};
@@ -560,5 +561,38 @@ mod tests {
         check(image.dir.path(), &options).unwrap();
         drop(options);
         assert_eq!(told.iter().collect::<Vec<_>>(), [(0, 5), (1, 5), (2, 5), (3, 5), (4, 5), (5, 5)]);
+    }
+
+    #[test]
+    fn a_block_that_the_disk_refused_is_whole_with_nothing_in_it() {
+        let image = three();
+        let refused = |sequence| {
+            let (lane, used_bytes) = (ID.number(), BlockHeader::BYTES as u32);
+            Row { sequence, lane, used_bytes, state: BlockState::Closed, ..Row::default() }
+        };
+        // Nothing was ever written there; or an earlier lap has left something.
+        image.row(1, &refused(6));
+        image.put(4, &Block::video(2, (500..600).step_by(40), &[500]).data);
+        image.row(4, &refused(7));
+        assert_eq!(run(&image, true), [""; 0]);
+        let store = image.store();
+        assert_eq!((store.row(1), store.row(4)), (Some(refused(6)), Some(refused(7))));
+        assert_eq!([1, 4].map(|block| store.block(block).unwrap().count()), [0, 0]);
+        assert_eq!(read(&mut image.cursor()), ALL);
+    }
+
+    #[test]
+    fn of_two_laps_in_a_block_the_later_one_counts() {
+        let image = Image::new(4096, 5);
+        image.close(3, &Block::video(4, (1000..2000).step_by(40), &[1000]));
+        image.open(3, &Block::video(9, (5000..5080).step_by(40), &[5000]));
+        image.name("name");
+        // Its header and its row are damaged; the index of the earlier lap is not.
+        image.flip(3, 12);
+        image.flip_table(Row::offset(3) as usize + 20);
+        let found = run(&image, true);
+        assert!(found[0].ends_with("the header of the block is damaged (mended)"), "{found:?}");
+        assert_eq!((run(&image, false), read(&mut image.cursor())), (vec![], "K5000 P5040".to_owned()));
+        assert_eq!(image.store().row(3).unwrap().sequence, 9);
     }
 }

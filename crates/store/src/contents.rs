@@ -224,8 +224,8 @@ impl Contents {
     fn load_current(&mut self, row: &Row, bytes: &dyn BlockBytes) -> io::Result<()> {
         let mut header = [0; BlockHeader::BYTES];
         bytes.read_at(0, &mut header)?;
-        // Of one that is being written, not even the header may be there.
-        let is_begun = row.state == BlockState::Closed || row.used_bytes as usize > BlockHeader::BYTES;
+        // Of one that is being written, or that the disk refused, not even the header may be there.
+        let is_begun = row.used_bytes as usize > BlockHeader::BYTES;
         if is_begun && BlockHeader::decode(&header).is_none_or(|header| header.sequence != row.sequence) {
             self.damage(0, DamageReason::BlockHeader);
         }

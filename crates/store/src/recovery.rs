@@ -4,7 +4,7 @@ use std::io;
 
 use tracing::{info, warn};
 
-use crate::check::{FileBlock, row_by_block};
+use crate::check::{FileBlock, older, row_by_block};
 use crate::contents::read_footer;
 use crate::cursor::StoredBlock;
 use crate::error::StoreError;
@@ -15,9 +15,11 @@ use crate::times::Times;
 use crate::walk::{BlockBytes, Search, Step, Walk, Window};
 
 /// Looks how far the open blocks in `rows` were written. Rows that are damaged are made from their blocks, unless there are
-/// very many: then they stay as they are, and whoever opens the store need not read all of it.
+/// very many: then they stay as they are, and whoever opens the store need not read all of it. So do those of blocks that
+/// cannot be read, and of those of the older format, to whose place in the order it takes a check.
 pub(crate) fn look_at_open(store: &Store, rows: &mut [Row]) -> Result<(), StoreError> {
     let mut damaged = 0;
+    let has_older = rows.iter().any(|row| row.is_older);
     for (block, row) in (0..).zip(rows).filter(|(_, row)| row.state == BlockState::Open) {
         if !is_damaged(row) {
             // What is not there yet another process may be writing.
@@ -27,15 +29,20 @@ pub(crate) fn look_at_open(store: &Store, rows: &mut [Row]) -> Result<(), StoreE
         damaged += 1;
         if damaged <= MAX_DAMAGED {
             warn!(place = %store.table().medium().place().display(), block, "a damaged row is made from its block");
-            *row = row_by_block(&StoredBlock::new(store, block), store.table().first_sequence());
+            let bytes = StoredBlock::new(store, block);
+            let made = row_by_block(&bytes, store.table().first_sequence());
+            let may_be_older = |made: &Row| has_older && *made == Row::default();
+            let made = made.filter(|made| !may_be_older(made) || older::examine(&bytes).records == 0);
+            *row = made.unwrap_or(*row);
         }
     }
     Ok(())
 }
 
 /// Completes the rows of all blocks that a writer left open when it was cut off; what was acknowledged is in them. The
-/// blocks themselves stay as they are, without index and footer. Only what the row does not tell is read.
-pub(crate) fn complete(store: &Store) -> Result<(), StoreError> {
+/// blocks themselves stay as they are, without index and footer. Only what the row does not tell is read. `empty` is what
+/// becomes of those with nothing in them.
+pub(crate) fn complete(store: &Store, empty: BlockState) -> Result<(), StoreError> {
     let place = store.table().medium().place();
     let open: Vec<(u64, Row)> = {
         let rows = store.table().rows();
@@ -60,7 +67,7 @@ pub(crate) fn complete(store: &Store) -> Result<(), StoreError> {
         let found = look(store, block, &row, Search::Little)?;
         // An empty one can be used again, but its sequence cannot.
         let is_empty = found.used_bytes as usize <= BlockHeader::BYTES;
-        let row = Row { state: if is_empty { BlockState::Free } else { BlockState::Closed }, ..found };
+        let row = Row { state: if is_empty { empty } else { BlockState::Closed }, ..found };
         store.table().write(block, &row).map_err(StoreError::io("write", place))?;
         store.table().write_rows()[block as usize] = row;
     }

@@ -279,9 +279,8 @@ impl Store {
         };
         let sequence = (row.sequence > 0).then_some(row.sequence);
         let is_begun = u64::from(row.used_bytes) > BlockHeader::BYTES as u64;
-        if row.state == BlockState::Free || (row.state == BlockState::Open && sequence.is_some() && !is_begun)
-        {
-            // Of an open one not even the header may be there.
+        if row.state == BlockState::Free || (!row.is_older && sequence.is_some() && !is_begun) {
+            // Not even the header may be there.
             return Ok(BlockReader::new(block, Bytes::new(), None));
         }
         let whole = (range.end - range.start) as usize;

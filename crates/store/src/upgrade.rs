@@ -198,6 +198,27 @@ mod tests {
     }
 
     #[test]
+    fn nobody_writes_where_a_check_can_mend_an_older_row() {
+        let image = older();
+        upgrade(image.dir.path()).unwrap();
+        let path = image.dir.join(TABLE_NAME);
+        let mut table = fs::read(&path).unwrap();
+        table[Row::offset(3) as usize + 3] ^= 1;
+        fs::write(&path, &table).unwrap();
+        let refused = Writer::open(image.store(), WriterOptions::default());
+        assert!(matches!(refused, Err(StoreError::DamagedTable { rows: 1, .. })), "{refused:?}");
+        assert_eq!(fs::read(&path).unwrap(), table, "nothing has changed");
+        // One that was never used holds nothing of the older format.
+        table[Row::offset(2) as usize + 3] ^= 1;
+        fs::write(&path, &table).unwrap();
+        let refused = Writer::open(image.store(), WriterOptions::default());
+        assert!(matches!(refused, Err(StoreError::DamagedTable { rows: 1, .. })), "{refused:?}");
+        check(image.dir.path(), &CheckOptions { repair: true, ..CheckOptions::default() }).unwrap();
+        drop(Writer::open(image.store(), WriterOptions::default()).unwrap());
+        assert_eq!(read(&mut image.cursor()), ALL);
+    }
+
+    #[test]
     fn whatever_it_is_cut_off_at_the_store_is_whole() {
         let image = older();
         let json = fs::read(image.dir.join("valkkafs.json")).unwrap();

@@ -27,7 +27,7 @@ use valkka_core::time::WallTime;
 use valkka_core::worker::Worker;
 
 use crate::error::StoreError;
-use crate::format::MAX_NAME_BYTES;
+use crate::format::{BlockState, MAX_NAME_BYTES};
 use crate::record::StreamId;
 use crate::recovery;
 use crate::store::Store;
@@ -193,7 +193,7 @@ impl Writer {
     pub fn open(store: Arc<Store>, options: WriterOptions) -> Result<Self, StoreError> {
         let taken = store.begin_writing()?;
         store.load()?;
-        recovery::complete(&store)?;
+        recovery::complete(&store, BlockState::Free)?;
         let shared = Arc::new(Shared::new(store.clone(), options));
         let committer = Committer::new(store.clone(), shared.clone(), taken);
         let failed = || StoreError::io("start a thread for", store.data().place());

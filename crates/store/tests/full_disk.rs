@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use common::disk::{Faults, Faulty};
 use common::{Camera, read_back, soon};
+use valkka_store::format::{BlockState, Row};
 use valkka_store::medium::FileMedium;
 use valkka_store::{
     Geometry, Lane, Retention, Store, StoreError, StoreFiles, StoreOptions, StreamId, Writer, WriterEvent,
@@ -166,6 +167,74 @@ fn a_disk_that_was_gone_is_written_on() {
             );
         }
         recorder.check("entity not found");
+    }
+}
+
+#[test]
+fn what_one_place_refuses_goes_elsewhere() {
+    let _watchdog = Watchdog::start(SOON * 8);
+    for is_begun in [false, true] {
+        let mut recorder = Recorder::start();
+        let (yard, mut other) = (recorder.writer.lane("yard", Retention::default()).unwrap(), Camera::new());
+        let store = recorder.writer.store().clone();
+        let mut put = |recorder: &mut Recorder| recorder.put() & yard.put(&other.frame(1000));
+        // No block is free.
+        while recorder.writer.stats().blocks < store.geometry().blocks() {
+            for _ in 0..10 {
+                assert!(put(&mut recorder));
+            }
+            recorder.writer.commit(soon()).unwrap();
+        }
+        let next = recorder.writer.current_block();
+        let block_bytes = store.geometry().block_bytes();
+        // There is room for the next frame.
+        let is_roomy = |row: &Row| row.state == BlockState::Open && row.used_bytes < 8192;
+        while is_begun && !store.rows().iter().any(is_roomy) {
+            assert!(put(&mut recorder));
+            recorder.writer.commit(soon()).unwrap();
+        }
+        let bad = match store.rows().iter().position(is_roomy).filter(|_| is_begun) {
+            Some(open) => open as u64 * block_bytes + u64::from(store.rows()[open].used_bytes) + 500,
+            None => next * block_bytes,
+        };
+        *recorder.faults.unwritable.lock().unwrap() = Some(bad);
+        wait::until(SOON, "it fails", || {
+            put(&mut recorder);
+            recorder.writer.state() != WriterState::Writing
+        });
+        recorder.wait_recovered();
+        let row = store.row(bad / block_bytes).unwrap();
+        assert_eq!((row.state, row.last.is_some()), (BlockState::Closed, is_begun));
+        let error = recorder.writer.commit(soon()).unwrap_err();
+        assert!(
+            matches!(&error, StoreError::Lost { reason, .. } if reason.contains("a bad sector")),
+            "{error}"
+        );
+        // What was dropped meanwhile is told before the next key frame.
+        wait::until(SOON, "both go on", || put(&mut recorder));
+        // The next sixteen blocks; that one is not the first of them again.
+        for _ in 0..12 {
+            for _ in 0..10 {
+                assert!(put(&mut recorder));
+            }
+            recorder.writer.commit(soon()).unwrap();
+        }
+        let is_failing = |event: WriterEvent| matches!(event, WriterEvent::Failing { .. });
+        assert!(!recorder.events.lock().unwrap().try_iter().any(is_failing));
+        let (streams, damage) = read_back(&store);
+        assert_eq!(damage, []);
+        for stream in streams.values() {
+            let holes = stream.frames.windows(2).filter(|pair| pair[1] != pair[0] + 1).count();
+            // Some of what was refused as a whole may be there all the same.
+            assert!(
+                holes <= stream.gaps.len() && !stream.gaps.is_empty(),
+                "{:?} {:?}",
+                stream.frames,
+                stream.gaps
+            );
+            let is_told = |text: &str| text.contains("cannot write data: a bad sector");
+            assert!(stream.gaps.iter().all(|gap| is_told(&gap.reason)), "{:?}", stream.gaps);
+        }
     }
 }
 

@@ -10,10 +10,13 @@ use std::path::Path;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
+use common::disk::{Faults, Faulty};
 use common::{Camera, read_back, say, soon};
 use valkka_store::format::{BlockState, Row};
+use valkka_store::medium::FileMedium;
 use valkka_store::{
-    Geometry, Lane, Retention, Store, StoreOptions, StreamId, Writer, WriterEvent, WriterOptions,
+    Geometry, Lane, Retention, Store, StoreError, StoreFiles, StoreOptions, StreamId, Writer, WriterEvent,
+    WriterOptions,
 };
 use valkka_testkit::process::{Child, command};
 use valkka_testkit::temp::TempDir;
@@ -183,6 +186,59 @@ fn a_stream_that_comes_seldom_is_not_the_oldest() {
     let (streams, _) = read_back(&Store::open(&dir.join("store")).unwrap());
     // The ring holds some 75 of the 300 rounds.
     assert!(streams[&2].frames.ends_with(&[8, 9]), "{:?}", streams[&2]);
+}
+
+#[test]
+fn streams_that_come_seldom_are_kept_where_each_has_few_blocks() {
+    let dir = TempDir::new().unwrap();
+    let writer = create(&dir.join("store"), 1 << 12, 32);
+    let lane = |name: &str| writer.lane(name, Retention::default()).unwrap();
+    let mut often = (lane("often"), Camera::new());
+    let mut seldom: Vec<_> = (0..7).map(|number| (lane(&format!("{number}")), Camera::new())).collect();
+    for round in 0..100 {
+        for _ in 0..3 {
+            assert!(often.0.put(&often.1.frame(1000)));
+        }
+        for (lane, camera) in seldom.iter_mut().filter(|_| round % 10 == 0) {
+            assert!(lane.put(&camera.frame(50)));
+        }
+        writer.commit(soon()).unwrap();
+        let (last, streams) = (round / 10, read_back(writer.store()).0);
+        // Some twenty blocks were begun since the one before the last.
+        let is_kept = |stream: &u64| streams[stream].frames.ends_with(&[last - 1, last]);
+        assert!(
+            round % 10 > 0 || round == 0 || (2..=8).all(|stream| is_kept(&stream)),
+            "{round}: {streams:?}"
+        );
+    }
+}
+
+#[test]
+fn a_row_whose_block_cannot_be_read_is_left_to_a_check() {
+    let dir = TempDir::new().unwrap();
+    let files = StoreFiles { data: dir.join("data"), table: dir.join("table") };
+    let geometry = Geometry::new(1 << 14, 12).unwrap();
+    let writer = Store::open_files(&files, geometry, true).unwrap();
+    let writer = Writer::open(writer, WriterOptions::default()).unwrap();
+    let lane = writer.lane("front", Retention::default()).unwrap();
+    let mut camera = Camera::new();
+    for _ in 0..60 {
+        assert!(lane.put(&camera.frame(1000)));
+    }
+    drop((lane, writer));
+    let mut table = fs::read(&files.table).unwrap();
+    table[Row::offset(1) as usize + 3] ^= 1;
+    fs::write(&files.table, &table).unwrap();
+    let faults = Arc::new(Faults::default());
+    let medium = |path| Faulty::new(FileMedium::open(path).unwrap(), &faults);
+    let open = || Store::from_media(medium(&files.data), medium(&files.table), geometry, false).unwrap();
+    *faults.unreadable.lock().unwrap() = Some(1 << 14);
+    let refused = Writer::open(open(), WriterOptions::default());
+    assert!(matches!(refused, Err(StoreError::DamagedTable { rows: 1, .. })), "{refused:?}");
+    assert_eq!(fs::read(&files.table).unwrap(), table, "nothing has changed");
+    *faults.unreadable.lock().unwrap() = None;
+    drop(Writer::open(open(), WriterOptions::default()).unwrap());
+    assert_eq!(read_back(&open()).0[&1].frames, (0..60).collect::<Vec<_>>());
 }
 
 #[test]

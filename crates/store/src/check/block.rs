@@ -54,9 +54,11 @@ pub(super) fn examine(bytes: &dyn BlockBytes, row: Option<Row>, first_sequence: 
     found
 }
 
-/// What the table should say of a block whose row is damaged.
-pub(crate) fn row_by_block(bytes: &dyn BlockBytes, first_sequence: u64) -> Row {
-    examine(bytes, None, first_sequence, false).row
+/// What the table should say of a block whose row is damaged; `None` if the block cannot be read.
+pub(crate) fn row_by_block(bytes: &dyn BlockBytes, first_sequence: u64) -> Option<Row> {
+    let found = examine(bytes, None, first_sequence, false);
+    let is_unreadable = |reason: &DamageReason| matches!(reason, DamageReason::Unreadable(_));
+    (!found.damage.iter().any(|(_, reason)| is_unreadable(reason))).then_some(found.row)
 }
 
 /// The row of a block with nothing in it. Its sequence cannot be had again.
@@ -259,7 +261,9 @@ impl<'a> Examination<'a> {
         let lane = self.header.map(|header| header.lane).or(self.row.map(|row| row.lane));
         let lane = lane.unwrap_or_else(|| lane_of(entries));
         if entries.is_empty() && found.damage.is_empty() && footer.is_none() {
-            found.row = free(self.sequence, lane);
+            // One that the disk refused may be complete with nothing in it.
+            let closed = self.row.filter(|row| row.state == BlockState::Closed);
+            found.row = closed.unwrap_or(free(self.sequence, lane));
             return Ok(());
         }
         (found.row.sequence, found.row.lane, found.row.state) = (self.sequence, lane, BlockState::Closed);
@@ -303,12 +307,10 @@ fn newest_sequence(bytes: &dyn BlockBytes) -> io::Result<Option<u64>> {
     if let Some(start) = bytes.size().checked_sub(last.len() as u64) {
         bytes.read_at(start, &mut last)?;
     }
-    if let Some(footer) = Footer::decode_last(&last, bytes.size()) {
-        return Ok(Some(footer.sequence));
-    }
-    // Sequences only grow: the largest one is of the last lap.
+    // Sequences only grow: the largest one is of the last lap, and the footer of that one or of the lap before.
+    let mut newest = Footer::decode_last(&last, bytes.size()).map(|footer| footer.sequence);
     let mut window = Window::default();
-    let (mut at, mut newest) = (BlockHeader::BYTES as u64, None);
+    let mut at = BlockHeader::BYTES as u64;
     while at < bytes.size() {
         let data = window.get(bytes, at, RecordHeader::BYTES, LARGE_BYTES)?;
         let whole = data.len().saturating_sub(RecordHeader::BYTES) / RECORD_ALIGNMENT + 1;

@@ -1,10 +1,9 @@
 //! Stretches of a recording, put together from what its blocks tell.
 
-use std::time::Duration;
-
 use valkka_core::time::WallTime;
 
 use crate::record::Gap;
+use crate::times::goes_on;
 
 use super::Stretch;
 
@@ -58,13 +57,3 @@ impl Stretches {
             + gaps.map(|gap| gap.reason.capacity()).sum::<usize>()
     }
 }
-
-/// Whether a frame of the moment `next` goes on with a recording up to `last`.
-fn goes_on(last: WallTime, next: WallTime) -> bool {
-    next.saturating_since(last) <= LONGEST_BREAK && last.saturating_since(next) <= LONGEST_STEP_BACK
-}
-
-/// Cameras may send a frame every few seconds only.
-const LONGEST_BREAK: Duration = Duration::from_secs(10);
-/// Frames may be a little out of order.
-const LONGEST_STEP_BACK: Duration = Duration::from_secs(1);

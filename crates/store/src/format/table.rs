@@ -60,7 +60,7 @@ pub struct Row {
     pub used_bytes: u32,
     /// What becomes of it.
     pub state: BlockState,
-    /// Whether there are gaps in it.
+    /// Whether there are gaps in it, or moments that do not go on from those before them.
     pub has_gaps: bool,
     /// Whether it is in the older format.
     pub is_older: bool,

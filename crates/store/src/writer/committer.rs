@@ -1,6 +1,7 @@
 //! The thread that writes.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, ErrorKind, IoSlice};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -13,6 +14,7 @@ use valkka_core::worker::StopToken;
 
 use crate::error::StoreError;
 use crate::format::{BlockState, Row};
+use crate::medium::{read_all, write_all};
 use crate::record::StreamId;
 use crate::recovery;
 use crate::store::{Store, WriteLock};
@@ -32,7 +34,7 @@ pub(super) struct Committer {
     shared: Arc<Shared>,
     space: Space,
     lanes: BTreeMap<u64, LaneWriter>,
-    failed: Option<Failed>,
+    failed: Option<Attempt>,
     /// Rows that were written, and may not be on disk yet. They only save time when the store is opened.
     unsynced: BTreeMap<u64, Row>,
     /// Whether they have to be written again.
@@ -47,19 +49,38 @@ pub(super) struct Committer {
     absence: String,
     /// Every lane that there ever was.
     seen: BTreeSet<u64>,
+    /// How many cycles were given up since one was written.
+    given_up: u32,
     /// Given back when this thread is done, however long the owner waited for it.
     taken: WriteLock,
 }
 
-/// A cycle that the disk did not take.
-struct Failed {
+/// A cycle that is to be written, and what became of it so far.
+struct Attempt {
     cycle: Cycle,
+    /// Why the disk did not take it.
     reason: String,
     retry: Instant,
     pause: Duration,
+    /// Since when the data refuse it, while the table is written.
+    refused: Option<Instant>,
     /// Whether data or table are others than before, or were in other hands: nothing of what was being written is known to
     /// be there.
     is_reopened: bool,
+    /// Whether the data refuse nothing but this.
+    is_given_up: bool,
+}
+
+impl Attempt {
+    fn first(cycle: Cycle) -> Self {
+        let (reason, retry) = (String::new(), Instant::now());
+        let (is_reopened, is_given_up) = (false, false);
+        Self { cycle, reason, retry, pause: FIRST_PAUSE, refused: None, is_reopened, is_given_up }
+    }
+
+    fn is_lost(&self) -> bool {
+        self.is_reopened || self.is_given_up
+    }
 }
 
 impl Committer {
@@ -84,6 +105,7 @@ impl Committer {
             opened: now,
             absence,
             seen: BTreeSet::new(),
+            given_up: 0,
             taken,
         }
     }
@@ -111,7 +133,7 @@ impl Committer {
         }
         if self.failed.is_none() {
             let cycle = self.gather(is_last);
-            self.write(cycle, is_last, None);
+            self.write(Attempt::first(cycle), is_last);
         }
     }
 
@@ -172,32 +194,51 @@ impl Committer {
         lanes.into_iter().map(|lane| (lane, retention(lane))).collect()
     }
 
-    /// The moment of the last frame in `lane`.
+    /// The moment of the last frame in `lane`. What is later than now was recorded by a clock that was wrong.
     fn last_of(&self, lane: u64) -> Option<WallTime> {
-        let rows = self.store.table().rows();
-        rows.iter().filter(|row| row.lane == lane).filter_map(|row| row.last).max()
+        let (rows, now) = (self.store.table().rows(), SystemClock.now());
+        let lasts = rows.iter().filter(|row| row.lane == lane).filter_map(|row| row.last);
+        lasts.filter(|&last| last <= now).max()
     }
 
-    /// Writes `cycle`, which is kept for later if the disk does not take it. `pause` is how long it was waited before, if it
-    /// was tried before.
-    fn write(&mut self, cycle: Cycle, is_last: bool, pause: Option<Duration>) {
+    /// Writes a cycle, which is kept for later if the disk does not take it. What must be on disk before something else is
+    /// written and synced before it. Whatever fails, all of it can be done again.
+    fn write(&mut self, mut attempt: Attempt, is_last: bool) {
         self.shared.begin_writing();
-        let written = self.try_write(&cycle, is_last);
-        self.shared.end_writing();
-        match written {
-            Ok(()) => self.acknowledge(cycle),
-            Err(error) => {
-                self.is_unsynced_lost = true;
-                let reason = error.to_string();
-                self.fail(Failed {
-                    cycle,
-                    reason,
-                    retry: Instant::now(),
-                    pause: pause.unwrap_or(FIRST_PAUSE),
-                    is_reopened: false,
-                });
+        let told = self.write_table(&attempt.cycle, is_last);
+        let (written, is_refused) = match told {
+            Ok(()) => {
+                let written = self.write_data(&attempt.cycle);
+                let is_full = written.as_ref().is_err_and(|error| FULL.contains(&error.kind()));
+                (written.map_err(StoreError::io("write", self.store.data().place())), !is_full)
             }
+            Err(error) => (Err(error), false),
+        };
+        self.shared.end_writing();
+        let Err(error) = written else { return self.acknowledge(attempt.cycle) };
+        self.is_unsynced_lost = true;
+        attempt.reason = error.to_string();
+        attempt.refused = is_refused.then(|| attempt.refused.unwrap_or_else(Instant::now));
+        let patience = PATIENCE * 2_u32.saturating_pow(self.given_up.min(MAX_DOUBLED));
+        if attempt.refused.is_some_and(|since| since.elapsed() >= patience) && self.takes_elsewhere() {
+            (attempt.is_given_up, attempt.pause) = (true, FIRST_PAUSE);
         }
+        self.fail(attempt);
+    }
+
+    /// Whether the data take anything: what some blocks begin with, once more. If not, other blocks would be of no use, and what
+    /// is in them would be lost for nothing.
+    fn takes_elsewhere(&self) -> bool {
+        let (data, geometry) = (self.store.data(), self.store.geometry());
+        let step = geometry.blocks().div_ceil(PLACES);
+        let rewrite = |place: u64| {
+            let block = (self.space.next() + place * step) % geometry.blocks();
+            let (offset, mut page) = (block * geometry.block_bytes(), [0; PAGE_BYTES as usize]);
+            read_all(&**data, offset, &mut page)?;
+            write_all(&**data, offset, &mut [IoSlice::new(&page)])?;
+            data.sync()
+        };
+        (0..PLACES).any(|place| rewrite(place).is_ok())
     }
 
     /// Writes down what streams are called, and for programs of the older format and for people where the ring goes on. The
@@ -212,12 +253,11 @@ impl Committer {
         self.is_manifest_late = saved.is_err();
     }
 
-    /// What must be on disk before something else is written and synced before it. Whatever fails, all of it can be done
-    /// again.
-    fn try_write(&mut self, cycle: &Cycle, is_last: bool) -> Result<(), StoreError> {
+    /// Writes what must be on disk before the data.
+    fn write_table(&mut self, cycle: &Cycle, is_last: bool) -> Result<(), StoreError> {
         self.store.check_places()?;
         self.save_manifest(!cycle.closed.is_empty());
-        let (data, table) = (self.store.data().clone(), self.store.table());
+        let table = self.store.table();
         let failed = || StoreError::io("write", table.medium().place());
         if self.is_unsynced_lost {
             self.unsynced.iter().try_for_each(|(&block, row)| table.write(block, row)).map_err(failed())?;
@@ -231,12 +271,14 @@ impl Committer {
             self.is_unsynced_lost = false;
             self.table_synced = Instant::now();
         }
+        Ok(())
+    }
+
+    fn write_data(&self, cycle: &Cycle) -> io::Result<()> {
         if !cycle.batch.is_empty() {
-            cycle
-                .batch
-                .write(&*data)
-                .and_then(|()| data.sync())
-                .map_err(StoreError::io("write", data.place()))?;
+            let data = self.store.data();
+            cycle.batch.write(&**data)?;
+            data.sync()?;
             add(&self.shared.counts.syncs, 1);
             add(&self.shared.counts.written_bytes, cycle.batch.page_bytes());
         }
@@ -258,6 +300,7 @@ impl Committer {
             self.is_unsynced_lost = true;
         }
         self.unsynced.extend(&cycle.rows);
+        self.given_up = 0;
         self.space.end_cycle();
         self.shared.tell_current_block(self.space.next());
         self.lanes.values_mut().for_each(LaneWriter::commit);
@@ -274,20 +317,20 @@ impl Committer {
     }
 
     /// Tries again what the disk did not take.
-    fn retry(&mut self, mut failed: Failed) {
+    fn retry(&mut self, mut failed: Attempt) {
         match self.reopen(&mut failed) {
             Err(error) => {
                 failed.reason = error.to_string();
                 self.fail(failed);
             }
-            Ok(()) if failed.is_reopened => (),
-            Ok(()) => self.write(failed.cycle, false, Some(failed.pause)),
+            Ok(()) if failed.is_lost() => (),
+            Ok(()) => self.write(failed, false),
         }
     }
 
     /// Opens data and table anew, for a disk that was gone may be back, and takes them again. That gives them away for a
     /// moment: whoever has them then may write, or mend what looks cut off.
-    fn reopen(&mut self, failed: &mut Failed) -> Result<(), StoreError> {
+    fn reopen(&mut self, failed: &mut Attempt) -> Result<(), StoreError> {
         for medium in [self.store.data().clone(), self.store.table().medium().clone()] {
             failed.is_reopened |= medium.reopen().map_err(StoreError::io("open", medium.place()))?;
         }
@@ -295,7 +338,7 @@ impl Committer {
         failed.is_reopened |= taken.is_err();
         taken?;
         failed.is_reopened = failed.is_reopened || !self.is_as_written(&failed.cycle)?;
-        if failed.is_reopened { self.begin_anew(failed) } else { Ok(()) }
+        if failed.is_lost() { self.begin_anew(failed) } else { Ok(()) }
     }
 
     /// Whether the table on disk is as this writer left it, which did not write all of `cycle`.
@@ -316,13 +359,21 @@ impl Committer {
         }))
     }
 
-    /// Another disk is there, or somebody else has written on it.
-    fn begin_anew(&mut self, failed: &Failed) -> Result<(), StoreError> {
+    /// Another disk is there, or somebody else has written on it, or what was being written is given up.
+    fn begin_anew(&mut self, failed: &Attempt) -> Result<(), StoreError> {
         self.shared.go_on(self.store.read_anew()?)?;
-        recovery::complete(&self.store)?;
+        // One that takes nothing is not to be the next one again, as free ones are, but the last of all.
+        let empty = if failed.is_given_up { BlockState::Closed } else { BlockState::Free };
+        recovery::complete(&self.store, empty)?;
         let reason = self.shared.without_directories(&failed.reason);
+        warn!(place = %self.store.data().place().display(), reason, frames = failed.cycle.frames, "new blocks are begun");
         self.lanes.values_mut().for_each(|lane| lane.reset(&reason));
-        self.space = Space::new(self.store.clone());
+        if failed.is_reopened {
+            self.space = Space::new(self.store.clone());
+        } else {
+            self.space.end_cycle();
+            self.given_up += 1;
+        }
         // What may be too old by a clock that was believed may be all of an archive that came back.
         self.ages = AgeClock::new(&self.store.table().rows(), SystemClock.now(), Instant::now());
         self.unsynced.clear();
@@ -334,11 +385,11 @@ impl Committer {
     }
 
     /// Waits before the next attempt, longer each time.
-    fn fail(&mut self, failed: Failed) {
+    fn fail(&mut self, failed: Attempt) {
         self.shared.fail(&failed.reason);
         let retry = Instant::now() + failed.pause;
         let pause = (failed.pause * 2).min(MAX_PAUSE);
-        self.failed = Some(Failed { retry, pause, ..failed });
+        self.failed = Some(Attempt { retry, pause, ..failed });
     }
 
     /// Counts what a sync of the table wrote.
@@ -369,6 +420,14 @@ const PANICKED: &str = "the thread that writes has ended by a panic";
 /// How long to wait after the first failure, and at most.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const MAX_PAUSE: Duration = Duration::from_secs(5);
+/// For how long the data may refuse a cycle before it is given up, if they take other things: about as long as the queues hold
+/// what comes. Twice as long each time that the next one is refused, too, for each takes a block from every lane.
+const PATIENCE: Duration = Duration::from_secs(5);
+const MAX_DOUBLED: u32 = 10;
+/// At how many places of the data it is tried whether they take anything.
+const PLACES: u64 = 3;
+/// What the owner of the disk can mend, and has nothing to do with the place that is written.
+const FULL: [ErrorKind; 2] = [ErrorKind::StorageFull, ErrorKind::QuotaExceeded];
 /// How often the table is synced only to save time when the store is opened: what was written after it is read then.
 const TABLE_INTERVAL: Duration = Duration::from_secs(4);
 /// A block lasts for no more than so great a part of the time for which its stream is kept, where the store has blocks

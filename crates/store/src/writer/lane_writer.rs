@@ -76,7 +76,7 @@ impl LaneWriter {
     }
 
     /// Completes the block that is being filled if, with a frame of the moment `wall`, it would last for so long that what
-    /// is new in it went with what is old; if possible before a key frame. So no block reaches over a clock that was set.
+    /// is new in it went with what is old; if possible before a key frame. So none reaches over a clock that was set by more.
     fn close_long(&mut self, wall: WallTime, is_start: bool, desk: &mut Desk<'_>) {
         let Some(max_age) = self.intake.retention().max_age else { return };
         let limit = max_age / desk.age_parts * if is_start { 1 } else { 2 };

@@ -104,8 +104,8 @@ impl Space {
     /// Whether a block of this sequence has been open for so long that its records, new as they are, would soon be given up
     /// for the oldest. `lanes` is how many lanes there are.
     pub(super) fn is_stale(&self, sequence: u64, lanes: u64) -> bool {
-        let limit = (self.store.geometry().blocks() / 8).max(lanes.saturating_mul(4));
-        sequence > 0 && self.next_sequence.saturating_sub(sequence) > limit
+        let limit = stale_after(self.store.geometry().blocks(), lanes);
+        sequence > 0 && limit.is_some_and(|limit| self.next_sequence.saturating_sub(sequence) > limit)
     }
 
     /// Gives up what the streams, by their lanes, are not to keep at the moment `now`.
@@ -158,6 +158,14 @@ fn choose(rows: &[Row], position: u64) -> Option<u64> {
         closed.min_by_key(|&block| rows[block].sequence)
     };
     free.or_else(oldest).map(|block| block as u64)
+}
+
+/// How many blocks of a ring with so many are begun after one before that is completed, so that it is kept for a while then.
+/// `None` where there are less than four for each of the `lanes`: what is open is safe, and blocks that were completed after
+/// fewer others than there are lanes would have all lanes go on completing theirs.
+fn stale_after(blocks: u64, lanes: u64) -> Option<u64> {
+    let spare = blocks.saturating_sub(lanes);
+    (blocks / 4 >= lanes).then(|| (blocks / 8).max(lanes.saturating_mul(4)).min(spare / 2))
 }
 
 /// The blocks that are to be given up.

@@ -99,6 +99,10 @@ pub(crate) struct Faults {
     pub(crate) write: Mutex<Option<ErrorKind>>,
     /// Syncing fails so.
     pub(crate) sync: Mutex<Option<ErrorKind>>,
+    /// The byte at this place cannot be written.
+    pub(crate) unwritable: Mutex<Option<u64>>,
+    /// Nor this one be read.
+    pub(crate) unreadable: Mutex<Option<u64>>,
     /// Everything fails, until it is opened anew.
     pub(crate) is_gone: AtomicBool,
     /// What is opened anew is another medium than before, as far as anybody can tell.
@@ -132,6 +136,13 @@ impl Faults {
         fault.lock().unwrap().map_or(Ok(()), |kind| Err(kind.into()))
     }
 
+    /// Fails if `bad` is among so many bytes from `offset` on.
+    fn pass_over(bad: &Mutex<Option<u64>>, offset: u64, bytes: usize) -> io::Result<()> {
+        let bad = bad.lock().unwrap();
+        let is_hit = bad.is_some_and(|bad| (offset..offset + bytes as u64).contains(&bad));
+        if is_hit { Err(io::Error::other("a bad sector")) } else { Ok(()) }
+    }
+
     fn look(&self) -> io::Result<()> {
         if self.is_gone.load(Ordering::SeqCst) { Err(ErrorKind::NotFound.into()) } else { Ok(()) }
     }
@@ -154,11 +165,14 @@ impl<M: Medium> Medium for Faulty<M> {
 
     fn read_at(&self, offset: u64, data: &mut [u8]) -> io::Result<usize> {
         self.faults.look()?;
+        Faults::pass_over(&self.faults.unreadable, offset, data.len())?;
         self.inner.read_at(offset, data)
     }
 
     fn write_at(&self, offset: u64, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         self.faults.pass(&self.faults.write)?;
+        let bytes = slices.iter().map(|slice| slice.len()).sum();
+        Faults::pass_over(&self.faults.unwritable, offset, bytes)?;
         self.inner.write_at(offset, slices)
     }
 
