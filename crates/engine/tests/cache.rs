@@ -14,7 +14,7 @@ use valkka::graph::cache::{CacheEvent, CacheNotice, CacheOptions, FrameCache};
 use valkka::payload::Payload;
 use valkka::sink::{FnSink, Sink};
 use valkka::stream::{Slot, Track};
-use valkka::time::WallTime;
+use valkka::time::{MediaTime, WallTime};
 use valkka_testkit::watchdog::Watchdog;
 
 const SOON: Duration = Duration::from_secs(60);
@@ -27,7 +27,7 @@ fn at(millis: i64) -> WallTime {
 fn packet(millis: i64, keyframe: bool) -> Frame {
     let params = Arc::new(CodecParams::video(Codec::H264, Bytes::new()));
     let packet = Packet { params, payload: Payload::copy_from_slice(&[7; 1000]), keyframe, lost: 0 };
-    let time = FrameTime { wall: at(millis), ..FrameTime::default() };
+    let time = FrameTime { media: MediaTime::from_ticks(millis), wall: at(millis), ..FrameTime::default() };
     Frame { slot: SLOT, track: Track::new(0), time, body: Body::Packet(packet) }
 }
 
@@ -208,11 +208,52 @@ fn memory_is_bounded() {
     assert!(cache.filling().is_empty());
     cache.start(None).unwrap();
     let CacheEvent::Limits(Some((first, last))) = told(&events) else { panic!() };
-    assert_eq!(last, at(1960));
-    assert!(first > at(1000), "{first:?}");
+    assert_eq!(first, at(1000));
+    assert!(last < at(1960), "{last:?}");
     cache.clear();
     let cleared = |event| matches!(event, CacheEvent::Limits(None));
     while !cleared(events.recv_timeout(SOON).unwrap()) {}
+}
+
+#[test]
+fn what_is_larger_than_the_cache_is_played_piece_by_piece() {
+    let _watchdog = Watchdog::start(SOON * 3);
+    // A second and some more.
+    let (cache, events) = cache(CacheOptions { max_bytes: 40_000, ..CacheOptions::default() });
+    let (sink, frames) = output();
+    let input = cache.input();
+    // From one of three blocks of a second on, which do not fit in.
+    let blocks_from = |block: i64| {
+        input.put(Frame::signal(SLOT, at(0), Signal::TransmissionStart));
+        (block * 25..75).for_each(|n| input.put(packet(n * 40 + 1, n % 25 == 0)));
+        input.put(Frame::signal(SLOT, at(0), Signal::TransmissionEnd));
+    };
+    cache.register(SLOT, sink);
+    cache.start(None).unwrap();
+    cache.seek(at(500), true);
+    blocks_from(0);
+    assert_eq!(told(&events), CacheEvent::Notice(CacheNotice::Full { max_bytes: 40_000 }));
+    let CacheEvent::Limits(Some((first, last))) = told(&events) else { panic!() };
+    // Where it was sought is there, and the beginning of the block behind it.
+    assert_eq!(first, at(1));
+    assert!(last > at(1040) && last < at(2000), "{last:?}");
+    cache.play();
+    let mut played = Vec::new();
+    let mut next = 1;
+    while played.len() < 75 {
+        let frame = frames.recv_timeout(SOON).unwrap();
+        if frame.packet().is_some() {
+            played.push(frame);
+        }
+        // Whoever reads asks for the next ones when it comes there.
+        if played.len() == 25 * next + 1 && next < 3 {
+            blocks_from(i64::try_from(next).unwrap());
+            next += 1;
+        }
+    }
+    // Each once.
+    let played: Vec<_> = played.iter().map(|frame| frame.time.media.ticks()).collect();
+    assert_eq!(played, (0..75).map(|n| n * 40 + 1).collect::<Vec<_>>());
 }
 
 #[test]

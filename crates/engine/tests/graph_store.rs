@@ -267,6 +267,84 @@ fn a_report_may_stop_the_writer_and_look_at_the_table() {
 }
 
 #[test]
+fn what_was_asked_for_last_is_read_instead_of_what_waits() {
+    let _watchdog = Watchdog::start(SOON * 4);
+    let scene = Scene::new(64 << 10, 8, KeyTime::First);
+    let (writer, _notices) = scene.writer(1000);
+    writer.map(SLOT, ID);
+    writer.start(None).unwrap();
+    let (input, params) = (writer.waiting_input(), params(Codec::H264));
+    (0..30).for_each(|n| input.put(packet(&params, n, true, 10_000)));
+    writer.stop();
+
+    // The reader is held up at the end of each transmission until it is let go.
+    let (tx, frames) = mpsc::channel::<Frame>();
+    let (let_go, held) = mpsc::channel::<()>();
+    let held = Mutex::new(held);
+    let sink = FnSink(move |frame: Frame| {
+        let is_end = matches!(frame.body, Body::Signal(Signal::TransmissionEnd));
+        let _ = tx.send(frame);
+        if is_end {
+            let _ = lock(&held).recv_timeout(SOON);
+        }
+    });
+    let transmission = || {
+        let mut numbers = Vec::new();
+        loop {
+            let frame = frames.recv_timeout(SOON).unwrap();
+            match frame.body {
+                Body::Signal(Signal::TransmissionEnd) => return numbers,
+                Body::Packet(_) => numbers.push(frame.time.wall.millis() - START_MS),
+                _ => {}
+            }
+        }
+    };
+    let (told, notices) = mpsc::channel();
+    let notify = move |notice| drop(told.send(notice));
+    let reader = StoreReader::new("reader", scene.blocks.clone(), Arc::new(sink), notify);
+    reader.map(ID, SLOT);
+    reader.start(None).unwrap();
+    reader.pull_instead([0]);
+    let first = transmission();
+    assert_eq!(first[0], 0);
+    // Many more than may wait, one of them is read, with all others that were asked for otherwise.
+    reader.pull([1]);
+    (0..3000).for_each(|n| reader.pull_instead([n % 2]));
+    reader.pull([2]);
+    reader.pull_instead([3]);
+    (0..4).for_each(|_| let_go.send(()).unwrap());
+    let begins: Vec<_> = (0..3).map(|_| transmission()[0]).collect();
+    let block = |block: usize| scene.times()[block].0;
+    assert_eq!(begins, [block(1), block(3), block(2)]);
+    // And again.
+    reader.pull_instead([1]);
+    assert_eq!(transmission()[0], block(1));
+    drop(let_go);
+    reader.stop();
+    assert!(frames.try_recv().is_err());
+    assert!(notices.try_recv().is_err());
+}
+
+#[test]
+fn who_does_not_write_sees_what_another_does() {
+    let _watchdog = Watchdog::start(SOON * 2);
+    let scene = Scene::new(1 << 20, 4, KeyTime::First);
+    let (files, geometry) = (scene.blocks.files().clone(), scene.blocks.geometry());
+    let other = BlockStore::open(files, geometry, KeyTime::First, false, |_| ()).unwrap();
+    let (writer, _notices) = scene.writer(1000);
+    writer.map(SLOT, ID);
+    writer.start(None).unwrap();
+    let params = params(Codec::H264);
+    (1..9).for_each(|n| writer.input().put(packet(&params, n, n == 1, 100)));
+    wait::until(SOON, "the other one sees all", || {
+        other.update().unwrap();
+        other.times()[0].last_ms == START_MS + 8
+    });
+    assert_eq!(other.times()[0].key_ms, START_MS + 1);
+    assert_eq!(scene.changes.try_iter().count(), 0);
+}
+
+#[test]
 fn a_start_that_failed_can_be_made_again() {
     let _watchdog = Watchdog::start(SOON * 2);
     let scene = Scene::new(1 << 16, 4, KeyTime::First);

@@ -220,16 +220,17 @@ impl BlockStore {
     }
 
     /// Puts the times of the block that is being written into the table, as far as it has come, after all that was taken so
-    /// far is on disk. Nothing if no frame came since the last time. Waits for the disk.
+    /// far is on disk. Nothing if no frame came since the last time. Waits for the disk. Where nobody writes by this store,
+    /// it does the same as [`Self::reload`]: another process may.
     ///
     /// # Errors
-    /// If the disk does not take it.
+    /// If the disk does not take it, or the table cannot be read.
     pub fn update(&self) -> Result<(), StoreError> {
         let (writer, updated_at) = {
             let table = lock(&self.table);
             (table.writer.upgrade(), table.updated_at)
         };
-        let Some(writer) = writer else { return Ok(()) };
+        let Some(writer) = writer else { return self.reload() };
         let taken = self.taken.load(Ordering::Acquire);
         if taken == updated_at {
             return Ok(());

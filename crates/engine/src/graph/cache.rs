@@ -53,7 +53,7 @@ pub struct FrameCache {
 pub struct CacheOptions {
     /// The name of its thread, of which the kernel shows 15 bytes.
     pub name: String,
-    /// Bytes that one set of packets may take. The oldest are dropped when there are more. There are two sets, and a
+    /// Bytes that one set of packets may take. If a transmission has more, its end is dropped. There are two sets, and a
     /// third for the moment in which they change places.
     pub max_bytes: usize,
 }
@@ -90,7 +90,7 @@ pub enum CacheNotice {
     #[error("no position to play from: seek first")]
     NoTarget,
     /// A transmission is larger than the cache. Said once for each.
-    #[error("a transmission takes more than {max_bytes} bytes, its oldest frames are dropped")]
+    #[error("a transmission takes more than {max_bytes} bytes, its end is dropped")]
     Full {
         /// The limit.
         max_bytes: usize,
@@ -211,7 +211,7 @@ impl FrameCache {
 
     /// The packets of the transmission that is coming in, so far. They are not copied.
     pub fn filling(&self) -> Vec<Frame> {
-        lock(&self.shared.sets).filling.frames().cloned().collect()
+        lock(&self.shared.sets).filling.frames().to_vec()
     }
 
     fn send(&self, command: Command) {
@@ -254,8 +254,8 @@ impl Sink for Input {
     fn put(&self, frame: Frame) {
         match &frame.body {
             Body::Packet(_) => {
-                let dropped = lock(&self.shared.sets).filling.push(frame);
-                if dropped.is_some() {
+                let is_full = lock(&self.shared.sets).filling.push(frame);
+                if is_full {
                     self.shared.notice(CacheNotice::Full { max_bytes: self.shared.max_bytes });
                 }
             }

@@ -27,11 +27,12 @@ use crate::error::Error;
 /// of H.264 and H.265 bring their parameter sets; nothing announces a stream.
 ///
 /// Calls return at once and may come from any thread. Each transmission is made by the map as it was at its call, and
-/// after those before it; calls before [`Self::start`] wait for it.
+/// after those before it; calls before [`Self::start`] wait for it. [`Self::pull_instead`] is for those who change their
+/// minds.
 pub struct StoreReader {
     shared: Arc<Shared>,
-    pulls: SyncSender<Option<Pull>>,
-    worker: PartWorker<Receiver<Option<Pull>>>,
+    orders: SyncSender<Order>,
+    worker: PartWorker<Receiver<Order>>,
 }
 
 /// What did not go as asked of a [`StoreReader`].
@@ -75,6 +76,18 @@ struct Shared {
     slots: Mutex<BTreeMap<StreamId, Slot>>,
     sink: Arc<dyn Sink>,
     notify: Box<dyn Fn(StoreReaderNotice) + Send + Sync>,
+    /// What waits to be read by [`StoreReader::pull_instead`]. There is one `Order::Newest` for it.
+    newest: Mutex<Option<Pull>>,
+}
+
+/// What the thread is to do.
+enum Order {
+    /// Make this transmission.
+    Pull(Pull),
+    /// Make the one that was asked for last by [`StoreReader::pull_instead`].
+    Newest,
+    /// Look whether to stop.
+    Wake,
 }
 
 /// A transmission that was asked for.
@@ -92,10 +105,11 @@ impl StoreReader {
         sink: Arc<dyn Sink>,
         notify: impl Fn(StoreReaderNotice) + Send + Sync + 'static,
     ) -> Self {
-        let (pulls, queue) = sync_channel(MAX_PULLS);
+        let (orders, queue) = sync_channel(MAX_ORDERS);
         let sink = chain(RepeatParams, sink);
-        let shared = Shared { blocks, slots: Mutex::default(), sink, notify: Box::new(notify) };
-        Self { shared: Arc::new(shared), pulls, worker: PartWorker::new("reader", name, queue) }
+        let (slots, newest) = (Mutex::default(), Mutex::default());
+        let shared = Shared { blocks, slots, sink, notify: Box::new(notify), newest };
+        Self { shared: Arc::new(shared), orders, worker: PartWorker::new("reader", name, queue) }
     }
 
     /// Starts its thread, bound to the CPU with this index. A second start does nothing.
@@ -103,10 +117,10 @@ impl StoreReader {
     /// # Errors
     /// If the system gives no thread.
     pub fn start(&self, affinity: Option<usize>) -> Result<(), Error> {
-        let (shared, pulls) = (self.shared.clone(), self.pulls.clone());
+        let (shared, orders) = (self.shared.clone(), self.orders.clone());
         self.worker.start(affinity, move |queue, stop| {
             // If there is no room for it, there is something to wake up for already.
-            stop.on_stop(move || drop(pulls.try_send(None)));
+            stop.on_stop(move || drop(orders.try_send(Order::Wake)));
             run(&shared, &queue, stop);
         })
     }
@@ -154,13 +168,37 @@ impl StoreReader {
 
     /// Has these blocks read, in this order. Those that do not exist are left out.
     pub fn pull(&self, blocks: impl IntoIterator<Item = u64>) {
+        let pull = self.pull_of(blocks);
+        if !self.send(Order::Pull(pull)) {
+            (self.shared.notify)(StoreReaderNotice::Busy(MAX_ORDERS));
+        }
+    }
+
+    /// Does the same, in the place of what was asked for by this method before and is not being read yet: for whoever
+    /// wants the last one alone, as people do who drag a slider.
+    pub fn pull_instead(&self, blocks: impl IntoIterator<Item = u64>) {
+        let pull = self.pull_of(blocks);
+        let taken = {
+            // The thread may come for it at once: it waits until it is there.
+            let mut newest = lock(&self.shared.newest);
+            let taken = newest.is_some() || self.send(Order::Newest);
+            *newest = taken.then_some(pull);
+            taken
+        };
+        if !taken {
+            (self.shared.notify)(StoreReaderNotice::Busy(MAX_ORDERS));
+        }
+    }
+
+    fn pull_of(&self, blocks: impl IntoIterator<Item = u64>) -> Pull {
         let count = self.shared.blocks.geometry().blocks();
         let blocks = blocks.into_iter().filter(|&block| block < count).collect();
-        let slots = lock(&self.shared.slots).clone();
-        // Once it was stopped, nobody carries out anything.
-        if let Err(TrySendError::Full(_)) = self.pulls.try_send(Some(Pull { blocks, slots })) {
-            (self.shared.notify)(StoreReaderNotice::Busy(MAX_PULLS));
-        }
+        Pull { blocks, slots: lock(&self.shared.slots).clone() }
+    }
+
+    /// Whether there was room for it. Once it was stopped, nobody carries out anything, and nothing is amiss.
+    fn send(&self, order: Order) -> bool {
+        !matches!(self.orders.try_send(order), Err(TrySendError::Full(_)))
     }
 }
 
@@ -176,13 +214,17 @@ impl fmt::Debug for StoreReader {
     }
 }
 
-/// The thread. `None` in the queue is there to wake it up.
-fn run(shared: &Shared, pulls: &Receiver<Option<Pull>>, stop: &StopToken) {
+/// The thread.
+fn run(shared: &Shared, orders: &Receiver<Order>, stop: &StopToken) {
     while !stop.is_stopped() {
-        match pulls.recv_timeout(TICK) {
-            Ok(Some(pull)) => transmit(shared, &pull, stop),
-            Ok(None) | Err(RecvTimeoutError::Timeout) => {}
+        let pull = match orders.recv_timeout(TICK) {
+            Ok(Order::Pull(pull)) => Some(pull),
+            Ok(Order::Newest) => lock(&shared.newest).take(),
+            Ok(Order::Wake) | Err(RecvTimeoutError::Timeout) => None,
             Err(RecvTimeoutError::Disconnected) => return,
+        };
+        if let Some(pull) = pull {
+            transmit(shared, &pull, stop);
         }
     }
 }
@@ -230,6 +272,6 @@ fn transmit(shared: &Shared, pull: &Pull, stop: &StopToken) {
 }
 
 /// Calls that may wait. They are few: people make them, and a cache once a second.
-const MAX_PULLS: usize = 1024;
+const MAX_ORDERS: usize = 1024;
 /// The longest that the thread sleeps. Nothing depends on it.
 const TICK: Duration = Duration::from_secs(10);

@@ -111,10 +111,12 @@ impl StoreWriter {
         let (known, tell) = (streams.clone(), notify.clone());
         let (input, packets) = input(name, capacity, Overflow::DropToKeyframe, move |notice| match notice {
             InputNotice::Overflow(frame) => {
-                tell(StoreWriterNotice::Input(InputNotice::Overflow(&lock(&known).as_it_came(frame))));
+                let frame = lock(&known).as_it_came(frame);
+                tell(StoreWriterNotice::Input(InputNotice::Overflow(&frame)));
             }
             InputNotice::Waiting(frame) => {
-                tell(StoreWriterNotice::Input(InputNotice::Waiting(&lock(&known).as_it_came(frame))));
+                let frame = lock(&known).as_it_came(frame);
+                tell(StoreWriterNotice::Input(InputNotice::Waiting(&frame)));
             }
         });
         Self {

@@ -1,6 +1,6 @@
 //! Recorded frames in memory.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use valkka_core::codec::CodecParams;
@@ -11,10 +11,11 @@ use valkka_core::time::WallTime;
 /// Packets as they come, up to so many bytes.
 #[derive(Debug)]
 pub(super) struct Filling {
-    frames: VecDeque<Frame>,
+    frames: Vec<Frame>,
     bytes: usize,
     max_bytes: usize,
-    dropped: u64,
+    /// There was no room for a packet.
+    full: bool,
 }
 
 /// Packets in the order in which they are played. Empty at first.
@@ -36,33 +37,31 @@ pub(super) struct Entry {
 
 impl Filling {
     pub(super) fn new(max_bytes: usize) -> Self {
-        Self { frames: VecDeque::new(), bytes: 0, max_bytes, dropped: 0 }
+        Self { frames: Vec::new(), bytes: 0, max_bytes, full: false }
     }
 
-    /// Appends a packet. Drops the oldest to make room; returns how many were dropped so far if these are the first.
-    pub(super) fn push(&mut self, frame: Frame) -> Option<u64> {
-        let before = self.dropped;
-        self.bytes += cost(&frame);
-        self.frames.push_back(frame);
-        while self.bytes > self.max_bytes && self.frames.len() > 1 {
-            if let Some(oldest) = self.frames.pop_front() {
-                self.bytes -= cost(&oldest);
-                self.dropped += 1;
-            }
+    /// Appends a packet if there is room. What comes first is what was sought, and is kept; from the first packet on that
+    /// has no room all are dropped, or later ones would lack what they depend on. Returns whether this is that first one.
+    pub(super) fn push(&mut self, frame: Frame) -> bool {
+        if self.full {
+            return false;
         }
-        (before == 0 && self.dropped > 0).then_some(self.dropped)
+        self.bytes = self.bytes.saturating_add(cost(&frame));
+        self.full = self.bytes > self.max_bytes && !self.frames.is_empty();
+        if !self.full {
+            self.frames.push(frame);
+        }
+        self.full
     }
 
     /// Takes all out.
     pub(super) fn take(&mut self) -> Vec<Frame> {
-        let frames = std::mem::take(&mut self.frames);
-        *self = Self::new(self.max_bytes);
-        frames.into()
+        std::mem::replace(self, Self::new(self.max_bytes)).frames
     }
 
     /// What is in it.
-    pub(super) fn frames(&self) -> impl Iterator<Item = &Frame> {
-        self.frames.iter()
+    pub(super) fn frames(&self) -> &[Frame] {
+        &self.frames
     }
 }
 
@@ -201,17 +200,27 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_make_room() {
-        let mut filling = Filling::new(3 * cost(&frame(1, 'a', 0)));
-        let told: Vec<_> = "abcde".chars().filter_map(|name| filling.push(frame(1, name, 0))).collect();
-        assert_eq!(told, [1]);
-        assert_eq!(names(filling.frames()), "cde");
-        assert_eq!(names(&filling.take()), "cde");
-        assert_eq!(filling.frames().count(), 0);
+    fn the_first_are_kept() {
+        let mut large = frame(1, 'd', 0);
+        if let Body::Packet(packet) = &mut large.body {
+            packet.payload = valkka_core::payload::Payload::from_vec(vec![0; 1000]);
+        }
+        let mut filling = Filling::new(4 * cost(&frame(1, 'a', 0)));
+        let frames = [frame(1, 'a', 0), frame(1, 'b', 0), frame(1, 'c', 0), large, frame(1, 'e', 0)];
+        // There would be room for the last one.
+        assert_eq!(frames.map(|frame| filling.push(frame)), [false, false, false, true, false]);
+        assert_eq!(names(filling.frames()), "abc");
+        assert_eq!(names(&filling.take()), "abc");
+        assert_eq!(filling.frames().len(), 0);
+        // And again.
+        assert_eq!(
+            "vwxyz".chars().map(|name| filling.push(frame(1, name, 0))).position(|first| first),
+            Some(4)
+        );
         // One that is too large alone is taken, for lack of a better.
         let mut tiny = Filling::new(0);
-        tiny.push(frame(1, 'a', 0));
-        tiny.push(frame(1, 'b', 0));
-        assert_eq!(names(tiny.frames()), "b");
+        assert!(!tiny.push(frame(1, 'a', 0)));
+        assert!(tiny.push(frame(1, 'b', 0)));
+        assert_eq!(names(tiny.frames()), "a");
     }
 }

@@ -88,12 +88,15 @@ impl Replay {
 
     /// Takes another recording into use, and finds its place in it.
     pub(super) fn adopt(&mut self, recording: Recording, now: WallTime) -> Result<(), CacheNotice> {
+        // What it shows may be no more than the last that there was before the target.
+        let had = self.target.is_some_and(|target| self.has(target));
         self.recording = recording;
         let before = self.position.take();
         let Some(target) = self.target else { return Err(CacheNotice::NoTarget) };
         match self.state {
             // It goes on where it is.
-            State::Stopped | State::Playing if before.is_some() => self.carry_on(self.time(now)),
+            State::Stopped if before.is_some() && had => self.carry_on(target),
+            State::Playing if before.is_some() => self.carry_on(self.time(now)),
             State::Playing => {
                 // Nothing was sent yet since the seek: what was missed while the recording was read is played too.
                 if self.has(target) {
@@ -471,6 +474,21 @@ mod tests {
         rig.seek(5000);
         rig.adopt("F500 G800").unwrap();
         assert_eq!(rig.wait(0), ["?G.", "?."]);
+    }
+
+    #[test]
+    fn what_an_earlier_seek_had_read_does_not_stay_in_the_place_of_a_later_one() {
+        let mut rig = Rig::new();
+        // That of a seek to 150 comes when 900 is wanted already.
+        rig.seek(900);
+        rig.adopt("A100 b200").unwrap();
+        assert_eq!(rig.wait(1000), ["?@Ab.", "?."]);
+        rig.adopt("G800 h900 i1000").unwrap();
+        assert_eq!(rig.wait(1000), ["Gh.", "."]);
+        assert_eq!(rig.position(), Some(900));
+        // Now it is there, and nothing moves any more.
+        rig.adopt("G800 h900 i1000 J1100").unwrap();
+        assert_eq!(rig.wait(1000), ["", ""]);
     }
 
     #[test]
