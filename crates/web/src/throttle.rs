@@ -3,24 +3,34 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
 use std::net::IpAddr;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 use valkka::lock::lock;
 
 use crate::tally::network;
 
 /// Bounds how often a peer may be wrong about the password of one name: [`BURST`] times, and once per [`REFILL`] from then on.
 ///
-/// An attempt is paid for before the password is looked at, and given back if it was right; so many attempts at once
-/// get no further than one after the other. Other names of the same peer are not held up: behind a proxy everybody has one
-/// address.
+/// Attempts of one peer to be one name are made one after the other, by whoever has the [turn](Self::turn): many at once get
+/// no further, and right ones are not refused because others are still being looked at. An attempt is paid for before the
+/// password is compared with anything, and given back if it was right. Other names of the same peer are not held up: behind
+/// a proxy everybody has one address.
 #[derive(Debug, Default)]
 pub(crate) struct Throttle {
-    budgets: Mutex<HashMap<(IpAddr, u64), Budget>>,
+    budgets: Mutex<HashMap<Key, Budget>>,
+    /// Who is making an attempt, and who waits for that. No more than there are requests, but for some that are over.
+    turns: Mutex<HashMap<Key, Arc<AsyncMutex<()>>>>,
     /// Names are told apart by hashes with keys that nobody outside knows.
     names: RandomState,
 }
+
+/// A peer, and the name that it goes by.
+type Key = (IpAddr, u64);
+
+/// A turn to make attempts, which ends when this is dropped.
+pub(crate) type Turn = OwnedMutexGuard<()>;
 
 /// Attempts that are left, and when that was so.
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +40,19 @@ struct Budget {
 }
 
 impl Throttle {
+    /// Waits until nobody else makes an attempt of `peer` to be `name`. In the order in which it was called.
+    pub(crate) async fn turn(&self, peer: IpAddr, name: &str) -> Turn {
+        let turn = {
+            let mut turns = lock(&self.turns);
+            if turns.len() >= MAX_BUDGETS {
+                // Those that only this map knows; they are given out under its lock.
+                turns.retain(|_, turn| Arc::strong_count(turn) > 1);
+            }
+            turns.entry(self.key(peer, name)).or_default().clone()
+        };
+        turn.lock_owned().await
+    }
+
     /// Pays for an attempt of `peer` to be `name`.
     ///
     /// # Errors
@@ -66,7 +89,7 @@ impl Throttle {
         }
     }
 
-    fn key(&self, peer: IpAddr, name: &str) -> (IpAddr, u64) {
+    fn key(&self, peer: IpAddr, name: &str) -> Key {
         (network(peer), self.names.hash_one(name))
     }
 }
@@ -89,6 +112,11 @@ const MAX_BUDGETS: usize = 4096;
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+
+    use futures::poll;
+    use tokio::runtime;
+
     use super::*;
 
     #[test]
@@ -118,5 +146,27 @@ mod tests {
             throttle.pay(IpAddr::V4(number.into()), "anna", now).unwrap();
         }
         assert!(lock(&throttle.budgets).len() <= MAX_BUDGETS);
+    }
+
+    #[test]
+    fn attempts_of_one_peer_and_name_come_one_after_the_other() {
+        let runtime = runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let (throttle, peer) = (Throttle::default(), IpAddr::V4(1.into()));
+            let first = throttle.turn(peer, "anna").await;
+            let (mut second, mut third) =
+                (pin!(throttle.turn(peer, "anna")), pin!(throttle.turn(peer, "anna")));
+            assert!(poll!(second.as_mut()).is_pending() && poll!(third.as_mut()).is_pending());
+            drop(throttle.turn(peer, "ben").await);
+            drop(first);
+            assert!(poll!(third.as_mut()).is_pending(), "it came last");
+            drop(second.await);
+            drop(third.await);
+            // Those that are over are forgotten.
+            for number in 0..2 * MAX_BUDGETS as u32 {
+                throttle.turn(IpAddr::V4(number.into()), "anna").await;
+            }
+            assert!(lock(&throttle.turns).len() <= MAX_BUDGETS);
+        });
     }
 }

@@ -3,7 +3,10 @@
 
 mod common;
 
-use common::{Heard, SOON, Stage, json_of};
+use std::thread;
+use std::time::Instant;
+
+use common::{Client, Heard, SOON, Stage, json_of};
 use serde_json::json;
 use valkka_site::{Role, UserConfig, hash_password};
 use valkka_testkit::wait;
@@ -156,6 +159,9 @@ fn guessing_passwords_is_slow_and_told_to_be() {
     let stage = Stage::new(WebOptions::default());
     let log_in =
         |password: &str| stage.client().post("/api/login", &json!({ "user": "admin", "password": password }));
+    // One that is remembered is no exception: else it could be guessed at will.
+    let right = common::password("admin");
+    assert_eq!(log_in(&right).status(), 200);
     let mut mistyped = 0;
     let refused = loop {
         let answer = log_in("wrong");
@@ -170,12 +176,33 @@ fn guessing_passwords_is_slow_and_told_to_be() {
     assert!(mistyped >= 3, "people mistype");
     assert!(json_of(refused)["error"].as_str().unwrap().contains("wait"));
     // Also a right one is not looked at then, unless one more may be by now.
-    let right = common::password("admin");
     wait::until(SOON, "a right one to be refused", || {
         while log_in("wrong").status() == 401 {}
         log_in(&right).status() == 429
     });
     assert_eq!(stage.client().get("/healthz").status(), 200);
+}
+
+#[test]
+fn many_requests_at_once_are_no_guesses() {
+    let _watchdog = Watchdog::start(5 * SOON);
+    let stage = Stage::new(WebOptions::default());
+    // All at once, of one name that nobody has used yet.
+    let at_once = |password: &str, ask: fn(&Client) -> u16| -> Vec<u16> {
+        let client = stage.client().basic("viewer", password);
+        thread::scope(|scope| {
+            let asking: Vec<_> = (0..32).map(|_| scope.spawn(|| ask(&client))).collect();
+            asking.into_iter().map(|asked| asked.join().unwrap()).collect()
+        })
+    };
+    let right = at_once(&common::password("viewer"), |client| client.get("/api/me").status().as_u16());
+    assert_eq!(right, [200; 32]);
+    let begun = Instant::now();
+    let wrong = at_once("wrong", |client| client.get_once("/api/me").status().as_u16());
+    let looked_at = wrong.iter().filter(|status| **status == 401).count() as u64;
+    assert!(looked_at <= 11 + begun.elapsed().as_secs() / 5, "{wrong:?}");
+    // On a machine that is busy some are told to come again.
+    assert!(wrong.iter().all(|status| [401, 429, 503].contains(status)), "{wrong:?}");
 }
 
 #[test]
