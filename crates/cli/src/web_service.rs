@@ -5,20 +5,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use valkka_site::{EventKind, Site, WebConfig};
-use valkka_web::{Web, WebOptions};
+use valkka_site::{Certificate, EventKind, Site, WebConfig};
+use valkka_web::{Sessions, Web, WebOptions};
 
 /// The web server, if there is to be one.
 #[derive(Debug)]
 pub(crate) struct WebService {
     site: Arc<Site>,
+    /// They go on when the server is another one.
+    sessions: Sessions,
     running: Option<(Web, WebConfig)>,
 }
 
 impl WebService {
     /// Starts what the configuration of `site` wants.
     pub(crate) fn start(site: &Arc<Site>) -> anyhow::Result<Self> {
-        let mut service = Self { site: site.clone(), running: None };
+        let mut service = Self { site: site.clone(), sessions: Sessions::default(), running: None };
         if let Some(config) = site.web() {
             let listen = config.listen;
             let started =
@@ -38,6 +40,18 @@ impl WebService {
             self.running = None;
             return;
         };
+        if let Some((web, running)) = &mut self.running
+            && let Some(certificate) = renewed(running, &config)
+        {
+            match web.renew_certificate(certificate) {
+                Ok(()) => *running = config,
+                Err(error) => {
+                    let text = format!("the web server goes on with the certificate that it had: {error}");
+                    self.site.events().note(None, EventKind::Listener, text);
+                }
+            }
+            return;
+        }
         let listen = config.listen;
         let before = self.running.as_ref().map(|(_, config)| config.clone());
         if before.as_ref().is_some_and(|before| before.listen.port() == listen.port()) {
@@ -69,12 +83,14 @@ impl WebService {
     }
 
     fn open(&self, config: WebConfig) -> io::Result<(Web, WebConfig)> {
-        let options = WebOptions {
-            listen: config.listen,
-            anyone: config.anyone,
-            tls: config.tls.clone(),
-            ..WebOptions::default()
-        };
-        Ok((Web::start(self.site.clone(), options)?, config))
+        let web = Web::resume(self.site.clone(), WebOptions::from(&config), &self.sessions)?;
+        Ok((web, config))
     }
+}
+
+/// The certificate of `new`, if nothing else is otherwise than in `old`.
+fn renewed<'a>(old: &WebConfig, new: &'a WebConfig) -> Option<&'a Certificate> {
+    let certificate = old.tls.as_ref().and(new.tls.as_ref())?;
+    let but_for_it = WebConfig { tls: old.tls.clone(), ..new.clone() };
+    (but_for_it == *old).then_some(certificate)
 }

@@ -4,6 +4,7 @@
 mod common;
 
 use std::fs;
+use std::net::TcpListener;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver};
@@ -12,7 +13,8 @@ use std::thread;
 use common::{SOON, cameras, finish, get, probe, run, start};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use valkka_testkit::process::{Child, command};
+use valkka_testkit::certificate::{self, Certificate};
+use valkka_testkit::process::{self, Child, command};
 use valkka_testkit::temp::TempDir;
 use valkka_testkit::watchdog::Watchdog;
 use valkka_testkit::{media, require, wait};
@@ -212,11 +214,55 @@ fn what_a_refused_file_names_is_looked_after() {
 }
 
 #[test]
+fn neither_a_renewed_certificate_nor_another_web_server_logs_anybody_out() {
+    require!(process::available("curl"), certificate::available());
+    let _watchdog = Watchdog::start(SOON * 8);
+    let [old, new] = [0; 2].map(|_| Certificate::make().unwrap());
+    // Browsers keep their session with the port.
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let web = format!("[web]\nlisten = \"127.0.0.1:{port}\"\n");
+    let tls = "tls = { certificate = \"certificate.pem\", key = \"key.pem\" }\n";
+    let file = File::new(&format!("{web}{tls}{}", camera("front", "rtsp://127.0.0.1:1/1")));
+    let install = |certificate: &Certificate| {
+        fs::copy(certificate.path(), file.directory.join("certificate.pem")).unwrap();
+        fs::copy(certificate.key(), file.directory.join("key.pem")).unwrap();
+    };
+    install(&old);
+    assert_eq!(passwd(&["anna", "--file", file.name()], "sesame").code, Some(0));
+    let daemon = start(&["serve", file.name()]);
+    line_with(&daemon, "https://");
+    // The answer, if it comes from who has this certificate.
+    let curl = |certificate: &Certificate, more: &[&str], path: &str| {
+        let mut curl = command("curl").unwrap();
+        curl.args(["-s", "-i", "--max-time", "60", "--cacert"]).arg(certificate.path()).args(more);
+        let output = curl.arg(format!("https://127.0.0.1:{port}{path}")).output().unwrap();
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let login = ["-H", "content-type: application/json", "-d", "{\"user\":\"anna\",\"password\":\"sesame\"}"];
+    let answer = curl(&old, &login, "/api/login").unwrap();
+    let cookie = answer.split("set-cookie: ").nth(1).unwrap().split(';').next().unwrap();
+    let cookie = ["-H", &format!("cookie: {cookie}")];
+    let is_anna = |answer: &str| answer.contains("\"user\":\"anna\"");
+
+    install(&new);
+    let me = wait::until_some(SOON, "the new certificate", || curl(&new, &cookie, "/api/me"));
+    assert!(is_anna(&me), "{me}");
+    let config = fs::read_to_string(&file.path).unwrap();
+    file.replace(&config.replace(&web, &format!("{web}anyone = true\n")));
+    let anyones = |answer: &String| answer.contains("\"user\":null");
+    wait::until(SOON, "that nobody is asked", || {
+        curl(&new, &[], "/api/me").is_some_and(|answer| anyones(&answer))
+    });
+    let me = curl(&new, &cookie, "/api/me").unwrap();
+    assert!(is_anna(&me), "{me}");
+}
+
+#[test]
 fn an_address_that_is_taken_is_an_error_at_the_start() {
     let file = File::new("[rtsp]\nanyone = true\nlisten = \"127.0.0.1:0\"\n");
     let first = start(&["serve", file.name()]);
     wait::until(SOON, "the start", || first.output().contains("everything is started"));
-    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let file = File::new(&format!("[web]\nanyone = true\nlisten = \"{}\"\n", taken.local_addr().unwrap()));
     let outcome = run(&["serve", file.name()]);
     assert_eq!(outcome.code, Some(1));

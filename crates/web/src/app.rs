@@ -66,11 +66,18 @@ pub(crate) struct Figures {
 }
 
 impl App {
-    pub(crate) fn new(site: Arc<Site>, options: WebOptions, local_addr: SocketAddr) -> Self {
+    pub(crate) fn new(
+        site: Arc<Site>,
+        options: WebOptions,
+        sessions: Sessions,
+        local_addr: SocketAddr,
+    ) -> Self {
+        // What has changed while nobody served.
+        sessions.revise(&site.users());
         Self {
             site,
             cookie_name: format!("valkka_{}", local_addr.port()),
-            sessions: Sessions::new(options.session_idle),
+            sessions,
             throttle: Throttle::default(),
             verifying: Arc::new(Semaphore::new(MAX_VERIFYING)),
             snapping: Crew::new(MAX_SNAPPING, "snapshots"),

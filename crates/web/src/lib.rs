@@ -52,3 +52,4 @@ mod wire;
 
 pub use options::WebOptions;
 pub use server::Web;
+pub use sessions::Sessions;

@@ -51,15 +51,14 @@ impl Written {
 pub(crate) async fn run(app: Arc<App>) {
     let mut ticks = interval(INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let (mut changes, mut users) = (app.site.access_changes(), app.site.users());
+    let mut changes = app.site.access_changes();
     loop {
         ticks.tick().await;
         app.beat.beat(Instant::now());
         let now = app.site.access_changes();
         if now != changes {
-            let before = std::mem::replace(&mut users, app.site.users());
             changes = now;
-            app.sessions.keep(|user| users.keeps_password(user, &before));
+            app.sessions.revise(&app.site.users());
             app.revise_access();
         }
         // Nobody looks at figures that nobody is told.

@@ -17,16 +17,17 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
-use tokio_rustls::TlsAcceptor;
 use tracing::{debug, warn};
 use valkka::worker::{StopToken, Worker};
-use valkka_site::Site;
+use valkka_site::{Certificate, Site};
 
 use crate::app::{App, MAX_BLOCKING_THREADS, stopped};
 use crate::options::WebOptions;
+use crate::sessions::Sessions;
 use crate::tally::{Admission, network};
+use crate::tls::Tls;
 use crate::wire::Wire;
-use crate::{pulse, routes, tls};
+use crate::{pulse, routes};
 
 /// A web server: the page, the API and live video of one [`Site`]. Dropping it closes its connections and ends its
 /// thread.
@@ -34,6 +35,7 @@ use crate::{pulse, routes, tls};
 pub struct Web {
     local_addr: SocketAddr,
     app: Arc<App>,
+    tls: Option<Tls>,
     _worker: Worker,
 }
 
@@ -47,7 +49,16 @@ impl Web {
     /// # Errors
     /// If the certificate cannot be used, the address is not to be had, or the system gives no thread.
     pub fn start(site: Arc<Site>, options: WebOptions) -> io::Result<Self> {
-        let acceptor = options.tls.as_ref().map(tls::acceptor).transpose()?;
+        Self::resume(site, options, &Sessions::default())
+    }
+
+    /// As [`Self::start`], for a server that takes the place of another one of the same site: whoever is logged in by
+    /// `sessions` is so here, unless he is gone or his password has changed. Browsers know the port that they logged in at.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn resume(site: Arc<Site>, options: WebOptions, sessions: &Sessions) -> io::Result<Self> {
+        let tls = options.tls.as_ref().map(Tls::new).transpose()?;
         let listener = StdListener::bind(options.listen)?;
         listener.set_nonblocking(true)?;
         let local_addr = listener.local_addr()?;
@@ -57,14 +68,25 @@ impl Web {
             .thread_name("web-blocking")
             .build()?;
         let affinity = options.affinity;
-        let app = Arc::new(App::new(site, options, local_addr));
-        let serving = app.clone();
+        let app = Arc::new(App::new(site, options, sessions.clone(), local_addr));
+        let (serving, speaks) = (app.clone(), tls.clone());
         let worker = Worker::spawn("web", affinity, move |stop| {
-            runtime.block_on(serve(listener, acceptor, serving, &stop));
+            runtime.block_on(serve(listener, speaks, serving, &stop));
             // A password or a snapshot on its way takes fractions of a second, and nobody waits for it any more.
             runtime.shutdown_background();
         })?;
-        Ok(Self { local_addr, app, _worker: worker })
+        Ok(Self { local_addr, app, tls, _worker: worker })
+    }
+
+    /// Shows `certificate` from the next connection on; those that there are go on as they are.
+    ///
+    /// # Errors
+    /// If it cannot be used, or no HTTPS is spoken; then nothing changes.
+    pub fn renew_certificate(&self, certificate: &Certificate) -> io::Result<()> {
+        let tls = self.tls.as_ref().ok_or_else(|| {
+            io::Error::new(io::ErrorKind::InvalidInput, format!("{} speaks no TLS", self.local_addr))
+        })?;
+        tls.renew(certificate)
     }
 
     /// The address it listens on.
@@ -85,7 +107,7 @@ impl Web {
 }
 
 /// Accepts connections until `stop` says stop.
-async fn serve(listener: StdListener, acceptor: Option<TlsAcceptor>, app: Arc<App>, stop: &StopToken) {
+async fn serve(listener: StdListener, tls: Option<Tls>, app: Arc<App>, stop: &StopToken) {
     let listener = match TcpListener::from_std(listener) {
         Ok(listener) => listener,
         Err(error) => return warn!(%error, "the web server cannot listen"),
@@ -117,7 +139,7 @@ async fn serve(listener: StdListener, acceptor: Option<TlsAcceptor>, app: Arc<Ap
                     app: app.clone(),
                     peer,
                     router: TowerToHyperService::new(router.clone()),
-                    acceptor: acceptor.clone(),
+                    tls: tls.clone(),
                     stopping: stopping.clone(),
                 };
                 tokio::spawn(connection.serve(stream, admission));
@@ -145,7 +167,7 @@ struct Connection {
     app: Arc<App>,
     peer: SocketAddr,
     router: TowerToHyperService<Router>,
-    acceptor: Option<TlsAcceptor>,
+    tls: Option<Tls>,
     stopping: watch::Receiver<bool>,
 }
 
@@ -157,7 +179,7 @@ impl Connection {
         }
         let options = &self.app.options;
         let wire = Wire::new(stream, admission, self.app.figures.sent_bytes.clone(), options.patience);
-        match self.acceptor.clone() {
+        match self.tls.as_ref().map(Tls::acceptor) {
             None => self.speak(wire).await,
             Some(acceptor) => match timeout(options.request_timeout, acceptor.accept(wire)).await {
                 Ok(Ok(stream)) => self.speak(stream).await,

@@ -1,21 +1,57 @@
 //! HTTPS.
 
+use std::fmt;
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::TlsAcceptor;
+use valkka::lock::lock;
 use valkka_site::Certificate;
+
+/// What speaks TLS for a server, by a certificate that may be replaced meanwhile. Clones share it.
+#[derive(Clone)]
+pub(crate) struct Tls(Arc<Mutex<TlsAcceptor>>);
+
+impl Tls {
+    /// Shows `certificate`.
+    ///
+    /// # Errors
+    /// If it cannot be used; the message names the file.
+    pub(crate) fn new(certificate: &Certificate) -> io::Result<Self> {
+        Ok(Self(Arc::new(Mutex::new(acceptor(certificate)?))))
+    }
+
+    /// Shows `certificate` from the next connection on.
+    ///
+    /// # Errors
+    /// If it cannot be used; then the one before stays.
+    pub(crate) fn renew(&self, certificate: &Certificate) -> io::Result<()> {
+        *lock(&self.0) = acceptor(certificate)?;
+        Ok(())
+    }
+
+    /// For a connection.
+    pub(crate) fn acceptor(&self) -> TlsAcceptor {
+        lock(&self.0).clone()
+    }
+}
+
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tls").finish_non_exhaustive()
+    }
+}
 
 /// What speaks TLS for a server that shows `certificate`.
 ///
 /// # Errors
 /// If a file cannot be read, or certificate and key do not belong together; the message names the file.
-pub(crate) fn acceptor(certificate: &Certificate) -> io::Result<TlsAcceptor> {
+fn acceptor(certificate: &Certificate) -> io::Result<TlsAcceptor> {
     let path = certificate.certificate();
     let chain = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
     let chain = chain.map_err(|error| unusable(path, &error))?;
@@ -32,7 +68,7 @@ pub(crate) fn acceptor(certificate: &Certificate) -> io::Result<TlsAcceptor> {
     Ok(Arc::new(config).into())
 }
 
-fn unusable(path: &Path, reason: &dyn std::fmt::Display) -> io::Error {
+fn unusable(path: &Path, reason: &dyn fmt::Display) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, format!("{} cannot be used: {reason}", path.display()))
 }
 

@@ -3,6 +3,7 @@
 
 mod common;
 
+use std::net::SocketAddr;
 use std::thread;
 use std::time::Instant;
 
@@ -11,7 +12,7 @@ use serde_json::json;
 use valkka_site::{Role, UserConfig, hash_password};
 use valkka_testkit::wait;
 use valkka_testkit::watchdog::Watchdog;
-use valkka_web::WebOptions;
+use valkka_web::{Sessions, Web, WebOptions};
 
 #[test]
 fn logging_out_ends_what_is_live() {
@@ -206,12 +207,33 @@ fn many_requests_at_once_are_no_guesses() {
 }
 
 #[test]
+fn who_is_logged_in_stays_so_when_the_server_is_another() {
+    let _watchdog = Watchdog::start(5 * SOON);
+    let stage = Stage::new(WebOptions::default());
+    let sessions = Sessions::default();
+    let serve = |listen: SocketAddr| {
+        let options = WebOptions { listen, ..WebOptions::default() };
+        Web::resume(stage.site.clone(), options, &sessions)
+    };
+    let web = serve("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = web.local_addr();
+    let [viewer, operator] = ["viewer", "operator"].map(|user| Client::new(address).log_in(user));
+    drop(web);
+    // Meanwhile the viewer gets another password.
+    let mut config = stage.config();
+    config.users.get_mut("viewer").unwrap().password = hash_password("another").unwrap();
+    stage.site.apply(config).unwrap();
+    let _web = wait::until_some(SOON, "the address to be free", || serve(address).ok());
+    assert_eq!(operator.json("/api/me")["user"], "operator");
+    assert_eq!(viewer.get("/api/me").status(), 401);
+}
+
+#[test]
 fn browsers_are_not_asked_by_a_dialogue_and_programs_are() {
     let _watchdog = Watchdog::start(5 * SOON);
     let stage = Stage::new(WebOptions::default());
-    let challenge = |client: common::Client| {
-        client.get("/api/me").headers()["www-authenticate"].to_str().unwrap().to_owned()
-    };
+    let challenge =
+        |client: Client| client.get("/api/me").headers()["www-authenticate"].to_str().unwrap().to_owned();
     assert!(challenge(stage.client()).starts_with("Basic "));
     let browser = stage.client().with("user-agent", "Mozilla/5.0 (X11; Linux x86_64)");
     assert!(!challenge(browser).contains("Basic"));

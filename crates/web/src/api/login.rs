@@ -51,8 +51,15 @@ impl Me {
 pub(crate) async fn login(call: Call) -> Result<Response, Problem> {
     let (app, peer) = (call.app.clone(), call.peer);
     let Login { user, password } = call.body().await?;
-    let (user, _) = verify(&app, peer.ip(), user, password).await?;
-    let token = app.sessions.begin(&user.name, Instant::now()).map_err(|error| {
+    let (user, among) = verify(&app, peer.ip(), user, password).await?;
+    // The password may have been changed since it was looked at, or just before.
+    let users = app.site.users();
+    app.sessions.revise(&users);
+    if !users.keeps_password(&user.name, &among) {
+        return Err(Problem::unauthorized("the password has just been changed"));
+    }
+    let token = app.sessions.begin(&user.name, app.options.session_idle, Instant::now());
+    let token = token.map_err(|error| {
         debug!(%error, "the system gives no random bytes");
         Problem::busy("no session can be made at this moment")
     })?;
