@@ -2,7 +2,7 @@
 //!
 //! The binding's own messages, which programs and people know by their wording, are said by a [`Logger`]. What the
 //! crates below say by `tracing` comes out of the logger of their part too. All of it goes to the standard output of
-//! the process, a line each, without the interpreter's lock.
+//! the process, a line each, without the interpreter's lock: a call of Python says nothing before it has given that back.
 #![expect(non_snake_case, reason = "the names are those of Python")]
 
 use std::fmt::{self, Display, Write as _};

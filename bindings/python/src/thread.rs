@@ -153,14 +153,16 @@ impl Thread {
     }
 
     /// Binds the thread to the CPU with index `i` when it starts; -1 binds it to none.
-    fn setAffinity(&self, i: i64) {
+    fn setAffinity(&self, py: Python<'_>, i: i64) {
         let cpus = std::thread::available_parallelism().map_or(1, usize::from);
         let affinity = usize::try_from(i).ok().map(|cpu| if cpu < cpus { cpu } else { 0 });
         if usize::try_from(i).is_ok_and(|cpu| cpu >= cpus) {
-            THREAD.fatal(format_args!(
-                "Thread: {}: setAffinity: there is no CPU {i} of {cpus}, taking 0",
-                self.name
-            ));
+            py.detach(|| {
+                THREAD.fatal(format_args!(
+                    "Thread: {}: setAffinity: there is no CPU {i} of {cpus}, taking 0",
+                    self.name
+                ));
+            });
         }
         self.life().affinity = affinity;
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import select
@@ -51,6 +52,19 @@ def test_bytes(name: str) -> None:
     assert client.pullObject() == {"a": [1, None]}
     server.pushBytes(b"xyz")
     assert client.pullBytes() == b"xyz"
+
+
+def test_names_leave_no_loggers(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    before = len(logging.root.manager.loggerDict)
+    for number in range(3):
+        _server, client = bytes_pair(f"{name}_{number}", mstimeout=10)
+        client.setDebug()
+        assert client.pull() == (None, None)
+        assert f"ShmemClient : {name}_{number} : pull: timeout" in caplog.text
+        assert client.logger.level == logging.DEBUG
+    # One for each class.
+    assert len(logging.root.manager.loggerDict) <= before + 2
+    client.logger.setLevel(logging.WARNING)
 
 
 def test_nothing_comes(name: str) -> None:

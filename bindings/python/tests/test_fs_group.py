@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import gc
 import re
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy
 import pytest
 
-from conftest import Cameras, Poll, Printed, play
+from conftest import Cameras, Poll, Printed, play, spawn
 from recordings import INTERVAL_MS, START, Picture, Stream, make_pictures, write_recording
 from valkka import core
 from valkka.fs import FSGroup, ValkkaMultiFS, ValkkaSingleFS
@@ -209,6 +211,9 @@ def test_blocks_are_asked_for_once(group: Open, poll: Poll) -> None:
     assert one.reqBlocksIf(START + 15_000) is True
     assert one.reqBlocksIf(START + 15_000) is False, "they are on their way"
     poll(lambda: len(limits) == 2)
+    # Nobody reads the table any more.
+    one.requestStop()
+    one.waitStop()
     # The same numbers, but other blocks: the ring has gone round.
     one.valkkafs.blocktable[one.current_blocks[0], 1] += 1
     one.current_timerange = (0, 0)
@@ -252,6 +257,64 @@ def test_streams_come_and_go(tmp_path: Path, pictures: list[Picture], printed: P
     poll(lambda: "eight" in (newest := "".join(printed.lines[-20:])) and "seven" not in newest)
     one.requestStop()
     one.waitStop()
+
+
+def test_what_is_mapped_by_mistake_is_refused_at_once(tmp_path: Path, printed: Printed) -> None:
+    valkkafs = ValkkaMultiFS.newFromDirectory(dirname=str(tmp_path / "rec"), blocksize=64 << 10, n_blocks=4)
+    one = FSGroup(valkkafs)
+    out = core.DummyFrameFilter("out")
+    one.map_(write_slot=1, read_slot=numpy.int64(255), _id=7, framefilter=out)
+    for wrong in (0, -1, 256, 1 << 70, 1.0, "1", True):
+        for name in ("write_slot", "read_slot"):
+            with pytest.raises(AssertionError, match=f"{name} should be from 1 to 255"):
+                one.map_(**{name: wrong}, _id=8, framefilter=out)  # type: ignore[arg-type]
+    for wrong in (0, -1, 1 << 64, 1.0, "1"):
+        with pytest.raises(AssertionError, match="_id should be from 1 to"):
+            one.map_(write_slot=2, _id=wrong)  # type: ignore[arg-type]
+    with pytest.raises(AssertionError, match="write_slot 1 is that of stream 7"):
+        one.map_(write_slot=1, _id=8)
+    with pytest.raises(AssertionError, match="read_slot 255 is that of stream 7"):
+        one.map_(write_slot=2, read_slot=255, _id=8, framefilter=out)
+    one.writer.reportSlotIdCall()
+    one.reader.reportSlotIdCall()
+    assert printed.find(r"slot (\d+) ==> id (\d+)") == [("1", "7")], "nothing was done by halves"
+    assert printed.find(r"id (\d+) ==> slot (\d+)") == [("7", "255")]
+    # What was taken away is free.
+    one.unmap(7)
+    one.map_(write_slot=1, read_slot=255, _id=8, framefilter=out)
+
+
+def test_the_last_seek_is_read(group: Open, printed: Printed, poll: Poll) -> None:
+    # It does not run yet: whoever drags a slider now has them all wait.
+    one = FSGroup(group(blocksize=4096).valkkafs, write=False)
+    one.map_(read_slot=102, _id=7, framefilter=core.BriefInfoFrameFilter("slider"))
+    limits: list[tuple[int, int]] = []
+    one.setTimeLimitsCallback(lambda _, limit: limits.append(limit))
+    for seconds in range(1, 41):
+        assert one.seek(START + seconds * 1_000 + 50)
+    one.start()
+    poll(lambda: "stream_state=3" in printed.text)
+    assert one.isReady() and one.getCurrentTime() == START + 40_050
+    assert len(limits) == 1 and limits[0][0] > START + 30_000
+    one.requestStop()
+    one.waitStop()
+
+
+def test_a_table_that_cannot_be_read(group: Open, poll: Poll, caplog: pytest.LogCaptureFixture) -> None:
+    one = group()
+    reads: list[None] = []
+
+    def fails() -> None:
+        reads.append(None)
+        raise OSError("the disk is gone")
+
+    one.valkkafs.reload_ = fails  # type: ignore[method-assign]
+    # What is known is played, and it is said once.
+    assert one.seek(START + 5_000)
+    poll(lambda: one.isReady() and len(reads) >= 3)
+    assert [record.message.endswith("the disk is gone") for record in caplog.records] == [True]
+    with pytest.raises(OSError, match="the disk is gone"):
+        one.readBlockTable()
 
 
 def test_nobody_takes_it(tmp_path: Path, pictures: list[Picture], caplog: pytest.LogCaptureFixture) -> None:
@@ -350,6 +413,54 @@ def test_it_can_be_forgotten_while_it_plays(tmp_path: Path, pictures: list[Pictu
 
     # A thread that calls back at this moment holds its group until it has done so.
     assert poll(gone)
+
+
+RECORDER = """
+import sys, time
+from conftest import play
+from valkka.fs import FSGroup, ValkkaSingleFS
+group = FSGroup(ValkkaSingleFS.loadFromDirectory(sys.argv[1]), play=False)
+group.start()
+group.map_(write_slot=1, _id=7)
+live = play(sys.argv[2], group.getInputFilter())
+time.sleep(300)
+"""
+
+
+def test_what_another_process_records_is_played_as_it_comes(
+    tmp_path: Path, camera: Cameras, poll: Poll, printed: Printed
+) -> None:
+    directory = str(tmp_path / "rec")
+    ValkkaSingleFS.newFromDirectory(dirname=directory, blocksize=64 << 10, n_blocks=200)
+    one = FSGroup(ValkkaSingleFS.loadFromDirectory(directory), write=False)
+    one.map_(read_slot=2, _id=7, framefilter=core.BriefInfoFrameFilter("out"))
+    one.start()
+    assert one.getTimerange() is None
+    url = camera("--size", "320x180", "--bit-rate", "500000").url
+    recorder = spawn([sys.executable, "-c", RECORDER, directory, url], cwd=Path(__file__).parent)
+    try:
+        # It takes notice of what comes, and so do seeks and who asks for the table.
+        known = poll(one.getTimerange, 100)
+        poll(lambda: (one.getTimerange() or known)[1] > known[1] + 2_000)
+        other = FSGroup(ValkkaSingleFS.loadFromDirectory(directory), write=False)
+        other.update()
+        before = other.getTimerange()
+        assert before is not None
+        poll(lambda: other.valkkafs.getBlockTable(reread=True)[:, 1].max() > before[1])
+        assert other.getTimerange() == before
+        newest = int(other.valkkafs.blocktable[:, 1].max())
+        assert other.seek(newest) and not other.withinRange(newest + 600_000)
+        # Beyond what there was when it came to play.
+        last = one.getTimerange()
+        assert last is not None and one.seek(last[0] + 100)
+        one.play()
+        poll(lambda: one.getCurrentTime() > known[1] and one.getCurrentTimerange()[1] > known[1], 100)
+        assert shown(printed)
+    finally:
+        recorder.kill()
+        recorder.wait()
+        one.requestStop()
+        one.waitStop()
 
 
 def test_one_records_at_a_time(

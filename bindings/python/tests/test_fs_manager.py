@@ -134,7 +134,7 @@ def test_one_that_is_slow_is_waited_for(managed: Managed, poll: Poll, monkeypatc
     manager.start()
     slow = manager.fsgroups[1]
     pulls: list[Any] = []
-    reader, slow.reader = slow.reader, type("Slow", (), {"pullBlocksPyCall": pulls.append})()
+    reader, slow.reader = slow.reader, type("Slow", (), {"_pullBlocksInsteadPyCall": pulls.append})()
     manager.seek(START + 3_000)
     manager.play()
     fast = manager.fsgroups[0]
@@ -150,7 +150,7 @@ def test_one_that_is_broken_is_not_waited_for_for_ever(managed: Managed, printed
     manager = managed(START, START)
     manager.start()
     broken = manager.fsgroups[1]
-    reader, broken.reader = broken.reader, type("Broken", (), {"pullBlocksPyCall": print})()
+    reader, broken.reader = broken.reader, type("Broken", (), {"_pullBlocksInsteadPyCall": print})()
     manager.seek(START + 3_000)
     manager.play()
     poll(lambda: manager.fsgroups[0].playing)

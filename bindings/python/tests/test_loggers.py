@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -82,6 +84,114 @@ def test_the_crates_below_speak_by_the_loggers(printed: Printed, poll: Poll) -> 
         poll(lambda: "offline host=127.0.0.1" in printed.text)
         live.stopCall()
     assert "secret" not in printed.text
+
+
+# Descriptor 1 is a pipe that a thread of the same interpreter reads, as soon as somebody waits for it.
+PIPE = """
+import os, sys, threading, time
+from valkka import core
+
+def fill(pipe):
+    os.set_blocking(pipe, False)
+    try:
+        while True:
+            os.write(pipe, b"." * 4096)
+    except BlockingIOError:
+        pass
+    os.set_blocking(pipe, True)
+
+def waits(thread):
+    # The number of a call of the system, and its first argument: the descriptor.
+    with open(f"/proc/self/task/{thread}/syscall") as file:
+        return file.read().split()[1:2] == ["0x1"]
+
+def read(pipe, thread, said, returned):
+    while not (waits(thread) or returned.is_set()):
+        time.sleep(0.01)
+    while b"END" not in said:
+        said += os.read(pipe, 1 << 16)
+
+def speak(name, call):
+    source, sink = os.pipe()
+    os.dup2(sink, 1)
+    os.close(sink)
+    fill(1)
+    said, returned = bytearray(), threading.Event()
+    reader = threading.Thread(target=read, args=(source, threading.get_native_id(), said, returned))
+    reader.start()
+    call()
+    returned.set()
+    os.write(1, b"END")
+    reader.join()
+    os.close(source)
+    print(name, bytes(said).strip(b".").removesuffix(b"END").decode(), end="", file=sys.stderr)
+
+end = core.DummyFrameFilter("end", verbose=False)
+store = core.ValkkaFS(sys.argv[1] + "/data", sys.argv[1] + "/table", 4096, 4)
+writing, reading = core.ValkkaFSWriterThread("w", store), core.ValkkaFSReaderThread("r", store, end)
+holder = core.ValkkaFSWriterThread("h", store)
+holder.startCall()
+live, file, cache = core.LiveThread("l"), core.FileThread("f"), core.FileCacheThread("c")
+usb, fd, screen = core.USBDeviceThread("u"), core.FDWriteThread("d"), core.OpenGLThread("o")
+fork, switch = core.ForkFrameFilterN("n"), core.Switch("s")
+fork.connect("there", end)
+
+def with_slot(context, slot=999, **fields):
+    for name, value in {"slot": slot, **fields}.items():
+        setattr(context, name, value)
+    return context
+
+connection = lambda slot: core.LiveConnectionContext(core.LiveConnectionType_rtsp, "rtsp://127.0.0.1/", slot, end)
+CALLS = {
+    "affinity": lambda: live.setAffinity(1 << 20),
+    "register": lambda: live.registerStreamCall(connection(999)),
+    "play": lambda: live.playStreamCall(connection(9)),
+    "stop": lambda: live.stopStreamCall(connection(9)),
+    "untyped": lambda: live.registerStreamCall(core.LiveConnectionContext()),
+    "outbound": lambda: live.registerOutboundCall(with_slot(core.LiveOutboundContext())),
+    "open": lambda: file.openFileStreamCall(with_slot(core.FileContext(), 1)),
+    "slot": lambda: file.openFileStreamCall(with_slot(core.FileContext())),
+    "seek": lambda: file.seekFileStreamCall(with_slot(core.FileContext(), 1)),
+    "window": lambda: screen.makeCurrent(7),
+    "view": lambda: screen.newRenderContextCall(999, 1, 1),
+    "short": lambda: core.OpenGLThread("short", msbuftime=1),
+    "write": lambda: writing.setSlotIdCall(999, 1),
+    "writeNot": lambda: writing.unSetSlotIdCall(1),
+    "read": lambda: reading.setSlotIdCall(1, 0),
+    "readNot": lambda: reading.unSetSlotIdCall(1),
+    "cache": lambda: cache.registerStreamCall(core.FileStreamContext(999, end)),
+    "cacheNot": lambda: cache.deregisterStreamCall(core.FileStreamContext(999, end)),
+    "usb": lambda: usb.playCameraStreamCall(with_slot(core.USBCameraConnectionContext())),
+    "usbNot": lambda: usb.stopCameraStreamCall(with_slot(core.USBCameraConnectionContext(), 3)),
+    "fd": lambda: fd.registerStreamCall(with_slot(core.FDWriteContext())),
+    "fdBad": lambda: fd.registerStreamCall(with_slot(core.FDWriteContext(), 1, fd=-1)),
+    "fdNot": lambda: fd.deregisterStreamCall(with_slot(core.FDWriteContext())),
+    "clearTable": lambda: store.clearTable(),
+    "clearDevice": lambda: store.clearDevice(),
+    "size": lambda: core.ValkkaFS(sys.argv[1] + "/data2", sys.argv[1] + "/table2", 4097, 4),
+    "meta": lambda: core.FragMP4MuxFrameFilter("m", end).sendMeta(),
+    "connect": lambda: fork.connect("there", end),
+    "channel": lambda: switch.setChannel(9),
+    "input": lambda: switch.getInputChannel(9),
+}
+for name, call in CALLS.items():
+    speak(name, call)
+holder.stopCall()
+"""
+
+
+def test_nobody_has_the_interpreter_while_it_is_said(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", PIPE, str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": ":".join(sys.path), "XDG_SESSION_TYPE": "x11"},
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    assert done.returncode == 0, done.stderr
+    lines = done.stderr.splitlines()
+    silent = [line for line in lines if len(line.split()) < 3]
+    assert len(lines) == PIPE.count(": lambda: ") and silent == [], done.stderr
 
 
 @pytest.mark.parametrize(

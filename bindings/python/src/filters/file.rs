@@ -48,10 +48,11 @@ impl FileFrameFilter {
     /// from `zerotime`, in milliseconds since 1970, or from the first frame if that is 0.
     #[pyo3(signature = (fname, zerotime = 0))]
     fn activate(&self, py: Python<'_>, fname: PathBuf, zerotime: i64) {
-        let activated = py.detach(|| self.recording.0.activate(fname, zero_of(zerotime)));
-        if let Err(error) = activated {
-            FILE.fatal(format_args!("FileFrameFilter: {}: activate: {error}", self.name));
-        }
+        py.detach(|| {
+            if let Err(error) = self.recording.0.activate(fname, zero_of(zerotime)) {
+                FILE.fatal(format_args!("FileFrameFilter: {}: activate: {error}", self.name));
+            }
+        });
     }
 
     /// Ends the recording; when this returns, the file is whole.

@@ -28,11 +28,13 @@ impl ForkFrameFilterN {
     /// Connects `filter` under `tag`; false if there is an output with this tag already.
     fn connect(&self, py: Python<'_>, tag: &str, filter: PyRef<'_, FrameFilter>) -> bool {
         let sink = filter.sink();
-        let connected = py.detach(|| self.fork.connect(tag, sink));
-        if let Err(error) = &connected {
-            FILTER.fatal(format_args!("ForkFrameFilterN: {} : connect: {error}", self.name));
-        }
-        connected.is_ok()
+        py.detach(|| {
+            let connected = self.fork.connect(tag, sink);
+            if let Err(error) = &connected {
+                FILTER.fatal(format_args!("ForkFrameFilterN: {} : connect: {error}", self.name));
+            }
+            connected.is_ok()
+        })
     }
 
     /// Disconnects the output `tag`, in which no frame is any more then; false if there is none.

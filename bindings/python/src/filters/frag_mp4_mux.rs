@@ -33,7 +33,7 @@ impl FragMP4MuxFrameFilter {
         let py = slf.py();
         let sent = slf.as_super().send_head(py);
         let words = if sent { "sending metadata!" } else { "No metadata!" };
-        FILTER.normal(format_args!("FragMP4MuxFrameFilter: {words}"));
+        py.detach(|| FILTER.normal(format_args!("FragMP4MuxFrameFilter: {words}")));
     }
 }
 

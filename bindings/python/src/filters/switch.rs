@@ -52,7 +52,7 @@ impl Channels {
     pub(super) fn select(&self, py: Python<'_>, channel: i64) {
         let selected = py.detach(|| self.selector.select(index(channel)));
         if selected.is_err() {
-            self.refuse("setChannel", channel);
+            self.refuse(py, "setChannel", channel);
         }
     }
 
@@ -62,15 +62,15 @@ impl Channels {
 
     pub(super) fn input(&self, py: Python<'_>, channel: i64) -> PyResult<Option<Py<CachingGateFrameFilter>>> {
         let Ok(gate) = self.selector.input(index(channel)) else {
-            self.refuse("getInputChannel", channel);
+            self.refuse(py, "getInputChannel", channel);
             return Ok(None);
         };
         Py::new(py, CachingGateFrameFilter::around(gate)).map(Some)
     }
 
-    fn refuse(&self, call: &str, channel: i64) {
+    fn refuse(&self, py: Python<'_>, call: &str, channel: i64) {
         let Self { class, name, .. } = self;
-        FILTER.normal(format_args!("{class}: {name} : {call}: wrong channel {channel}"));
+        py.detach(|| FILTER.normal(format_args!("{class}: {name} : {call}: wrong channel {channel}")));
     }
 }
 

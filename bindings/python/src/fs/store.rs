@@ -85,9 +85,11 @@ impl ValkkaFS {
 
     /// Makes all blocks empty, in memory and in the file. Not possible while somebody writes, which is said then.
     fn clearTable(&self, py: Python<'_>) {
-        if let Err(error) = py.detach(|| self.blocks.clear_table()) {
-            complain("clearTable", reason(&error));
-        }
+        py.detach(|| {
+            if let Err(error) = self.blocks.clear_table() {
+                complain("clearTable", reason(&error));
+            }
+        });
     }
 
     /// Overwrites the start of each block with zeros, or all of it with `writethrough`; the file gets its full size. Not
@@ -95,11 +97,11 @@ impl ValkkaFS {
     #[pyo3(signature = (writethrough = false, verbose = false))]
     fn clearDevice(&self, py: Python<'_>, writethrough: bool, verbose: bool) {
         let device = self.blocks.files().data.display();
-        match py.detach(|| self.blocks.clear_data(writethrough)) {
+        py.detach(|| match self.blocks.clear_data(writethrough) {
             Err(error) => complain("clearDevice", reason(&error)),
             Ok(()) if verbose => stdout::line(format_args!("ValkkaFS: clearDevice: {device} is overwritten")),
             Ok(()) => {}
-        }
+        });
     }
 
     /// Prints the table from block `from` to block `to`, that one not included; to the end if it is 0. Blocks that are not
@@ -126,14 +128,17 @@ impl ValkkaFS {
     }
 
     /// Puts the times of the block that is being written into the table, in memory and in the file, and calls the
-    /// callback with `(False, "req")`. Does nothing if no frame came since the last time.
+    /// callback with `(False, "req")`. Does nothing if no frame came since the last time. Where nobody writes by this
+    /// object, it reads the table from its file, which another process may have written.
     #[pyo3(signature = (disk_write = false))]
     fn updateTable(&self, py: Python<'_>, disk_write: bool) {
         // What is in the table is on disk in any case.
         let _ = disk_write;
-        if let Err(error) = py.detach(|| self.blocks.update()) {
-            complain("updateTable", reason(&error));
-        }
+        py.detach(|| {
+            if let Err(error) = self.blocks.update() {
+                complain("updateTable", reason(&error));
+            }
+        });
     }
 
     /// Has `cb(propagate, par)` called when the table has changed: with True from the thread that writes, and with False
@@ -168,7 +173,9 @@ impl ValkkaFS {
         let geometry = geometry.map_err(|error| PyValueError::new_err(error.to_string()))?;
         if geometry.block_bytes() != block_bytes {
             let (from, to) = (block_bytes, geometry.block_bytes());
-            FS.normal(format_args!("ValkkaFS: blocksize {from} is not a multiple of 4096, taking {to}"));
+            py.detach(|| {
+                FS.normal(format_args!("ValkkaFS: blocksize {from} is not a multiple of 4096, taking {to}"));
+            });
         }
         let callback = Arc::<Callback>::default();
         let called = callback.clone();

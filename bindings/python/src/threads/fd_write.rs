@@ -46,27 +46,24 @@ impl FDWriteThread {
     fn registerStreamCall(&self, py: Python<'_>, ctx: PyRef<'_, FDWriteContext>) {
         let (fd, slot) = (ctx.fd, slot(ctx.slot));
         drop(ctx);
-        let slot = match slot {
-            Ok(slot) => slot,
-            Err(wrong) => return complain(&self.name, wrong),
-        };
-        match duplicate_descriptor(fd) {
-            Ok(file) => py.detach(|| self.writer.register(slot, file)),
-            Err(error) => complain(
+        py.detach(|| match slot.map(|slot| (slot, duplicate_descriptor(fd))) {
+            Ok((slot, Ok(file))) => self.writer.register(slot, file),
+            Ok((slot, Err(error))) => complain(
                 &self.name,
                 format_args!("slot {slot} is not written: file descriptor {fd}: {error}"),
             ),
-        }
+            Err(wrong) => complain(&self.name, wrong),
+        });
     }
 
     /// Writes the context's slot no more.
     fn deregisterStreamCall(&self, py: Python<'_>, ctx: PyRef<'_, FDWriteContext>) {
         let slot = slot(ctx.slot);
         drop(ctx);
-        match slot {
-            Ok(slot) => py.detach(|| self.writer.deregister(slot)),
+        py.detach(|| match slot {
+            Ok(slot) => self.writer.deregister(slot),
             Err(wrong) => complain(&self.name, wrong),
-        }
+        });
     }
 }
 

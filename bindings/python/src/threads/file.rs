@@ -52,7 +52,7 @@ impl FileThread {
             let context = ctx.borrow();
             (context.slot, context.filename.clone(), context.sink())
         };
-        let Some(slot) = slot_of(CALL, number) else { return };
+        let Some(slot) = slot_of(py, CALL, number) else { return };
         let opened = py.detach(|| self.player.open(slot, &path, sink));
         match opened {
             Ok(file) => ctx.borrow_mut().opened(file),
@@ -60,7 +60,7 @@ impl FileThread {
                 if !matches!(error, PlayerError::SlotTaken(_)) {
                     ctx.borrow_mut().failed();
                 }
-                complain(CALL, reason(&error));
+                py.detach(|| complain(CALL, reason(&error)));
             }
         }
     }
@@ -103,10 +103,12 @@ impl FileThread {
         number: i64,
         body: impl FnOnce(&FilePlayer, Slot) -> Result<(), PlayerError> + Send,
     ) {
-        let Some(slot) = slot_of(name, number) else { return };
-        if let Err(error) = py.detach(|| body(&self.player, slot)) {
-            complain(name, reason(&error));
-        }
+        let Some(slot) = slot_of(py, name, number) else { return };
+        py.detach(|| {
+            if let Err(error) = body(&self.player, slot) {
+                complain(name, reason(&error));
+            }
+        });
     }
 }
 
@@ -120,8 +122,8 @@ fn tell(event: PlayerEvent) {
     }
 }
 
-fn slot_of(call: &str, number: i64) -> Option<Slot> {
-    slot(number).map_err(|wrong| complain(call, wrong)).ok()
+fn slot_of(py: Python<'_>, call: &str, number: i64) -> Option<Slot> {
+    slot(number).map_err(|wrong| py.detach(|| complain(call, wrong))).ok()
 }
 
 fn complain(call: &str, what: impl Display) {

@@ -70,20 +70,20 @@ impl FileCacheThread {
     fn registerStreamCall(&self, py: Python<'_>, ctx: PyRef<'_, FileStreamContext>) {
         let (slot, sink) = (slot(ctx.slot), ctx.sink());
         drop(ctx);
-        match slot {
-            Ok(slot) => py.detach(|| self.cache.register(slot, sink)),
+        py.detach(|| match slot {
+            Ok(slot) => self.cache.register(slot, sink),
             Err(wrong) => complain(&self.name, wrong),
-        }
+        });
     }
 
     /// Plays the context's slot no more.
     fn deregisterStreamCall(&self, py: Python<'_>, ctx: PyRef<'_, FileStreamContext>) {
         let slot = slot(ctx.slot);
         drop(ctx);
-        match slot {
-            Ok(slot) => py.detach(|| self.cache.deregister(slot)),
+        py.detach(|| match slot {
+            Ok(slot) => self.cache.deregister(slot),
             Err(wrong) => complain(&self.name, wrong),
-        }
+        });
     }
 
     /// Goes to this time of the recording, in milliseconds, shows its pictures and stops there; as soon as frames around

@@ -58,19 +58,19 @@ impl ValkkaFSReaderThread {
 
     /// Has the frames of the stream `id` written, as those of `slot`.
     #[pyo3(signature = (slot, id))]
-    fn setSlotIdCall(&self, slot: i64, id: u64) {
-        match mapping(slot, id) {
+    fn setSlotIdCall(&self, py: Python<'_>, slot: i64, id: u64) {
+        py.detach(|| match mapping(slot, id) {
             Ok((slot, id)) => self.reader.map(id, slot),
             Err(wrong) => complain(&self.name, wrong),
-        }
+        });
     }
 
     /// Has the frames of the stream `id` written no more.
-    fn unSetSlotIdCall(&self, id: u64) {
-        match StreamId::new(id) {
+    fn unSetSlotIdCall(&self, py: Python<'_>, id: u64) {
+        py.detach(|| match StreamId::new(id) {
             Some(id) => self.reader.unmap(id),
             None => complain(&self.name, NO_ID),
-        }
+        });
     }
 
     /// Has nothing written any more.
@@ -90,23 +90,37 @@ impl ValkkaFSReaderThread {
     /// Has the blocks of these numbers read, in this order, and their frames written between two markers. Whatever is no
     /// number of a block is left out.
     fn pullBlocksPyCall(&self, blocks: &Bound<'_, PyAny>) -> PyResult<()> {
-        let mut numbers = Vec::new();
-        for block in blocks.try_iter()? {
-            match block?.extract::<u64>() {
-                Ok(number) => numbers.push(number),
-                Err(error) => {
-                    let py = blocks.py();
-                    let no_block = error.is_instance_of::<PyTypeError>(py)
-                        || error.is_instance_of::<PyOverflowError>(py);
-                    if !no_block {
-                        return Err(error);
-                    }
-                }
-            }
-        }
+        let numbers = numbers(blocks)?;
         blocks.py().detach(|| self.reader.pull(numbers));
         Ok(())
     }
+
+    /// Does the same, in the place of what was asked for by this before and is not being read yet. For `valkka.fs`, where
+    /// somebody may drag a slider.
+    fn _pullBlocksInsteadPyCall(&self, blocks: &Bound<'_, PyAny>) -> PyResult<()> {
+        let numbers = numbers(blocks)?;
+        blocks.py().detach(|| self.reader.pull_instead(numbers));
+        Ok(())
+    }
+}
+
+/// Those of `blocks` that are numbers of blocks.
+fn numbers(blocks: &Bound<'_, PyAny>) -> PyResult<Vec<u64>> {
+    let mut numbers = Vec::new();
+    for block in blocks.try_iter()? {
+        match block?.extract::<u64>() {
+            Ok(number) => numbers.push(number),
+            Err(error) => {
+                let py = blocks.py();
+                let no_block =
+                    error.is_instance_of::<PyTypeError>(py) || error.is_instance_of::<PyOverflowError>(py);
+                if !no_block {
+                    return Err(error);
+                }
+            }
+        }
+    }
+    Ok(numbers)
 }
 
 /// The slot and the stream with these numbers, or what is wrong with them.

@@ -62,20 +62,20 @@ impl ValkkaFSWriterThread {
 
     /// Has the frames of `slot` written, as those of the stream `id`.
     #[pyo3(signature = (slot, id))]
-    fn setSlotIdCall(&self, slot: i64, id: u64) {
-        match mapping(slot, id) {
+    fn setSlotIdCall(&self, py: Python<'_>, slot: i64, id: u64) {
+        py.detach(|| match mapping(slot, id) {
             Ok((slot, id)) => self.writer.map(slot, id),
             Err(wrong) => complain(&self.name, wrong),
-        }
+        });
     }
 
     /// Has the frames of `slot` written no more.
     #[pyo3(signature = (slot))]
-    fn unSetSlotIdCall(&self, slot: i64) {
-        match self::slot(slot) {
+    fn unSetSlotIdCall(&self, py: Python<'_>, slot: i64) {
+        py.detach(|| match self::slot(slot) {
             Ok(slot) => self.writer.unmap(slot),
             Err(wrong) => complain(&self.name, wrong),
-        }
+        });
     }
 
     /// Has nothing written any more.

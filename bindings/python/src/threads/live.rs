@@ -40,18 +40,19 @@ impl LiveThread {
 
     /// Reserves the context's slot for the stream that it describes.
     fn registerStreamCall(&self, py: Python<'_>, ctx: &LiveConnectionContext) {
-        let Some(slot) = slot_of("registerStream", ctx.slot()) else { return };
-        if !ctx.has_type() {
-            return complain("registerStream", format_args!("no connection type was given for slot {slot}"));
-        }
-        let ask = ctx.ask();
-        answer("registerStream", py.detach(|| self.live.receiver().register(slot, ask)));
+        const CALL: &str = "registerStream";
+        let Some(slot) = slot_of(py, CALL, ctx.slot()) else { return };
+        let ask = ctx.has_type().then(|| ctx.ask());
+        py.detach(|| match ask {
+            Some(ask) => answer(CALL, self.live.receiver().register(slot, ask)),
+            None => complain(CALL, format_args!("no connection type was given for slot {slot}")),
+        });
     }
 
     /// Connects to the stream that was registered for the context's slot.
     fn playStreamCall(&self, py: Python<'_>, ctx: &LiveConnectionContext) {
-        let Some(slot) = slot_of("playStream", ctx.slot()) else { return };
-        answer("playStream", py.detach(|| self.live.receiver().play(slot)));
+        let Some(slot) = slot_of(py, "playStream", ctx.slot()) else { return };
+        py.detach(|| answer("playStream", self.live.receiver().play(slot)));
     }
 
     /// Ends the connection: no frame comes any more before the stream is registered anew.
@@ -60,34 +61,36 @@ impl LiveThread {
         if slf.as_super().is_over() {
             return;
         }
-        let Some(slot) = slot_of("stopStream", ctx.slot()) else { return };
+        let Some(slot) = slot_of(slf.py(), "stopStream", ctx.slot()) else { return };
         let live: &Live = &slf.live;
-        answer("stopStream", slf.py().detach(|| live.receiver().stop(slot)));
+        slf.py().detach(|| answer("stopStream", live.receiver().stop(slot)));
     }
 
     /// Ends the connection, if there is one, and frees the slot.
     fn deregisterStreamCall(&self, py: Python<'_>, ctx: &LiveConnectionContext) {
-        let Some(slot) = slot_of("deregisterStream", ctx.slot()) else { return };
+        let Some(slot) = slot_of(py, "deregisterStream", ctx.slot()) else { return };
         // Whatever is not there need not be taken away.
         let _ = py.detach(|| self.live.receiver().deregister(slot));
     }
 
     /// Sends the frames of the context's slot, as they come to the filter that getFrameFilter() gives.
     fn registerOutboundCall(&self, py: Python<'_>, ctx: PyRef<'_, LiveOutboundContext>) {
-        let Some(slot) = slot_of("registerOutbound", ctx.slot) else { return };
+        let Some(slot) = slot_of(py, "registerOutbound", ctx.slot) else { return };
         let outlet = ctx.outlet();
         drop(ctx);
-        let registered = outlet.and_then(|outlet| {
-            py.detach(|| self.live.sender().register(slot, outlet)).map_err(|error| error.to_string())
+        py.detach(|| {
+            let registered = outlet.and_then(|outlet| {
+                self.live.sender().register(slot, outlet).map_err(|error| error.to_string())
+            });
+            if let Err(reason) = registered {
+                complain("registerOutbound", format_args!("slot {slot} is not sent: {reason}"));
+            }
         });
-        if let Err(reason) = registered {
-            complain("registerOutbound", format_args!("slot {slot} is not sent: {reason}"));
-        }
     }
 
     /// Sends the frames of the context's slot no more.
     fn deregisterOutboundCall(&self, py: Python<'_>, ctx: PyRef<'_, LiveOutboundContext>) {
-        let Some(slot) = slot_of("deregisterOutbound", ctx.slot) else { return };
+        let Some(slot) = slot_of(py, "deregisterOutbound", ctx.slot) else { return };
         drop(ctx);
         py.detach(|| self.live.sender().deregister(slot));
     }
@@ -120,8 +123,8 @@ pub(crate) fn set_live_out_packet_buffer_max_size(i: i64) {
 }
 
 /// The slot with this number, if it is one.
-fn slot_of(call: &str, number: i64) -> Option<Slot> {
-    slot(number).map_err(|wrong| complain(call, wrong)).ok()
+fn slot_of(py: Python<'_>, call: &str, number: i64) -> Option<Slot> {
+    slot(number).map_err(|wrong| py.detach(|| complain(call, wrong))).ok()
 }
 
 /// Says why a call did nothing, if that is so.

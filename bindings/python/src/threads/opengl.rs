@@ -37,15 +37,18 @@ impl OpenGLThread {
     #[new]
     #[pyo3(signature = (name, fifo_ctx = None, msbuftime = 300, x_connection = ""))]
     fn py_new(
+        py: Python<'_>,
         name: &str,
         fifo_ctx: Option<OpenGLFrameFifoContext>,
         msbuftime: i64,
         x_connection: &str,
     ) -> PyClassInitializer<Self> {
         if msbuftime < SHORT_BUFFERING_MS {
-            OPENGL.normal(format_args!(
-                "OpenGLThread: {name}: WARNING: a buffering time of {msbuftime} ms is short: pictures may be late"
-            ));
+            py.detach(|| {
+                OPENGL.normal(format_args!(
+                    "OpenGLThread: {name}: WARNING: a buffering time of {msbuftime} ms is short: pictures may be late"
+                ));
+            });
         }
         let options = ScreenOptions {
             name: name.to_owned(),
@@ -85,11 +88,13 @@ impl OpenGLThread {
     /// Tells whether streams can be shown in a window now. All windows can be drawn into at any time, so that there is
     /// nothing to choose.
     fn makeCurrent(&self, py: Python<'_>, window_id: i64) -> bool {
-        let known = py.detach(|| self.screen.has_window(number(window_id)));
-        if !known {
-            self.complain("makeCurrent", format_args!("there is no window {window_id:#x}"));
-        }
-        known
+        py.detach(|| {
+            let known = self.screen.has_window(number(window_id));
+            if !known {
+                self.complain("makeCurrent", format_args!("there is no window {window_id:#x}"));
+            }
+            known
+        })
     }
 
     /// Shows a picture where a stream has none: raw YUV 4:2:0 of 1280 x 720 pixels, one plane behind the other.
@@ -124,13 +129,13 @@ impl OpenGLThread {
     /// context. `z` has no meaning.
     fn newRenderContextCall(&self, py: Python<'_>, slot: i64, window_id: i64, z: i64) -> u32 {
         let _ = z;
-        match slot_of(slot) {
-            Ok(slot) => py.detach(|| self.screen.add_view(slot, number(window_id))),
+        py.detach(|| match slot_of(slot) {
+            Ok(slot) => self.screen.add_view(slot, number(window_id)),
             Err(wrong) => {
                 self.complain("newRenderContext", wrong);
                 0
             }
-        }
+        })
     }
 
     /// Takes a stream out of a window.

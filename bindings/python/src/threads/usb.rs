@@ -33,28 +33,26 @@ impl USBDeviceThread {
     fn playCameraStreamCall(&self, py: Python<'_>, ctx: PyRef<'_, USBCameraConnectionContext>) {
         let (slot, connection) = (slot(ctx.slot), ctx.connection());
         drop(ctx);
-        let slot = match slot {
-            Ok(slot) => slot,
-            Err(wrong) => return complain(wrong),
-        };
-        let played: Result<(), SlotError> = py.detach(|| {
+        let play = |slot| -> Result<(), SlotError> {
             self.live.receiver().register(slot, Arc::new(move || connection.clone()))?;
             self.live.receiver().play(slot)
+        };
+        py.detach(|| match slot.map(play) {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => complain(error),
+            Err(wrong) => complain(wrong),
         });
-        if let Err(error) = played {
-            complain(error);
-        }
     }
 
     /// Captures the camera of the context's slot no more.
     fn stopCameraStreamCall(&self, py: Python<'_>, ctx: PyRef<'_, USBCameraConnectionContext>) {
         let slot = slot(ctx.slot);
         drop(ctx);
-        match slot.map(|slot| py.detach(|| self.live.receiver().deregister(slot))) {
+        py.detach(|| match slot.map(|slot| self.live.receiver().deregister(slot)) {
             Ok(Ok(())) => {}
             Ok(Err(error)) => complain(error),
             Err(wrong) => complain(wrong),
-        }
+        });
     }
 }
 

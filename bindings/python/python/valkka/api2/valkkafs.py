@@ -141,7 +141,7 @@ class ValkkaFSManager:
         self.group.readBlockTable()
 
     def readBlockTableIf(self) -> None:
-        """Reads the table of the recording unless something is known to be in it."""
+        """Reads the table of the recording where nobody tells what is new: see ``FSGroup.readBlockTableIf``."""
         self.group.readBlockTableIf()
 
     def getTimeRange(self) -> tuple[int, int] | tuple[()]:

@@ -103,8 +103,10 @@ class ValkkaFS:
         """Makes a new recording in a directory, which is made too; what was recorded there before is lost.
 
         It has ``n_blocks`` blocks, or as many as ``device_size`` bytes take, or the partition. The space is reserved at
-        once. AssertionError for parameters that are missing or make no sense, OSError if there is no room, RuntimeError
-        if somebody is recording there.
+        once. Blocks of what is to be played should have 128 MiB at most.
+
+        AssertionError for parameters that are missing or make no sense, OSError if there is no room, RuntimeError if
+        somebody is recording there.
         """
         assert dirname is not None, "newFromDirectory: dirname is missing"
         size = number(blocksize)
@@ -257,7 +259,8 @@ class ValkkaFS:
         self.core.setArrayCall(self.blocktable)
 
     def getBlockTable(self, reread: bool = False) -> NDArray[numpy.int64]:
-        """Refreshes ``blocktable`` and returns it; with ``reread``, the block that is being written is in it too."""
+        """Refreshes ``blocktable`` and returns it; with ``reread``, the block that is being written is in it too, also
+        if another process writes it."""
         if reread:
             self.core.updateTable()
         self.readTable()

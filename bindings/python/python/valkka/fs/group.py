@@ -10,13 +10,16 @@ from typing import Any, Callable
 from valkka import core
 from valkka.api2.tools import getLogger
 from valkka.fs import selection
-from valkka.fs.base import ValkkaFS
+from valkka.fs.base import ValkkaFS, number
 from valkka.fs.callback import printing, weakly
 
 __all__ = ["FSGroup", "SlotMapping"]
 
 # What is there when nothing is cached.
 NOTHING = (0, 0)
+
+LAST_SLOT = 255
+LAST_ID = (1 << 64) - 1
 
 
 class SlotMapping:
@@ -49,6 +52,9 @@ class FSGroup:
     Times are milliseconds since 1970. ``timerange`` are the times between which there is something in the recording, or
     None; ``current_timerange`` those between which it is in memory, (0, 0) if nothing is; ``currentmstime`` where it
     stands, 0 if nowhere. Callbacks come from the threads, and must return soon; they may call everything here.
+
+    512 MiB of a recording can be in memory, from the block before the time that is played. Blocks of up to 128 MiB are
+    played whole; of larger ones, the end may be missing.
     """
 
     #: How many milliseconds of what is in memory should be around the time that is played.
@@ -86,6 +92,8 @@ class FSGroup:
         # The slots that are recorded; why nothing can be.
         self._recorded: set[int] = set()
         self._refused: str | None = None
+        # Why the table cannot be read.
+        self._unread = ""
 
         name = valkkafs.getName()
         self.writer: Any = valkkafs.makeWriter(f"writer_{name}") if write else None
@@ -165,15 +173,23 @@ class FSGroup:
         """Has what comes with slot ``write_slot`` recorded as stream ``_id``, and what is recorded of it played into
         ``framefilter`` with slot ``read_slot``. Either may be left out.
 
-        AssertionError for a stream that is mapped already, RuntimeError if nothing can be recorded.
+        AssertionError for what is no slot from 1 to 255 or no id from 1 on, or is mapped already; RuntimeError if
+        nothing can be recorded.
         """
         assert _id is not None, "map_: _id is missing"
+        check_number("_id", _id, LAST_ID)
         assert _id not in self.slot_mapping_by_id, f"map_: stream {_id} is mapped already; unmap it first"
+        for name, slot in (("write_slot", write_slot), ("read_slot", read_slot)):
+            if slot is not None:
+                check_number(name, slot, LAST_SLOT)
+                for other in self.slot_mapping_by_id.values():
+                    taken = slot == getattr(other, name)
+                    assert not taken, f"map_: {name} {slot} is that of stream {other._id}; unmap that first"
+        assert read_slot is None or self.cacher is not None, f"{self.valkkafs} is not played here"
         mapping = SlotMapping(write_slot, read_slot, _id, framefilter)
         if write_slot is not None:
             self.record(write_slot, _id)
         if read_slot is not None:
-            assert self.cacher is not None, f"{self.valkkafs} is not played here"
             if framefilter is None:
                 self.logger.warning("%s: nobody takes what is played of stream %s", self.valkkafs, _id)
             else:
@@ -241,8 +257,12 @@ class FSGroup:
 
     def goTo(self, mstimestamp: int, always: bool) -> bool:
         """Does the same; if ``always``, it reads around that time even where that is in memory."""
-        ms = int(mstimestamp)
+        # Not under a lock: it may wait for a file.
         self.readBlockTableIf()
+        return self._goTo(int(mstimestamp), always)
+
+    def _goTo(self, ms: int, always: bool) -> bool:
+        """Does the same, by what is known of the recording."""
         if self.cacher is None or not self.withinRange(ms):
             self.clearTime()
             return False
@@ -310,16 +330,27 @@ class FSGroup:
 
     def readBlockTable(self) -> None:
         """Reads the table of the recording again; from its file, if it is written elsewhere."""
-        if self.writer is None or self._refused is not None:
-            self.valkkafs.reload_()
-        else:
+        if self._isWrittenHere():
             self.valkkafs.getBlockTable()
+        else:
+            self.valkkafs.reload_()
         self.timerange = self.valkkafs.getTimeRange() or None
 
     def readBlockTableIf(self) -> None:
-        """Reads the table of the recording unless something is known to be in it."""
-        if self.timerange is None:
+        """Reads the table of the recording where nobody tells what is new: if it is written elsewhere, or nothing is
+        known to be in it. If that fails, it says so in the log, and goes by what is known."""
+        if self.timerange is not None and self._isWrittenHere():
+            return
+        try:
             self.readBlockTable()
+            self._unread = ""
+        except (OSError, RuntimeError, ValueError) as error:
+            if str(error) != self._unread:
+                self.logger.warning("%s: %s", self.valkkafs, error)
+            self._unread = str(error)
+
+    def _isWrittenHere(self) -> bool:
+        return self.writer is not None and self._refused is None
 
     def getTimerange(self) -> tuple[int, int] | None:
         """Returns the times between which there is something in the recording; None if there is nothing."""
@@ -367,7 +398,8 @@ class FSGroup:
             return False
         # Until it is known better.
         self.current_timerange = (min(row[1] for row in self._asked), max(row[2] for row in self._asked))
-        self.reader.pullBlocksPyCall(self.current_blocks)
+        # Whoever drags a slider is shown where he is now, not where he was.
+        self.reader._pullBlocksInsteadPyCall(self.current_blocks)
         return True
 
     def _rows(self, blocks: Sequence[int]) -> list[tuple[int, int, int]]:
@@ -395,6 +427,8 @@ class FSGroup:
 
     def _onTime(self, mstime: int) -> None:
         """Called once a second by the cache's thread; with 0 if it stands nowhere."""
+        # Not under the lock: it may wait for a file.
+        self.readBlockTableIf()
         with self._lock:
             changed = self._moveTo(mstime)
             now = self.currentmstime
@@ -442,3 +476,9 @@ class FSGroup:
         if self._listener is not None:
             with printing():
                 self._listener()
+
+
+def check_number(name: str, value: object, last: int) -> None:
+    """AssertionError unless it is a whole number from 1 to ``last``."""
+    found = number(value)
+    assert found is not None and 1 <= found <= last, f"map_: {name} should be from 1 to {last}, not {value!r}"

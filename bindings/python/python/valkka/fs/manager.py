@@ -167,11 +167,15 @@ class ValkkaFSManager:
     def seek(self, mstimestamp: int) -> bool:
         """Goes to a time and shows it, in all recordings that have it, and plays on from there if it plays; False, and
         nowhere, if none has it."""
+        ms = int(mstimestamp)
+        for group in self.fsgroups:
+            # Not under the lock: it may wait for a file.
+            group.readBlockTableIf()
         with self._lock:
             for group in self.fsgroups:
                 # They begin together.
                 group.stop()
-            found = [group.seek(mstimestamp) for group in self.fsgroups]
+            found = [group._goTo(ms, always=False) for group in self.fsgroups]
             self._wanted_at = time.monotonic()
         self._playReady()
         return any(found)
@@ -279,7 +283,7 @@ class ValkkaFSManager:
         for group in self.fsgroups:
             behind = now - group.currentmstime > group.timediff * 1000
             if behind and not group.playing and group.withinRange(now):
-                group.seek(now)
+                group._goTo(now, always=False)
 
 
 def union(ranges: Iterable[tuple[int, int] | None]) -> tuple[int, int] | None:

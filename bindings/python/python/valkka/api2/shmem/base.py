@@ -21,7 +21,8 @@ class SharedMemory:
     def __init__(self, **kwargs: Any) -> None:
         parameterInitCheck(self.parameter_defs, kwargs, self)
         self.pre = f"{type(self).__name__} : {self.name} : "
-        self.logger = getLogger(f"{type(self).__name__}.{self.name}")
+        # One for the class: a logger stays for ever, and names of shared memory are mostly used once.
+        self.logger = getLogger(type(self).__name__)
         self.core = self.makeCore()
         if self.verbose:
             print(self.pre, self.n_ringbuffer, "cells")
@@ -31,7 +32,7 @@ class SharedMemory:
         raise NotImplementedError
 
     def setDebug(self) -> None:
-        """Prints what happens."""
+        """Prints what happens, to all objects of the class."""
         setLogger(self.logger, logging.DEBUG)
 
 

@@ -26,7 +26,7 @@ class Pulling(Client):
         ``(None, None)`` when the time is over.
         """
         if not self.core.clientPull(self.index_p, self.isize_p):
-            self.logger.debug("pull: timeout")
+            self.logger.debug("%spull: timeout", self.pre)
             return None, None
         return core.intp_value(self.index_p), core.intp_value(self.isize_p)
 
@@ -117,6 +117,6 @@ class ShmemRGBClient(Pulling):
 
     def _pulled(self, got: bool, meta: core.RGB24Meta) -> PulledFrame:
         if not got:
-            self.logger.debug("pullFrame: timeout")
+            self.logger.debug("%spullFrame: timeout", self.pre)
             return None, None
         return core.intp_value(self.index_p), meta

@@ -53,6 +53,6 @@ class FragMP4ShmemClient(Client):
         """
         index, size, slot, mstimestamp, name, is_first = self.core.clientPullPy()
         if index < 0:
-            self.logger.debug("pullFrame: timeout")
+            self.logger.debug("%spullFrame: timeout", self.pre)
             return None, None
         return index, BoxMeta(size, slot, mstimestamp, BoxName(name, "latin-1"), is_first)
